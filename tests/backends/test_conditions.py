@@ -14,7 +14,7 @@ from stepfast.backends.dynamodb import api_keys as keys_module
 from stepfast.backends.dynamodb import transactions
 from stepfast.backends.dynamodb.api_keys import ApiKeys
 from stepfast.backends.dynamodb.typed_json import Item, number, text
-from stepfast.engine.intervention_store import Turn
+from stepfast.engine.intervention_store import StatusTurn
 from stepfast.engine.limit_items import LimitId, LimitItem, Waiter
 from stepfast.engine.messages import Message
 from stepfast.engine.ports import Commit, End
@@ -169,19 +169,19 @@ def numbers_that_were_never_set(cloud: Cloud) -> None:
 @refuses("UpdateItem", "meta", STANDS)
 def a_pause_of_what_has_ended(cloud: Cloud) -> None:
     failed(cloud)
-    assert not cloud.run(cloud.store.intervene(Turn(ONE, replace(ONE, status="PAUSED"))))
+    assert not cloud.run(cloud.store.intervene(StatusTurn(ONE, replace(ONE, status="PAUSED"))))
 
 
 @refuses(f"{IN_TRANSACTION}.Update", "meta", STANDS)
 def an_unpause_of_what_runs(cloud: Cloud) -> None:
     started(cloud)
-    assert not cloud.run(cloud.store.intervene(Turn(replace(ONE, status="PAUSED"), ONE, replace(CUT, number=0))))
+    assert not cloud.run(cloud.store.intervene(StatusTurn(replace(ONE, status="PAUSED"), ONE, replace(CUT, number=0))))
 
 
 @refuses(f"{IN_TRANSACTION}.Put", "o", ABSENT)
 def an_unpause_on_an_order_that_has_gone_on(cloud: Cloud) -> None:
-    started(cloud, cloud.store.append("one", ENTRY), cloud.store.intervene(Turn(ONE, PAUSED)))
-    assert not cloud.run(cloud.store.intervene(Turn(PAUSED, ONE, replace(CUT, number=0))))
+    started(cloud, cloud.store.append("one", ENTRY), cloud.store.intervene(StatusTurn(ONE, PAUSED)))
+    assert not cloud.run(cloud.store.intervene(StatusTurn(PAUSED, ONE, replace(CUT, number=0))))
 
 
 @refuses(f"{IN_TRANSACTION}.Update", "meta", UNDER_WAY)

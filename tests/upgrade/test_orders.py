@@ -106,7 +106,8 @@ class FileHome(Embedded):
                 "DROP TABLE runs; DROP TABLE taken_signals; DROP TABLE limit_items; DROP TABLE limit_numbers; "
                 "ALTER TABLE executions DROP COLUMN run; "
                 "ALTER TABLE executions DROP COLUMN began_at; "
-                "ALTER TABLE executions DROP COLUMN traceparent; ALTER TABLE commands DROP COLUMN repair; "
+                "ALTER TABLE executions DROP COLUMN traceparent; ALTER TABLE executions DROP COLUMN intervention; "
+                "ALTER TABLE commands DROP COLUMN repair; "
                 "PRAGMA user_version = 5;"
             )
             for id, cursor in cursors.items():

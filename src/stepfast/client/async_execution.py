@@ -291,8 +291,8 @@ class AsyncExecution(Generic[R]):
     async def unpause(self, why: str | None = None) -> Object:
         """Lets a PAUSED execution go on where it was, and returns it as JSON values. Safe to repeat.
 
-        why: for the history. Raises ExecutionNotFound, and WrongStatus when the execution has ended, or was paused with
-        its parent.
+        `why` is for the history. Raises ExecutionNotFound, and WrongStatus when the execution has ended, or its parent
+        is PAUSED.
         """
         return await self._intervene("unpause", why)
 
@@ -301,14 +301,14 @@ class AsyncExecution(Generic[R]):
 
         It is kept, and is neither a dead letter nor resumed any more, unless it is reopened.
 
-        why: for the history. Raises ExecutionNotFound, and WrongStatus when the execution is not FAILED, or is a child.
+        `why` is for the history. Raises ExecutionNotFound, and WrongStatus when the execution is a child or not FAILED.
         """
         return await self._intervene("close", why)
 
     async def reopen(self, why: str | None = None) -> Object:
         """Makes a CLOSED execution FAILED again, so that it can be resumed, and returns it. Safe to repeat.
 
-        why: for the history. Raises ExecutionNotFound, and WrongStatus when the execution is neither CLOSED nor FAILED.
+        `why` is for the history. Raises ExecutionNotFound, and WrongStatus when the execution is not CLOSED or FAILED.
         """
         return await self._intervene("reopen", why)
 
@@ -327,7 +327,7 @@ class AsyncExecution(Generic[R]):
         return await self._intervene("cancel", why, ("CANCELLED",), **more)
 
     async def terminate(self, why: str | None = None) -> Object:
-        """Ends a RUNNING or PAUSED execution at once: none of its code runs any more. Otherwise as `cancel`."""
+        """Ends a RUNNING or PAUSED execution at once: none of its code runs any more. `why` is for the history."""
         return await self._intervene("terminate", why, ("CANCELLED",))
 
     async def delete(self) -> None:

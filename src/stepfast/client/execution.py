@@ -294,8 +294,8 @@ class Execution(Generic[R]):
     def unpause(self, why: str | None = None) -> Object:
         """Lets a PAUSED execution go on where it was, and returns it as JSON values. Safe to repeat.
 
-        why: for the history. Raises ExecutionNotFound, and WrongStatus when the execution has ended, or was paused with
-        its parent.
+        `why` is for the history. Raises ExecutionNotFound, and WrongStatus when the execution has ended, or its parent
+        is PAUSED.
         """
         return self._intervene("unpause", why)
 
@@ -304,14 +304,14 @@ class Execution(Generic[R]):
 
         It is kept, and is neither a dead letter nor resumed any more, unless it is reopened.
 
-        why: for the history. Raises ExecutionNotFound, and WrongStatus when the execution is not FAILED, or is a child.
+        `why` is for the history. Raises ExecutionNotFound, and WrongStatus when the execution is a child or not FAILED.
         """
         return self._intervene("close", why)
 
     def reopen(self, why: str | None = None) -> Object:
         """Makes a CLOSED execution FAILED again, so that it can be resumed, and returns it. Safe to repeat.
 
-        why: for the history. Raises ExecutionNotFound, and WrongStatus when the execution is neither CLOSED nor FAILED.
+        `why` is for the history. Raises ExecutionNotFound, and WrongStatus when the execution is not CLOSED or FAILED.
         """
         return self._intervene("reopen", why)
 
@@ -330,7 +330,7 @@ class Execution(Generic[R]):
         return self._intervene("cancel", why, ("CANCELLED",), **more)
 
     def terminate(self, why: str | None = None) -> Object:
-        """Ends a RUNNING or PAUSED execution at once: none of its code runs any more. Otherwise as `cancel`."""
+        """Ends a RUNNING or PAUSED execution at once: none of its code runs any more. `why` is for the history."""
         return self._intervene("terminate", why, ("CANCELLED",))
 
     def delete(self) -> None:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from stepfast.engine import caller
 from stepfast.engine.history import intervention_event
-from stepfast.engine.intervention_store import Turn
+from stepfast.engine.intervention_store import StatusTurn
 from stepfast.engine.metrics import tallies_of
 from stepfast.engine.ports import Clock, End, Store
 from stepfast.engine.queries import ReadOperations
@@ -68,7 +68,7 @@ class Cancelling:
             if await self._store.intervene(turn):
                 return turn.after
 
-    def _turn(self, snapshot: Snapshot, replay: Replay, why: str | None, cleanup: float) -> Turn | None:
+    def _turn(self, snapshot: Snapshot, replay: Replay, why: str | None, cleanup: float) -> StatusTurn | None:
         """Puts the cancel into the order, in a new generation; None where the code has nothing to clean up."""
         execution, cursor, now = snapshot.execution, snapshot.cursor, self._clock.now()
         mark = CancelMark(len(replay.taken), now, cleanup)
@@ -94,7 +94,9 @@ class Cancelling:
         before = execution.intervention
         events = [intervention_event(before)] if before is not None and execution.status == "PAUSED" else []
         details = {**intervention_event(hand).details, "cleanup": cleanup}
-        return Turn(execution, after, entry, [*events, Event(now, "execution-cancelling", None, details)], wake=True)
+        return StatusTurn(
+            execution, after, entry, [*events, Event(now, "execution-cancelling", None, details)], wake=True
+        )
 
     async def _under_way(self, execution_id: str) -> Snapshot:
         snapshot = await self._reading.load(execution_id)

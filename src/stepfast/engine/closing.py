@@ -6,14 +6,14 @@ from dataclasses import replace
 
 from stepfast.engine import caller
 from stepfast.engine.history import intervention_event
-from stepfast.engine.intervention_store import Turn
+from stepfast.engine.intervention_store import StatusTurn
 from stepfast.engine.ports import Clock, Store
 from stepfast.engine.queries import existing
 from stepfast.errors import WrongStatus
 from stepfast.model import Execution, Intervention
 
 
-class Closing:
+class FailureClosing:
     """Turns FAILED executions into CLOSED ones and back."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
@@ -38,7 +38,7 @@ class Closing:
                 )
             hand = Intervention("close", self._clock.now(), caller.who(), why)
             after = replace(execution, status="CLOSED", intervention=hand)
-            if await self._store.intervene(Turn(execution, after)):
+            if await self._store.intervene(StatusTurn(execution, after)):
                 return after
 
     async def reopen(self, execution_id: str, why: str | None = None) -> Execution:
@@ -55,5 +55,5 @@ class Closing:
             hand = Intervention("reopen", self._clock.now(), caller.who(), why)
             after = replace(execution, status="FAILED", intervention=hand)
             events = [intervention_event(each) for each in (execution.intervention, hand) if each is not None]
-            if await self._store.intervene(Turn(execution, after, events=events)):
+            if await self._store.intervene(StatusTurn(execution, after, events=events)):
                 return after

@@ -12,7 +12,7 @@ from stepfast.unguarded import unguarded
 
 @unguarded
 @dataclass(frozen=True, slots=True)
-class Turn:
+class StatusTurn:
     """One change of an execution by hand, all of it or nothing.
 
     before: the execution as it was read; its status and its generation must still stand. after: as it is then. entry:
@@ -30,7 +30,7 @@ class Turn:
 class InterventionStore(Protocol):
     """Part of the Store."""
 
-    async def intervene(self, turn: Turn) -> bool:
+    async def intervene(self, turn: StatusTurn) -> bool:
         """Writes the turn; False if the execution, or the order, has changed since they were read.
 
         A store that keeps dead letters itself drops those of an execution that becomes CLOSED.

@@ -11,7 +11,7 @@ from stepfast.engine import caller
 from stepfast.engine.advancer import Advancer
 from stepfast.engine.cancelling import CLEANUP_SECONDS, Cancelling
 from stepfast.engine.catching_up import PartialReads
-from stepfast.engine.closing import Closing
+from stepfast.engine.closing import FailureClosing
 from stepfast.engine.gate_operations import GateOperations
 from stepfast.engine.holdovers import HeldStep, held_up
 from stepfast.engine.limit_operations import LimitOperations
@@ -62,7 +62,7 @@ class Operations(ReadOperations):
         self._signalling = Signalling(store, clock, self, lives or LiveReplays(), signal_limits, parts)
         self._cancelling = Cancelling(store, clock, self)
         self._resuming = Resuming(store, clock, registry)
-        self._pausing, self._closing = Pausing(store, clock), Closing(store, clock)
+        self._pausing, self._closing = Pausing(store, clock), FailureClosing(store, clock)
         self._repairing = Repairing(store, clock, registry, self._resuming)
         self.limits = LimitOperations(store, clock, registry, limit_numbers)
         self.gates = GateOperations(store, clock, registry, queue)

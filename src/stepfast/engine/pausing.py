@@ -8,7 +8,7 @@ from dataclasses import replace
 from stepfast.engine import caller
 from stepfast.engine.family import children_of, is_paused_with
 from stepfast.engine.history import intervention_event
-from stepfast.engine.intervention_store import Turn
+from stepfast.engine.intervention_store import StatusTurn
 from stepfast.engine.ports import Clock, Store
 from stepfast.engine.queries import existing
 from stepfast.errors import WrongStatus
@@ -108,7 +108,7 @@ class Pausing:
         if whole is None or (whole.status, whole.generation) != (execution.status, execution.generation):
             return None
         after = replace(whole, status="PAUSED", intervention=_after(whole, hand))
-        return after if await self._store.intervene(Turn(whole, after, wake=True)) else None
+        return after if await self._store.intervene(StatusTurn(whole, after, wake=True)) else None
 
     async def _unpause(self, snapshot: Snapshot, hand: Intervention) -> Execution | None:
         """No message from before counts after it: the entry clears the marks, and an advance sends all anew."""
@@ -116,7 +116,7 @@ class Pausing:
         after = replace(execution, status="RUNNING", intervention=_after(execution, hand))
         events: list[Event] = [intervention_event(each) for each in (execution.intervention, hand) if each is not None]
         entry = OrderEntry(cursor.revision, execution.generation, cut=len(cursor.applied))
-        return after if await self._store.intervene(Turn(execution, after, entry, events, wake=True)) else None
+        return after if await self._store.intervene(StatusTurn(execution, after, entry, events, wake=True)) else None
 
     async def _paused_parent(self, child: Execution) -> Execution | None:
         """The parent of a child, if that is PAUSED."""

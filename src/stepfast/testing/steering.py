@@ -73,19 +73,28 @@ class Steering(Staged[S]):
         self._stage.intervene(self._id(execution), "pause", why)
 
     def unpause(self, execution: Target, why: str | None = None) -> None:
-        """Lets a PAUSED execution go on where it was. Arguments and errors are those of `pause`."""
+        """Lets a PAUSED execution go on where it was. `execution` and `why` are those of `pause`, as are the errors."""
         self._stage.intervene(self._id(execution), "unpause", why)
 
     def close(self, execution: Target, why: str | None = None) -> None:
-        """Closes a FAILED execution, which then cannot be resumed. Raises ExecutionNotFound and WrongStatus."""
+        """Closes a FAILED execution, which then cannot be resumed.
+
+        `execution` is a Run or an id, and `why` is for the history. Raises ExecutionNotFound and WrongStatus.
+        """
         self._stage.intervene(self._id(execution), "close", why)
 
     def reopen(self, execution: Target, why: str | None = None) -> None:
-        """Makes a CLOSED execution FAILED again. Raises ExecutionNotFound and WrongStatus."""
+        """Makes a CLOSED execution FAILED again.
+
+        `execution` is a Run or an id, and `why` is for the history. Raises ExecutionNotFound and WrongStatus.
+        """
         self._stage.intervene(self._id(execution), "reopen", why)
 
     def terminate(self, execution: Target, why: str | None = None) -> None:
-        """Ends a RUNNING or PAUSED execution at once. Raises ExecutionNotFound and WrongStatus."""
+        """Ends a RUNNING or PAUSED execution at once.
+
+        `execution` is a Run or an id, and `why` is for the history. Raises ExecutionNotFound and WrongStatus.
+        """
         self._stage.intervene(self._id(execution), "terminate", why)
 
     def at(self, when: timedelta | datetime) -> Cue:

@@ -22,7 +22,7 @@ from stepfast.backends.dynamodb.reads import DynamoReads
 from stepfast.backends.dynamodb.table import EXPIRES
 from stepfast.backends.dynamodb.transactions import follows, stands, under_way
 from stepfast.backends.dynamodb.typed_json import Item, number, same, text
-from stepfast.engine.intervention_store import Turn
+from stepfast.engine.intervention_store import StatusTurn
 from stepfast.engine.messages import Message
 from stepfast.engine.ports import NOT_COMMITTED, Commit, Committed, End, NextRun
 from stepfast.errors import Unavailable
@@ -138,7 +138,7 @@ class DynamoStore(DynamoReads):
         change = self._table.update_action(key, self._turn(execution, now, marks), condition)
         return await self._transactions.rewind(execution, change, cut, records, history, now)
 
-    async def intervene(self, turn: Turn) -> bool:
+    async def intervene(self, turn: StatusTurn) -> bool:
         now, before = self._clock.now(), turn.before
         key, condition = item_keys.key(before.execution_id, item_keys.META), stands(before.status, before.generation)
         marks = {"wake": number(items.WAKE)} if turn.wake else {}

@@ -16,7 +16,7 @@ from stepfast.backends.dynamodb import item_keys, items, order_items
 from stepfast.backends.dynamodb.calls import ABSENT, TRANSACTION, TRANSACTION_BYTES, Condition, Table
 from stepfast.backends.dynamodb.large_values import Texts
 from stepfast.backends.dynamodb.typed_json import number, size_of, text
-from stepfast.engine.intervention_store import Turn
+from stepfast.engine.intervention_store import StatusTurn
 from stepfast.model import Event, Execution, OrderEntry, Record
 
 Action = dict[str, Any]
@@ -105,7 +105,7 @@ class Transactions:
         position = self._next_position(execution)
         return not await self._refused(self._rewind(execution, change, cut, records, history, position, now))
 
-    async def intervene(self, change: Action, turn: Turn, now: float) -> bool:
+    async def intervene(self, change: Action, turn: StatusTurn, now: float) -> bool:
         """Turns the meta together with the entry and the events, which come after those that are kept."""
         actions, id = [change], turn.after.run_id
         if turn.entry is not None:

@@ -17,7 +17,7 @@ from stepfast.backends.sqlite.file import SqliteFile, Transaction
 from stepfast.backends.sqlite.reads import SqliteReads
 from stepfast.engine.embedded import Overdue
 from stepfast.engine.embedded import Stored as Stored
-from stepfast.engine.intervention_store import Turn
+from stepfast.engine.intervention_store import StatusTurn
 from stepfast.engine.messages import Message
 from stepfast.engine.ports import (
     NOT_COMMITTED,
@@ -202,7 +202,7 @@ class SqliteBackend(SqliteReads):
 
         return await self._file.write(run)
 
-    async def intervene(self, turn: Turn) -> bool:
+    async def intervene(self, turn: StatusTurn) -> bool:
         before, after, id = turn.before, turn.after, turn.after.execution_id
 
         def run(tx: Transaction) -> bool:
