@@ -14,15 +14,16 @@ from typing import Any, Literal
 from stepfast.stored_text import Text
 from stepfast.unguarded import unguarded
 
-ExecutionStatus = Literal["RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
+ExecutionStatus = Literal["RUNNING", "PAUSED", "SUCCEEDED", "FAILED", "CLOSED", "CANCELLED"]
 CommandStatus = Literal["OPEN", "RUNNING", "RETRYING", "SUCCEEDED", "FAILED", "CANCELLED"]
 CommandKind = Literal["step", "timer", "signal", "child"]
 OnCancel = Literal["cancel", "leave"]
 TurnedInto = Literal["started", "waiting", "skipped", "replaced", "debounced"]
 
-ENDED: frozenset[str] = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
+ENDED: frozenset[str] = frozenset({"SUCCEEDED", "FAILED", "CLOSED", "CANCELLED"})
+UNDER_WAY: frozenset[str] = frozenset({"RUNNING", "PAUSED"})
 ENDED_FOR_GOOD: frozenset[str] = frozenset({"SUCCEEDED", "CANCELLED"})
-"""Statuses of an execution that will never change: a FAILED one may be resumed."""
+"""Statuses of an execution that will never change: a FAILED one may be resumed, a CLOSED one reopened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +189,23 @@ class StartInfo:
     debounce: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Intervention:
+    """What an operator has done to an execution last, which its status shows (rules *pause*, *close*).
+
+    action: what was done. at: when, in seconds since the epoch. by: the name of the caller, where callers have names.
+    why: in the words of the caller. parent: the id of the execution that it was paused with; None if it was paused by
+    itself. cleanup: how many seconds its code may clean up, if it was cancelled so, now or before.
+    """
+
+    action: Literal["pause", "unpause", "close", "reopen", "cancel", "terminate"]
+    at: float
+    by: str | None = None
+    why: str | None = None
+    parent: str | None = None
+    cleanup: float | None = None
+
+
 @unguarded
 @dataclass(frozen=True, slots=True)
 class Execution:
@@ -202,7 +220,8 @@ class Execution:
     `progress` is JSON text of what workflow code has noted of its maps, for people to look at.
 
     traceparent: the W3C header of the call that has started it, where there was one. start: what its start was turned
-    into; None for a workflow without start options.
+    into; None for a workflow without start options. intervention: the last thing that an operator has done to it by
+    hand.
 
     run: counted from 1; `ContinueAsNew` begins the next one. `input`, `result`, `error`, `causes`, `progress`,
     `resumed_at` and `first_generation` are of this run. began_at: when this run began; None for the first run, which
@@ -230,6 +249,7 @@ class Execution:
     continued: bool = False
     traceparent: str | None = None
     start: StartInfo | None = None
+    intervention: Intervention | None = None
 
     @property
     def waits(self) -> bool:
@@ -245,14 +265,21 @@ class Execution:
         return self.link is not None
 
     @property
+    def unpaused_at(self) -> float | None:
+        """When it was unpaused last, in seconds since the epoch; None where nothing says that it ever was."""
+        hand = self.intervention
+        return hand.at if hand is not None and hand.action == "unpause" else None
+
+    @property
     def is_child(self) -> bool:
         """Whether another execution waits for the end of this one, or has waited until it failed."""
         return self.link is not None and not self.link.left
 
     @property
     def resumes(self) -> int:
-        """The number of resumes since the start of this run."""
-        return self.generation - self.first_generation
+        """The number of resumes since the start of this run. A cancel with a clean-up has begun a generation, too."""
+        cleans_up = self.intervention is not None and self.intervention.cleanup is not None
+        return self.generation - self.first_generation - cleans_up
 
     @property
     def run_began_at(self) -> float:

@@ -14,6 +14,7 @@ from stepfast.backends.dynamodb import api_keys as keys_module
 from stepfast.backends.dynamodb import transactions
 from stepfast.backends.dynamodb.api_keys import ApiKeys
 from stepfast.backends.dynamodb.typed_json import Item, number, text
+from stepfast.engine.intervention_store import StatusTurn
 from stepfast.engine.limit_items import LimitId, LimitItem, Waiter
 from stepfast.engine.messages import Message
 from stepfast.engine.ports import Commit, End
@@ -28,6 +29,7 @@ FAILURE = Failure("E", "down", "a", None)
 ONE = Execution("one", "w", "1", 1000.0)
 FAILED = replace(ONE, status="FAILED", error=FAILURE, ended_at=1002.0, causes=("a",))
 RESUMED = replace(ONE, generation=1, resumed_at=1005.0)
+PAUSED = replace(ONE, status="PAUSED")
 CANCELLED = replace(ONE, status="CANCELLED", ended_at=1003.0)
 STEP = Record("a", "step", "a", "SUCCEEDED", 0, output="1")
 ENTRY = OrderEntry(0, 0, ("a",))
@@ -38,6 +40,7 @@ OTHERS = [Record(f"b#{place}", "step", "b", "OPEN", 1) for place in range(12)]
 ABSENT, FOLLOWS = "attribute_not_exists(pk)", "rev = :if_rev AND gen <= :if_gen"
 FREE = "attribute_not_exists(pk) OR (stat = :deleted AND gen < :if_gen AND attribute_exists(erased))"
 STANDS = "stat = :if_stat AND gen = :if_gen"
+UNDER_WAY = "stat IN (:if_runs, :if_rests) AND gen = :if_gen"
 COUNTED = "(attribute_not_exists(n) OR n < :most) AND (attribute_not_exists(#a1) OR #a1 <= :left)"
 STRIPE, VERSION, EXISTS = LimitId("stripe"), "ver = :if_ver", "attribute_exists(pk)"
 UNTOUCHED, NEVER_WRITTEN = "wrote = :wrote", "attribute_not_exists(wrote)"
@@ -163,7 +166,25 @@ def numbers_that_were_never_set(cloud: Cloud) -> None:
 # -- transactions ------------------------------------------------------------------------------------------
 
 
+@refuses("UpdateItem", "meta", STANDS)
+def a_pause_of_what_has_ended(cloud: Cloud) -> None:
+    failed(cloud)
+    assert not cloud.run(cloud.store.intervene(StatusTurn(ONE, replace(ONE, status="PAUSED"))))
+
+
 @refuses(f"{IN_TRANSACTION}.Update", "meta", STANDS)
+def an_unpause_of_what_runs(cloud: Cloud) -> None:
+    started(cloud)
+    assert not cloud.run(cloud.store.intervene(StatusTurn(replace(ONE, status="PAUSED"), ONE, replace(CUT, number=0))))
+
+
+@refuses(f"{IN_TRANSACTION}.Put", "o", ABSENT)
+def an_unpause_on_an_order_that_has_gone_on(cloud: Cloud) -> None:
+    started(cloud, cloud.store.append("one", ENTRY), cloud.store.intervene(StatusTurn(ONE, PAUSED)))
+    assert not cloud.run(cloud.store.intervene(StatusTurn(PAUSED, ONE, replace(CUT, number=0))))
+
+
+@refuses(f"{IN_TRANSACTION}.Update", "meta", UNDER_WAY)
 def a_cancel_of_what_has_ended(cloud: Cloud) -> None:
     failed(cloud)
     assert not cloud.run(cloud.store.cancel(End(CANCELLED), [], 1))

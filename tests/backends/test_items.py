@@ -20,7 +20,7 @@ from stepfast.backends.dynamodb.listing import listing_keys, sortable
 from stepfast.backends.dynamodb.table import EXPIRES, LISTED
 from stepfast.backends.dynamodb.typed_json import number, same, size_of, text
 from stepfast.errors import StartupError
-from stepfast.model import Attempt, Chained, Event, Execution, Failure, Link, OrderEntry, Record, Signal
+from stepfast.model import Attempt, Chained, Event, Execution, Failure, Intervention, Link, OrderEntry, Record, Signal
 from tests.properties.test_store_machine import ENTRIES, EVENTS, FAILURE, JSON, LABELS, RECORDS, TEXTS, TIMES
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e100, max_value=1e100).filter(
@@ -97,7 +97,7 @@ def test_no_field_of_the_model_is_forgotten() -> None:
     link = Link("zero", "child:w", 3, "root", 2, "leave", True, 2, "0c")
     execution = Execution(
         "one", "w", "1", 1.0, "FAILED", 2, "3", failure, {"a": "b"}, 4.0, ("c",), 5.0, 1, "0a 0b", link, "[1]", 2, 6.0,
-        continued=True, traceparent="00-1-2-01",
+        continued=True, traceparent="00-1-2-01", intervention=Intervention("pause", 7.0, "ann", "why", "zero", 8.0),
     )  # fmt: skip
     for made in (record, execution):
         untouched = [

@@ -105,6 +105,11 @@ ROUTES = {
     ("post", "/v1/executions/{execution_id}/resume"): {"200", "404", "409", "422", "503"},
     ("post", "/v1/executions/{execution_id}/commands/{command}/repair"): {"200", "404", "409", "422", "503"},
     ("post", "/v1/executions/{execution_id}/cancel"): {"200", "404", "409", "422", "503"},
+    ("post", "/v1/executions/{execution_id}/pause"): {"200", "404", "409", "422", "503"},
+    ("post", "/v1/executions/{execution_id}/unpause"): {"200", "404", "409", "422", "503"},
+    ("post", "/v1/executions/{execution_id}/close"): {"200", "404", "409", "422", "503"},
+    ("post", "/v1/executions/{execution_id}/reopen"): {"200", "404", "409", "422", "503"},
+    ("post", "/v1/executions/{execution_id}/terminate"): {"200", "404", "409", "422", "503"},
     ("delete", "/v1/executions/{execution_id}"): {"200", "404", "409", "422", "503"},
     ("post", "/v1/executions/{execution_id}/signals/{name}"): {"200", "202", "404", "409", "422", "503"},
     ("get", "/v1/dead-letters"): {"200", "422", "503"},
@@ -157,7 +162,7 @@ def test_parameters_and_bodies_are_described(serve: Any) -> None:
     for (method, path), operation in operations(document).items():
         described = {each["name"] for each in operation.get("parameters", []) if each["in"] == "path"}
         assert described == set(re.findall(r"{(\w+)}", path))
-        needs_body = method in ("post", "put") and not path.endswith(("cancel", "unpause"))
+        needs_body = method in ("post", "put") and not path.endswith("schedules/{name}/unpause")
         assert ("requestBody" in operation) == needs_body
     listing = document["paths"]["/v1/executions"]["get"]["parameters"]
     assert " ".join(sorted(parameter["name"] for parameter in listing)) == (

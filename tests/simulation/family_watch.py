@@ -9,7 +9,7 @@ import json
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from stepfast.model import Execution, Record, run_of
+from stepfast.model import UNDER_WAY, Execution, Record, run_of
 from stepfast.testing.memory import finished
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ INVARIANTS = {
     "the-outcome-is-of-what-was-asked": "code and records do not contradict each other",
     "no-execution-is-stuck": "the root comes to its end without a sweep, but for failures that are resumed",
     "no-child-is-left-running": "after the root's end, each child has ended or was left",
+    "a-family-is-paused-as-one": "below what is PAUSED nothing runs, and below what runs nothing is PAUSED with it",
     "only-roots-have-dead-letters": "a child that fails is parked only where its parent has left it",
     "a-signal-is-taken-once": "in whatever run: each that was sent, and none twice",
 }
@@ -104,7 +105,7 @@ class FamilyWatch:
         statuses = {member.execution_id: member.status for member in members}
         if statuses.get(ROOT) not in ("SUCCEEDED", "CANCELLED"):
             self.violated("no-execution-is-stuck", f"{statuses.get(ROOT)}: {statuses}")
-        left = [member.execution_id for member in members if member.status == "RUNNING"]
+        left = [member.execution_id for member in members if member.status in UNDER_WAY]
         if left:
             self.violated("no-child-is-left-running", ", ".join(left))
         for member in members:

@@ -195,7 +195,7 @@ class Watch:
 
     def wrote(self, name: str, arguments: Any, options: Any, before: Snapshot | None) -> None:
         """After a write that was accepted."""
-        if name in ("append", "cancel", "rewind"):
+        if name in ("append", "cancel", "rewind", "intervene"):
             self._logged()
         if name == "commit":
             assert before is not None
@@ -413,6 +413,7 @@ def _figures(world: World, status: str, execution: Execution) -> None:
     counted = {name: one.count for name, one in added(hours.values()).items() if name in ENDED}
     # Each generation before the last has failed, unless it had ended otherwise before the execution was deleted.
     others = Counter(deleted for deleted in world.deleted if deleted != "FAILED")
-    failed = Counter({"FAILED": execution.generation - others.total() - (execution.run - 1)})
+    cleaned = execution.intervention is not None and execution.intervention.cleanup is not None  # a generation, too
+    failed = Counter({"FAILED": execution.generation - others.total() - (execution.run - 1) - cleaned})
     if counted != +(failed + others + Counter({status: 1})):
         raise Violation("every-end-is-counted-once", f"{counted} after {execution.generation} resumes and {status}")

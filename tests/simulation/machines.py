@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 Sent = tuple[Message, float | None]
-WRITES = ("commit", "append", "finish", "cancel", "rewind", "continue_as_new")
+WRITES = ("commit", "append", "finish", "cancel", "rewind", "continue_as_new", "intervene")
 
 
 @types.coroutine

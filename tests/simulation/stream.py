@@ -30,7 +30,7 @@ class Stream:
             self._changes.append(Change(arguments[1].record))
         if name == "add_signal":
             self._changes.append(Change(result))
-        if name in ("create", "rewind", "continue_as_new"):
+        if name in ("create", "rewind", "continue_as_new") or (name == "intervene" and result and arguments[0].wake):
             self._changes.append(Change(None))
 
     def batch(self, draw: random.Random) -> list[Change]:

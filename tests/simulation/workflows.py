@@ -308,10 +308,28 @@ def _drawn_part(draw: random.Random, depth: int) -> Shape:
     return [kind, *parts]
 
 
+@workflow("tidies")
+async def tidies() -> Any:
+    """Steps in a row, and side by side; a cancel undoes what was done, under the names of steps that follow."""
+    done = []
+    try:
+        for name in ("a", "s0", "s1", "s3"):
+            done.append((await do(name, name))[0])
+        done += [one[0] for one in await asyncio.gather(do("p", 1), do("r", 2))]
+        await asyncio.shield(asyncio.ensure_future(do("slow", 3)))
+        return await do("end", done)
+    except asyncio.CancelledError:
+        for name in reversed(done):
+            await do("refund", name)
+        await do("s1", "undone")
+        await asyncio.gather(do("end", "undone"), do("note", len(done)))
+        raise
+
+
 WORKFLOWS: dict[str, Workflow[..., Any]] = {
     one.name: one
     for one in (
         linear, fan_out, race, completed, timed, saga, halves,
-        approvals, deadline, semaphore, cancels, late, only_once, nested, torn, verdict, gathers, turns, shaped,
+        approvals, deadline, semaphore, cancels, late, only_once, nested, torn, verdict, gathers, turns, shaped, tidies,
     )
 }  # fmt: skip

@@ -144,7 +144,7 @@ export class Execution {
         known.clear();
         continue;
       }
-      if (status !== "RUNNING") return;
+      if (status !== "RUNNING" && status !== "PAUSED") return;
       await sleep(pause, signal);
     }
   }
@@ -156,7 +156,7 @@ export class Execution {
       const left = Number.isFinite(timeout) ? Math.max(0, (end - Date.now()) / 1000) : undefined;
       const execution = await this.#read(left, signal);
       if (execution.status === "SUCCEEDED") return execution.result as T;
-      if (execution.status === "FAILED") throw new ExecutionFailed(this.executionId, execution.error);
+      if (execution.status === "FAILED" || execution.status === "CLOSED") throw new ExecutionFailed(this.executionId, execution.error);
       if (execution.status === "CANCELLED") throw new ExecutionCancelled(this.executionId);
       if (Date.now() >= end) throw new StillRunning(this.executionId, timeout);
       await sleep(Math.min(pause, (end - Date.now()) / 1000), signal);
@@ -181,10 +181,36 @@ export class Execution {
     return answer.body ?? this.#read();
   }
 
-  /** Ends a RUNNING execution. */
-  async cancel(): Promise<ExecutionView> {
-    const answer = await this.#calls.send<ExecutionView>("POST", `${this.#path}/cancel`, { settled: ["CANCELLED"] });
-    return answer.body ?? this.#read();
+  /** Pauses a RUNNING execution, with its children: nothing new begins, what runs ends. `why` is for the history. */
+  pause(why?: string): Promise<ExecutionView> {
+    return this.#intervene("pause", why);
+  }
+
+  /** Lets a PAUSED execution go on where it was. */
+  unpause(why?: string): Promise<ExecutionView> {
+    return this.#intervene("unpause", why);
+  }
+
+  /** Closes a FAILED execution: it is kept, and is neither a dead letter nor resumed any more. */
+  close(why?: string): Promise<ExecutionView> {
+    return this.#intervene("close", why);
+  }
+
+  /** Makes a CLOSED execution FAILED again, so that it can be resumed. */
+  reopen(why?: string): Promise<ExecutionView> {
+    return this.#intervene("reopen", why);
+  }
+
+  /**
+   * Cancels a RUNNING or PAUSED execution. Its code may clean up, for `cleanupSeconds` (60): it is RUNNING until then.
+   */
+  cancel(why?: string, cleanupSeconds?: number): Promise<ExecutionView> {
+    return this.#intervene("cancel", why, ["CANCELLED"], cleanupSeconds);
+  }
+
+  /** Ends a RUNNING or PAUSED execution at once: none of its code runs any more. */
+  terminate(why?: string): Promise<ExecutionView> {
+    return this.#intervene("terminate", why, ["CANCELLED"]);
   }
 
   /** Deletes an execution that has ended, with all that is of it, for good. */
@@ -197,6 +223,13 @@ export class Execution {
     const body = { payload, signal_id: segment(options.signalId ?? crypto.randomUUID(), "a signal id") };
     const path = `${this.#path}/signals/${segment(name, "a signal name")}`;
     return (await this.#calls.send<SentSignal>("POST", path, { body })).body as SentSignal;
+  }
+
+  async #intervene(action: string, why?: string, settled: readonly string[] = [], cleanupSeconds?: number): Promise<ExecutionView> {
+    const body = { ...(why !== undefined && { why }), ...(cleanupSeconds !== undefined && { cleanup_seconds: cleanupSeconds }) };
+    const more = Object.keys(body).length ? { body, settled } : { settled };
+    const answer = await this.#calls.send<ExecutionView>("POST", `${this.#path}/${action}`, more);
+    return answer.body ?? this.#read();
   }
 
   #read(patience?: number, signal?: AbortSignal): Promise<ExecutionView> {

@@ -99,6 +99,9 @@ export const statusesOf = (ids: readonly string[], signal?: AbortSignal): Promis
 /** `steps`: the commands to run again, in place of those behind the failure. */
 export const resume = (id: string, steps?: string[]): Promise<Execution> =>
   ask("POST", `${of(id)}/resume`, steps === undefined ? undefined : { steps });
+/** What an operator does by hand, with a reason for the history. */
+export const intervene = (id: string, action: string, why = ""): Promise<Execution> =>
+  ask("POST", `${of(id)}/${action}`, why ? { why } : undefined);
 export const cancel = (id: string): Promise<Execution> => ask("POST", `${of(id)}/cancel`);
 export const sendSignal = (id: string, name: string, body: { payload: Json; signal_id?: string }): Promise<SentSignal> =>
   ask("POST", `${of(id)}/signals/${encodeURIComponent(name)}`, body);

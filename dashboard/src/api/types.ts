@@ -2,11 +2,11 @@
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 export type JsonSchema = { [key: string]: Json };
-export type ExecutionStatus = "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELLED";
+export type ExecutionStatus = "RUNNING" | "PAUSED" | "SUCCEEDED" | "FAILED" | "CLOSED" | "CANCELLED";
 export type CommandStatus = "OPEN" | "RUNNING" | "RETRYING" | "SUCCEEDED" | "FAILED" | "CANCELLED";
 export type CommandKind = "step" | "timer" | "signal" | "child";
 
-export const EXECUTION_STATUSES: readonly ExecutionStatus[] = ["RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"];
+export const EXECUTION_STATUSES: readonly ExecutionStatus[] = ["RUNNING", "PAUSED", "SUCCEEDED", "FAILED", "CLOSED", "CANCELLED"];
 
 export interface Failure {
   type: string;
@@ -45,6 +45,19 @@ export interface Execution {
   progress?: MapProgress[];
   /** Of a child: the execution that has started it. */
   parent?: Parent | null;
+  /** What an operator has done to it last by hand. */
+  intervention?: Intervention | null;
+}
+
+export interface Intervention {
+  action: "pause" | "unpause" | "close" | "reopen" | "cancel" | "terminate";
+  at: string;
+  by: string | null;
+  why: string | null;
+  /** Of a child: the execution that it was paused with. */
+  parent: string | null;
+  /** Of a cancelled one: how long its code may clean up. */
+  cleanup_seconds?: number | null;
 }
 
 export interface MapProgress {

@@ -2,19 +2,19 @@
 
 import { useState } from "preact/hooks";
 
-import { cancel, resume } from "../api/client";
+import { resume } from "../api/client";
 import type { Problem } from "../api/problem";
 import type { ExecutionDetail } from "../api/types";
 import { href } from "../lib/router";
-import { Dialog } from "../parts/dialog";
 import { problemFrom, ProblemNote } from "../parts/note";
+import { buttonOf, InterventionDialog, possible, type Action } from "./interventions";
 import { rerunnable, resumeHint } from "./resume";
 import { SignalDialog } from "./signal";
 
 export function Actions({ execution, refresh }: { execution: ExecutionDetail; refresh: () => void }) {
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
-  const [open, setOpen] = useState<"" | "cancel" | "signal">("");
+  const [open, setOpen] = useState<"" | "signal" | Action>("");
   const [sent, setSent] = useState("");
   const [step, setStep] = useState("");
   async function act(call: (id: string) => Promise<unknown>): Promise<void> {
@@ -37,16 +37,16 @@ export function Actions({ execution, refresh }: { execution: ExecutionDetail; re
             Resume
           </button>
         )}
-        {(execution.status === "RUNNING" || execution.status === "FAILED") && (
+        {["RUNNING", "PAUSED", "FAILED"].includes(execution.status) && (
           <button type="button" onClick={() => (setOpen("signal"), setSent(""))}>
             Send signal…
           </button>
         )}
-        {execution.status === "RUNNING" && (
-          <button type="button" disabled={busy} onClick={() => setOpen("cancel")}>
-            Cancel…
+        {possible(execution).map((action) => (
+          <button key={action} type="button" disabled={busy} onClick={() => setOpen(action)}>
+            {buttonOf(action)}
           </button>
-        )}
+        ))}
         <a class="button" href={href(["start", execution.workflow], { from: execution.execution_id })}>
           Run again…
         </a>
@@ -73,18 +73,8 @@ export function Actions({ execution, refresh }: { execution: ExecutionDetail; re
         </p>
       )}
       <ProblemNote problem={problem} />
-      {open === "cancel" && (
-        <Dialog title="Cancel this execution?" close={() => setOpen("")}>
-          <p>Nothing further starts, and the result of a step that is running is refused. It cannot be resumed afterwards.</p>
-          <div class="buttons end">
-            <button type="button" onClick={() => setOpen("")}>
-              Let it run
-            </button>
-            <button type="button" class="danger" onClick={() => void act(cancel)}>
-              Cancel the execution
-            </button>
-          </div>
-        </Dialog>
+      {open !== "" && open !== "signal" && (
+        <InterventionDialog action={open} close={() => setOpen("")} act={(call) => void act(call)} />
       )}
       {open === "signal" && (
         <SignalDialog

@@ -9,6 +9,7 @@ import { Copy } from "../parts/json";
 import { Status } from "../parts/status";
 import { Moment, Took } from "../parts/time";
 import { Actions } from "./actions";
+import { byWhom, done } from "./interventions";
 
 /** Which run is shown, of an execution that continues as new, with the way to the one before and to the current one. */
 function Run({ execution }: { execution: ExecutionDetail }) {
@@ -91,6 +92,14 @@ export function Header({ execution, refresh }: { execution: ExecutionDetail; ref
           </dd>
         </div>
         {execution.status === "RUNNING" && <Fact name="Under way" value={underWay(execution.partial ? (execution.notable ?? []) : execution.commands)} />}
+        {execution.intervention && (
+          <div>
+            <dt>{done(execution.intervention)}</dt>
+            <dd>
+              <Moment at={execution.intervention.at} now={now} /> {byWhom(execution.intervention)}
+            </dd>
+          </div>
+        )}
         {(execution.progress ?? []).map((map) => (
           <Fact key={map.id} name={`Map of ${map.name}`} value={mapped(map)} />
         ))}

@@ -53,6 +53,6 @@ export function Notable({ execution, pick, load }: Props) {
 }
 
 function titleOf(execution: ExecutionDetail, notable: readonly Command[]): string {
-  if (execution.status === "FAILED") return "What failed";
+  if (execution.status === "FAILED" || execution.status === "CLOSED") return "What failed";
   return notable.some((command) => command.ended_at === null) ? "Under way" : "What it did last";
 }

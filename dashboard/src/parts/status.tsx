@@ -1,17 +1,21 @@
 /** A status as a sign and a word, never by colour alone. */
 
-import type { CommandStatus } from "../api/types";
+import type { CommandStatus, ExecutionStatus } from "../api/types";
 
-const SIGNS: Record<CommandStatus, string> = {
+type AnyStatus = CommandStatus | ExecutionStatus;
+
+const SIGNS: Record<AnyStatus, string> = {
   SUCCEEDED: "✓",
   FAILED: "✕",
   CANCELLED: "–",
   RUNNING: "▸",
+  PAUSED: "‖",
+  CLOSED: "✕",
   RETRYING: "↻",
   OPEN: "○",
 };
 
-export function Status({ status }: { status: CommandStatus }) {
+export function Status({ status }: { status: AnyStatus }) {
   return (
     <span class={`status s-${status.toLowerCase()}`}>
       <span class="sign" aria-hidden="true">
@@ -22,4 +26,4 @@ export function Status({ status }: { status: CommandStatus }) {
   );
 }
 
-export const signOf = (status: CommandStatus): string => SIGNS[status];
+export const signOf = (status: AnyStatus): string => SIGNS[status];

@@ -13,6 +13,7 @@ from stepfast.cli import (
     doctor,
     export,
     gates,
+    interventions,
     invoke,
     keys,
     limits,
@@ -146,7 +147,12 @@ app.command("export")(export.export)
 app.command("watch")(running.watch)
 app.command("resume")(steering.resume)
 app.command("repair")(repairing.repair)
-app.command("cancel")(steering.cancel)
+app.command("pause")(interventions.pause)
+app.command("unpause")(interventions.unpause)
+app.command("close")(interventions.close)
+app.command("reopen")(interventions.reopen)
+app.command("cancel")(interventions.cancel)
+app.command("terminate")(interventions.terminate)
 app.command("delete")(steering.delete)
 app.command("signal")(steering.signal)
 app.command("doctor")(doctor.doctor)

@@ -43,7 +43,7 @@ def to_end(execution: Execution[Any], *, quiet: bool, aside: bool, timeout: floa
 
 def raise_for(execution: Object) -> None:
     """Raises ExecutionFailed or ExecutionCancelled if the execution ended that way."""
-    if execution["status"] == "FAILED":
+    if execution["status"] in ("FAILED", "CLOSED"):
         raise ExecutionFailed(execution)
     if execution["status"] == "CANCELLED":
         raise ExecutionCancelled(execution["execution_id"])
@@ -55,7 +55,7 @@ def _states(execution: Execution[Any], timeout: float | None) -> Iterator[Object
     while True:
         state = execution.describe()
         yield state
-        if state["status"] != "RUNNING":
+        if state["status"] not in ("RUNNING", "PAUSED"):
             return
         pause = 0.05 if state != before else min(1.0, pause * 1.5)
         before = state
@@ -95,7 +95,11 @@ def _print_changes(state: Object, seen: dict[str, tuple[object, ...]], write: Ca
             lines.append((max((at for at, _ in lines), default=state["created_at"]), text))
     for at, text in sorted(lines, key=lambda line: line[0]):
         write(f"{at[11:19]}  {text}")
-    if state["status"] != "RUNNING":
+    if state["status"] != seen.get("paused", ("RUNNING",))[0] and state["status"] in ("RUNNING", "PAUSED"):
+        seen["paused"] = (state["status"],)
+        at = (state.get("intervention") or {}).get("at") or state["created_at"]
+        write(f"{at[11:19]}  {state['execution_id']}  {state['status']}")
+    if state["status"] not in ("RUNNING", "PAUSED"):
         write(f"{(state['ended_at'] or '')[11:19]}  {state['execution_id']}  {state['status']}")
 
 

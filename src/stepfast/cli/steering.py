@@ -1,4 +1,4 @@
-"""`stepfast resume`, `cancel`, `delete` and `signal`."""
+"""`stepfast resume`, `delete` and `signal`."""
 
 from __future__ import annotations
 
@@ -81,25 +81,6 @@ def nothing_failed(execution_id: str) -> str:
         f"no failed step stands behind the failure of {execution_id}: a resume runs the code at hand again; "
         f"to run a step again, name it: stepfast resume {execution_id} --step COMMAND"
     )
-
-
-def cancel(context: typer.Context, execution_ids: Ids, as_json: AsJson = False) -> None:
-    """End RUNNING executions and stop their steps; an execution that cannot be cancelled does not stop the others."""
-    cancelled, refused = [], False
-    with session(context).client() as client:
-        for execution_id in dict.fromkeys(execution_ids):
-            try:
-                cancelled.append(client.execution(execution_id).cancel())
-            except Refused as error:
-                refused = True
-                printing.complain(str(error), type=type(error).__name__, execution_id=execution_id)
-                continue
-            if not as_json:
-                printing.say(f"cancelled {execution_id}")
-    if as_json:
-        printing.print_json(cancelled[0] if len(execution_ids) == len(cancelled) == 1 else cancelled)
-    if refused:
-        raise typer.Exit(2)
 
 
 def delete(

@@ -26,6 +26,8 @@ MARKS = {
     "FAILED": ("✗", "red"),
     "CANCELLED": ("–", "dim"),
     "RUNNING": ("▸", "cyan"),
+    "PAUSED": ("‖", "yellow"),
+    "CLOSED": ("✗", "dim"),
     "RETRYING": ("↻", "yellow"),
     "OPEN": ("○", "dim"),
     "CONTINUED": ("→", "green"),
@@ -103,6 +105,14 @@ def progress_text(progress: Object) -> str:
     return f"{progress['name']}: {ended}, {progress['succeeded']:,} items succeeded{failed}"
 
 
+def _by_hand(hand: Object) -> str:
+    """What an operator has done last, when, who it was, and why."""
+    by = f" by {hand['by']}" if hand["by"] else ""
+    with_parent = f" with {hand['parent']}" if hand["parent"] else ""
+    why = f": {hand['why']}" if hand["why"] else ""
+    return f"{hand['action']}{with_parent} at {clock(hand['at'])} UTC{by}{why}"
+
+
 def _head(execution: Object) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
@@ -110,6 +120,8 @@ def _head(execution: Object) -> RenderableType:
     table.add_row("execution", styled(execution["execution_id"], "bold"))
     table.add_row("workflow", styled(execution["workflow"]))
     table.add_row("status", status_text("CONTINUED" if execution.get("continued") else execution["status"]))
+    if (hand := execution.get("intervention")) is not None:
+        table.add_row("by hand", styled(_by_hand(hand)))
     if (parent := execution.get("parent")) is not None:
         left = ", which has left it" if parent["left"] else ""
         table.add_row("child of", styled(f"{parent['execution_id']} ({parent['command']}){left}"))

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
 from stepfast.cli import printing
 from stepfast.cli.session import AsJson
 from stepfast.errors import ExecutionNotFound, InvalidRequest
+from stepfast.model import ExecutionStatus
 
 if TYPE_CHECKING:
     from stepfast.engine.ports import Store
     from stepfast.engine.verify import Verdict
-    from stepfast.model import ExecutionStatus, Snapshot
+    from stepfast.model import Snapshot
 
 EXECUTIONS_PER_READ = 200
-STATUSES: tuple[ExecutionStatus, ...] = ("RUNNING", "SUCCEEDED", "FAILED", "CANCELLED")
+STATUSES: tuple[ExecutionStatus, ...] = get_args(ExecutionStatus)
 
 
 def verify(
     execution_ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...")] = None,
     all: Annotated[bool, typer.Option("--all", help="Every execution in the file.")] = False,
-    status: Annotated[str | None, typer.Option(help="With --all: only RUNNING, SUCCEEDED, FAILED, CANCELLED.")] = None,
+    status: Annotated[str | None, typer.Option(help="With --all: only executions of this status.")] = None,
     workflows: Annotated[Path, typer.Option(help="The folder of the code to check.")] = Path("workflows"),
     db: Annotated[Path, typer.Option(help="The file that holds the executions.")] = Path(".stepfast/dev.db"),
     as_json: AsJson = False,

@@ -216,7 +216,7 @@ class AsyncClient(AsyncLimitCalls, AsyncScheduleCalls):
     async def list(
         self,
         workflow: str | None = None,
-        status: Literal["RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"] | str | None = None,
+        status: Literal["RUNNING", "PAUSED", "SUCCEEDED", "FAILED", "CLOSED", "CANCELLED"] | str | None = None,
         labels: Mapping[str, str] | None = None,
         since: datetime | str | float | None = None,
         until: datetime | str | float | None = None,

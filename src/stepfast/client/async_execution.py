@@ -48,7 +48,7 @@ class AsyncExecution(Generic[R]):
         return f"<execution {self.execution_id!r} at {self._stacks.owner(self.execution_id).url}>"
 
     async def status(self) -> str:
-        """RUNNING, SUCCEEDED, FAILED or CANCELLED. Raises ExecutionNotFound."""
+        """RUNNING, PAUSED, SUCCEEDED, FAILED, CLOSED or CANCELLED. Raises ExecutionNotFound."""
         status: str = (await self._read())["status"]
         return status
 
@@ -216,7 +216,7 @@ class AsyncExecution(Generic[R]):
         timeout: the longest wait in seconds. None sets no limit.
 
         Raises ExecutionFailed, ExecutionCancelled, ExecutionNotFound, and TimeoutError when the execution is still
-        RUNNING after the timeout. The execution goes on then, and another call waits again.
+        RUNNING or PAUSED after the timeout. The execution goes on then, and another call waits again.
         """
         end = math.inf if timeout is None else time.monotonic() + timeout
         pause = 0.02
@@ -225,13 +225,15 @@ class AsyncExecution(Generic[R]):
             if execution["status"] == "SUCCEEDED":
                 result: R = decoded(self._workflow, execution["result"])
                 return result
-            if execution["status"] == "FAILED":
+            if execution["status"] in ("FAILED", "CLOSED"):
                 raise ExecutionFailed(execution)
             if execution["status"] == "CANCELLED":
                 raise ExecutionCancelled(self.execution_id)
             remaining = end - time.monotonic()
             if remaining <= 0:
-                raise TimeoutError(f"execution {self.execution_id!r} is still RUNNING after {timeout:g} s")
+                raise TimeoutError(
+                    f"execution {self.execution_id!r} is still {execution['status']} after {timeout:g} s"
+                )
             await (await self._home()).pause(self.execution_id, min(pause, remaining))
             pause = min(1.0, pause * 1.5)
 
@@ -266,7 +268,7 @@ class AsyncExecution(Generic[R]):
         input: Mapping[str, Any] | None = None,
         why: str | None = None,
     ) -> Object:
-        """Repairs a step of a FAILED or RUNNING execution by hand, which then runs on; returns it as JSON values.
+        """Repairs a step of a FAILED, RUNNING or PAUSED execution by hand; returns it as JSON values.
 
         Give exactly one of these:
 
@@ -277,9 +279,10 @@ class AsyncExecution(Generic[R]):
         command: the id of the step, as `describe` has it.
         why: for the history, which also has the caller's name.
 
-        An attempt that still runs is refused. Raises ExecutionNotFound, WrongStatus when the execution has ended for
-        good, and InvalidRequest for a command that is no step, has not begun or has its outcome, and for a value that
-        does not fit.
+        A FAILED execution is resumed by it. An attempt that still runs is refused.
+
+        Raises ExecutionNotFound, WrongStatus when the execution has ended for good or is CLOSED, and InvalidRequest for
+        a command that is no step, has not begun or has its outcome, and for a value that does not fit.
         """
         chosen: Object = {} if why is None else {"why": why}
         if result is not LEFT_OUT:
@@ -291,16 +294,58 @@ class AsyncExecution(Generic[R]):
         path = f"{self._path}/commands/{quote(command, safe='')}/repair"
         return (await (await self._home()).send("POST", path, shapes.Execution, chosen)).body
 
-    async def cancel(self) -> Object:
-        """Cancels a RUNNING execution and returns it as JSON values. CANCELLED is final.
+    async def pause(self, why: str | None = None) -> Object:
+        """Pauses a RUNNING execution, with its children, and returns it as JSON values. Safe to repeat.
 
-        Raises ExecutionNotFound, and WrongStatus when the execution is not RUNNING. Retries within one call cancel
-        once.
+        Nothing new begins. Running steps end, and their outcomes are recorded.
+
+        why: for the history, which also has the caller's name.
+
+        Raises ExecutionNotFound, and WrongStatus when the execution has ended.
         """
-        path, settled = f"{self._path}/cancel", ("CANCELLED",)
-        return (
-            await (await self._home()).send("POST", path, shapes.Execution, settled=settled)
-        ).body or await self._read()
+        return await self._intervene("pause", why)
+
+    async def unpause(self, why: str | None = None) -> Object:
+        """Lets a PAUSED execution go on where it was, and returns it as JSON values. Safe to repeat.
+
+        `why` is for the history. Raises ExecutionNotFound, and WrongStatus when the execution has ended, or its parent
+        is PAUSED.
+        """
+        return await self._intervene("unpause", why)
+
+    async def close(self, why: str | None = None) -> Object:
+        """Closes a FAILED execution and returns it as JSON values. Safe to repeat.
+
+        It is kept, and is neither a dead letter nor resumed any more, unless it is reopened.
+
+        `why` is for the history. Raises ExecutionNotFound, and WrongStatus when the execution is a child or not FAILED.
+        """
+        return await self._intervene("close", why)
+
+    async def reopen(self, why: str | None = None) -> Object:
+        """Makes a CLOSED execution FAILED again, so that it can be resumed, and returns it. Safe to repeat.
+
+        `why` is for the history. Raises ExecutionNotFound, and WrongStatus when the execution is not CLOSED or FAILED.
+        """
+        return await self._intervene("reopen", why)
+
+    async def cancel(self, why: str | None = None, cleanup_seconds: float | None = None) -> Object:
+        """Cancels a RUNNING or PAUSED execution and returns it as JSON values. CANCELLED is final.
+
+        Its code gets asyncio.CancelledError where it waits, and may clean up with further steps. If it has nothing to
+        clean up, the execution is CANCELLED at once. Else it is RUNNING until its code has ended, and then CANCELLED.
+
+        why: for the history, which also has the caller's name.
+        cleanup_seconds: the execution ends then, whatever its code still does. None: the server's 60 seconds.
+
+        Raises ExecutionNotFound, and WrongStatus when the execution has ended. Retries within one call cancel once.
+        """
+        more = {} if cleanup_seconds is None else {"cleanup_seconds": cleanup_seconds}
+        return await self._intervene("cancel", why, ("CANCELLED",), **more)
+
+    async def terminate(self, why: str | None = None) -> Object:
+        """Ends a RUNNING or PAUSED execution at once: none of its code runs any more. `why` is for the history."""
+        return await self._intervene("terminate", why, ("CANCELLED",))
 
     async def delete(self) -> None:
         """Deletes an execution that has ended, for good, with its values, steps, signals and history.
@@ -325,6 +370,13 @@ class AsyncExecution(Generic[R]):
         body = {"payload": plain(payload, "payload"), "signal_id": signal_id}
         path = f"{self._path}/signals/{segment(name, 'a signal name')}"
         return (await (await self._home()).send("POST", path, shapes.Signal, body)).body
+
+    async def _intervene(self, action: str, why: str | None, settled: tuple[str, ...] = (), **more: Any) -> Object:
+        body = more if why is None else {"why": why, **more}
+        path = f"{self._path}/{action}"
+        return (
+            await (await self._home()).send("POST", path, shapes.Execution, body or None, settled=settled)
+        ).body or await self._read()
 
     async def _home(self) -> AsyncCalls:
         """The deployment that has the execution, looked for once."""

@@ -53,7 +53,7 @@ class Execution(Generic[R]):
         return f"<execution {self.execution_id!r} at {self._stacks.owner(self.execution_id).url}>"
 
     def status(self) -> str:
-        """RUNNING, SUCCEEDED, FAILED or CANCELLED. Raises ExecutionNotFound."""
+        """RUNNING, PAUSED, SUCCEEDED, FAILED, CLOSED or CANCELLED. Raises ExecutionNotFound."""
         status: str = self._read()["status"]
         return status
 
@@ -221,7 +221,7 @@ class Execution(Generic[R]):
         timeout: the longest wait in seconds. None sets no limit.
 
         Raises ExecutionFailed, ExecutionCancelled, ExecutionNotFound, and TimeoutError when the execution is still
-        RUNNING after the timeout. The execution goes on then, and another call waits again.
+        RUNNING or PAUSED after the timeout. The execution goes on then, and another call waits again.
         """
         end = math.inf if timeout is None else time.monotonic() + timeout
         pause = 0.02
@@ -230,13 +230,15 @@ class Execution(Generic[R]):
             if execution["status"] == "SUCCEEDED":
                 result: R = decoded(self._workflow, execution["result"])
                 return result
-            if execution["status"] == "FAILED":
+            if execution["status"] in ("FAILED", "CLOSED"):
                 raise ExecutionFailed(execution)
             if execution["status"] == "CANCELLED":
                 raise ExecutionCancelled(self.execution_id)
             remaining = end - time.monotonic()
             if remaining <= 0:
-                raise TimeoutError(f"execution {self.execution_id!r} is still RUNNING after {timeout:g} s")
+                raise TimeoutError(
+                    f"execution {self.execution_id!r} is still {execution['status']} after {timeout:g} s"
+                )
             self._home().pause(self.execution_id, min(pause, remaining))
             pause = min(1.0, pause * 1.5)
 
@@ -269,7 +271,7 @@ class Execution(Generic[R]):
         input: Mapping[str, Any] | None = None,
         why: str | None = None,
     ) -> Object:
-        """Repairs a step of a FAILED or RUNNING execution by hand, which then runs on; returns it as JSON values.
+        """Repairs a step of a FAILED, RUNNING or PAUSED execution by hand; returns it as JSON values.
 
         Give exactly one of these:
 
@@ -280,9 +282,10 @@ class Execution(Generic[R]):
         command: the id of the step, as `describe` has it.
         why: for the history, which also has the caller's name.
 
-        An attempt that still runs is refused. Raises ExecutionNotFound, WrongStatus when the execution has ended for
-        good, and InvalidRequest for a command that is no step, has not begun or has its outcome, and for a value that
-        does not fit.
+        A FAILED execution is resumed by it. An attempt that still runs is refused.
+
+        Raises ExecutionNotFound, WrongStatus when the execution has ended for good or is CLOSED, and InvalidRequest for
+        a command that is no step, has not begun or has its outcome, and for a value that does not fit.
         """
         chosen: Object = {} if why is None else {"why": why}
         if result is not LEFT_OUT:
@@ -294,14 +297,58 @@ class Execution(Generic[R]):
         path = f"{self._path}/commands/{quote(command, safe='')}/repair"
         return self._home().send("POST", path, shapes.Execution, chosen).body
 
-    def cancel(self) -> Object:
-        """Cancels a RUNNING execution and returns it as JSON values. CANCELLED is final.
+    def pause(self, why: str | None = None) -> Object:
+        """Pauses a RUNNING execution, with its children, and returns it as JSON values. Safe to repeat.
 
-        Raises ExecutionNotFound, and WrongStatus when the execution is not RUNNING. Retries within one call cancel
-        once.
+        Nothing new begins. Running steps end, and their outcomes are recorded.
+
+        why: for the history, which also has the caller's name.
+
+        Raises ExecutionNotFound, and WrongStatus when the execution has ended.
         """
-        path, settled = f"{self._path}/cancel", ("CANCELLED",)
-        return self._home().send("POST", path, shapes.Execution, settled=settled).body or self._read()
+        return self._intervene("pause", why)
+
+    def unpause(self, why: str | None = None) -> Object:
+        """Lets a PAUSED execution go on where it was, and returns it as JSON values. Safe to repeat.
+
+        `why` is for the history. Raises ExecutionNotFound, and WrongStatus when the execution has ended, or its parent
+        is PAUSED.
+        """
+        return self._intervene("unpause", why)
+
+    def close(self, why: str | None = None) -> Object:
+        """Closes a FAILED execution and returns it as JSON values. Safe to repeat.
+
+        It is kept, and is neither a dead letter nor resumed any more, unless it is reopened.
+
+        `why` is for the history. Raises ExecutionNotFound, and WrongStatus when the execution is a child or not FAILED.
+        """
+        return self._intervene("close", why)
+
+    def reopen(self, why: str | None = None) -> Object:
+        """Makes a CLOSED execution FAILED again, so that it can be resumed, and returns it. Safe to repeat.
+
+        `why` is for the history. Raises ExecutionNotFound, and WrongStatus when the execution is not CLOSED or FAILED.
+        """
+        return self._intervene("reopen", why)
+
+    def cancel(self, why: str | None = None, cleanup_seconds: float | None = None) -> Object:
+        """Cancels a RUNNING or PAUSED execution and returns it as JSON values. CANCELLED is final.
+
+        Its code gets asyncio.CancelledError where it waits, and may clean up with further steps. If it has nothing to
+        clean up, the execution is CANCELLED at once. Else it is RUNNING until its code has ended, and then CANCELLED.
+
+        why: for the history, which also has the caller's name.
+        cleanup_seconds: the execution ends then, whatever its code still does. None: the server's 60 seconds.
+
+        Raises ExecutionNotFound, and WrongStatus when the execution has ended. Retries within one call cancel once.
+        """
+        more = {} if cleanup_seconds is None else {"cleanup_seconds": cleanup_seconds}
+        return self._intervene("cancel", why, ("CANCELLED",), **more)
+
+    def terminate(self, why: str | None = None) -> Object:
+        """Ends a RUNNING or PAUSED execution at once: none of its code runs any more. `why` is for the history."""
+        return self._intervene("terminate", why, ("CANCELLED",))
 
     def delete(self) -> None:
         """Deletes an execution that has ended, for good, with its values, steps, signals and history.
@@ -326,6 +373,11 @@ class Execution(Generic[R]):
         body = {"payload": plain(payload, "payload"), "signal_id": signal_id}
         path = f"{self._path}/signals/{segment(name, 'a signal name')}"
         return self._home().send("POST", path, shapes.Signal, body).body
+
+    def _intervene(self, action: str, why: str | None, settled: tuple[str, ...] = (), **more: Any) -> Object:
+        body = more if why is None else {"why": why, **more}
+        path = f"{self._path}/{action}"
+        return self._home().send("POST", path, shapes.Execution, body or None, settled=settled).body or self._read()
 
     def _home(self) -> Calls:
         """The deployment that has the execution, looked for once."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, assert_never
 
 from stepfast.engine import progress
+from stepfast.engine.attempt import SKEW
 from stepfast.engine.beginning import Beginning
 from stepfast.engine.children import CHILDREN_AT_ONCE, Children
 from stepfast.engine.ends import EndFollower
@@ -123,8 +124,8 @@ class Advancer:
                 if news is not None and recalled == "" and self._memory and self._memory.voids(execution_id, snapshot):
                     continue
                 replay.advance(snapshot.records, opened.order.applied, extend=True)
-                begins = not replay.records or resend is not None
-                if begins and await self._children.is_orphan(snapshot.execution):
+                begins = not replay.records or resend is not None or snapshot.execution.unpaused_at is not None
+                if begins and await self._children.may_not_begin(snapshot.execution):
                     return Advanced(snapshot, tuple(sent))
                 if resend is not None and not opened.cached:
                     replay.lines.drop()  # the sweep repeats what a pass before it has logged
@@ -314,6 +315,7 @@ class Advancer:
         sent = order.sent(generation)
         marks = len(replay.outstanding) > 1  # a command that is alone is not marked when it is sent
         sign = _last_sign(snapshot, replay) if resend is not None else 0.0
+        unpaused_at = snapshot.execution.unpaused_at
 
         def wanted(command: Command) -> bool:
             if command.kind == "signal":
@@ -323,8 +325,12 @@ class Advancer:
                 if record.recorded:
                     return False
                 claimed, until = True, max(record.lease or 0.0, record.due or 0.0)
+                claimed_at = record.started_at or 0.0
             else:
                 claimed, until = claim is not None, claim.lease if claim else 0.0
+                claimed_at = claim.started_at if claim else 0.0
+            if unpaused_at is not None and claimed_at < unpaused_at + SKEW:
+                claimed = False  # The message of this claim may have come while the execution was PAUSED.
             if resend is None or until > now:
                 return not claimed and command.id not in sent and command.id not in unmarked
             if marks and not claimed and command.id not in sent:
@@ -367,7 +373,8 @@ def _entry(execution: Execution, replay: Replay, order: Order, due: Sequence[Com
 def _last_sign(snapshot: Snapshot, replay: Replay) -> float:
     """When the execution was last seen to go on."""
     records = (max(record.ended_at or 0.0, record.started_at or 0.0) for record in replay.records.values())
-    return max(snapshot.execution.run_began_at, snapshot.execution.resumed_at or 0.0, *records)
+    execution = snapshot.execution
+    return max(execution.run_began_at, execution.resumed_at or 0.0, execution.unpaused_at or 0.0, *records)
 
 
 def _message(execution: Execution, command: Command, hint: Hint | None) -> Message:

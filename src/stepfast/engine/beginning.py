@@ -98,7 +98,9 @@ class Beginning:
                 try:
                     await self._cancel(holder.execution_id)
                 except (WrongStatus, ExecutionNotFound):
-                    pass  # It has just ended.
+                    continue  # It has just ended.
+                if await holder_of(self._store, hold) is not None:
+                    return False  # It cleans up. Its end passes the key on.
 
     async def _pass_on(self, id: StartKey, here: Execution | None = None) -> None:
         """Gives a key that nobody holds to the first of its line. here: the execution that needs no message."""

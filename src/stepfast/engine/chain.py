@@ -112,12 +112,15 @@ class Chain:
         return step_name(run.message.run_id, command.id)
 
     async def _unless_over(self, run: OwnedStep, move: Move, now: float) -> Move:
-        """The move, but no further step is claimed once the execution was cancelled, resumed or has ended.
+        """The move, but no further step is claimed once the execution was cancelled, paused, resumed or has ended.
+
+        Nor is a failure parked then.
 
         A chain writes under its own claims only, and none of its writes would meet the end of the execution. So the
         chain reads the execution, at most once in CANCEL_LOOK_SECONDS seconds.
         """
-        if not isinstance(move, GoOn) or now - run.looked <= CANCEL_LOOK_SECONDS:
+        fails = isinstance(move, EndRun) and move.succeeded is None
+        if not (fails or isinstance(move, GoOn)) or now - run.looked <= CANCEL_LOOK_SECONDS:
             return move
         run.looked = now
         execution = await self._store.read(run.execution.execution_id)

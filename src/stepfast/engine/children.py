@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from stepfast.engine.cancelling import Cancelling
 from stepfast.engine.child_ids import child_id, later_child_id, link_of, standing
-from stepfast.engine.family import is_child_of
+from stepfast.engine.family import is_child_of, is_paused_with
 from stepfast.engine.messages import Message
+from stepfast.engine.pausing import Pausing
 from stepfast.engine.ports import Clock, Commit, Queue, Store
 from stepfast.engine.queries import ReadOperations
 from stepfast.engine.resuming import Resuming
 from stepfast.engine.starting import create_above
 from stepfast.errors import WrongStatus
 from stepfast.language.registry import Registry
-from stepfast.model import ENDED, ENDED_FOR_GOOD, MAX_CHILD_DEPTH, Execution, Failure, Record, Snapshot
+from stepfast.model import (
+    ENDED,
+    ENDED_FOR_GOOD,
+    MAX_CHILD_DEPTH,
+    CommandStatus,
+    Execution,
+    ExecutionStatus,
+    Failure,
+    Record,
+    Snapshot,
+)
 from stepfast.replay.commands import Command
 from stepfast.replay.replay import Replay
 
@@ -71,7 +82,7 @@ class Children:
         self._store, self._queue, self._clock, self._registry = store, queue, clock, registry
         self._max_depth = max_depth
         self.cancelling = Cancelling(store, clock, ReadOperations(store, clock, registry))
-        self._resuming = Resuming(store, clock, registry)
+        self._resuming, self._pausing = Resuming(store, clock, registry), Pausing(store, clock)
 
     # -- starting ----------------------------------------------------------------------------------------
 
@@ -188,6 +199,9 @@ class Children:
             return False
         if before.generation == link.generation:  # A child that was started keeps what becomes of it.
             link = replace(link, on_cancel=before.on_cancel)
+        if is_paused_with(held):
+            await self._pausing.release(held)
+            held = await self._store.read(id) or held
         if held.status == "FAILED" and (before.generation < link.generation or before.left):
             return (await self._resuming.rewind(id, held.generation, link=link)).cut is not None
         if before != link and not await self._store.relink(held, link):
@@ -255,12 +269,22 @@ class Children:
             if record.kind == "child" and (record.status == "CANCELLED" or not record.recorded or record.children[1:]):
                 await self._end_all(snapshot.execution.execution_id, record.id, record.children)
 
-    async def is_orphan(self, child: Execution) -> bool:
-        """Ends a child whose parent had ended before it was started; True if nothing is to be done for it any more."""
+    async def rest(self, snapshot: Snapshot) -> None:
+        """What an advance does for a PAUSED execution (rule *pause*)."""
+        await self._pausing.follow(snapshot)
+
+    async def may_not_begin(self, child: Execution) -> bool:
+        """Whether nothing is to be done for a child that begins, since its parent has ended, or is PAUSED.
+
+        A child whose parent had ended before it was started is ended. One whose parent is PAUSED is paused with it.
+        """
         link = child.link
         if link is None or link.left:
             return False
         parents = await self._store.read_many([link.parent])
+        if parents and parents[0].status == "PAUSED":
+            await self._pausing.pause_with(parents[0], child)
+            return True
         if parents and parents[0].status not in ENDED_FOR_GOOD:
             return False
         if not parents:  # It was deleted, so nothing takes this child along when it expires.
@@ -279,10 +303,13 @@ class Children:
         if link is None or child.status in ENDED:
             return
         if link.on_cancel == "leave":
+            if is_paused_with(child):  # before it is left: nobody looks at it after that
+                await self._pausing.release(child)
+                child = await self._store.read(child.execution_id) or child
             await self._store.relink(child, replace(link, left=True))
             return
         try:
-            await self.cancelling.cancel(child.execution_id)
+            await self.cancelling.terminate(child.execution_id, action=None)
         except WrongStatus:
             pass  # It has just ended.
 
@@ -299,6 +326,17 @@ class Children:
         return None
 
 
+_OUTCOMES: Mapping[ExecutionStatus, CommandStatus] = {
+    "RUNNING": "OPEN",
+    "PAUSED": "OPEN",
+    "SUCCEEDED": "SUCCEEDED",
+    "FAILED": "FAILED",
+    "CLOSED": "FAILED",
+    "CANCELLED": "CANCELLED",
+}
+"""The status of the parent's command, by the status of the child."""
+
+
 def _outcome(child: Execution, record: Record | None) -> Record:
     """The parent's record of a child that has ended."""
     assert child.link is not None
@@ -309,7 +347,7 @@ def _outcome(child: Execution, record: Record | None) -> Record:
         child.link.command,
         "child",
         child.workflow,
-        child.status if child.status != "RUNNING" else "OPEN",
+        _OUTCOMES[child.status],
         child.link.generation,
         revision=record.revision + 1 if record is not None else 1,
         attempt=1,

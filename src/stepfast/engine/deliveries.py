@@ -61,14 +61,17 @@ def pause_after(age: float) -> float:
 
 
 def superseded(execution: Execution, message: Message, now: float) -> Disposition | None:
-    """The disposition of a message whose execution is not where it was sent from; None if the execution still is."""
+    """The disposition of a message whose execution is not where it was sent from; None if the execution still is.
+
+    The message of a PAUSED execution is deleted: what unpauses it has all that is outstanding sent anew (rule *pause*).
+    """
     if execution.generation < message.generation:
         return Later(now + 1.0)  # The execution was read before the resume that sent the message was visible.
     match execution.status:
         case "RUNNING" if execution.generation == message.generation:
             return None
-        case "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELLED":
-            return Delete()  # The execution has ended, or a newer generation sends all its messages again.
+        case "RUNNING" | "PAUSED" | "SUCCEEDED" | "FAILED" | "CLOSED" | "CANCELLED":
+            return Delete()  # The execution has ended or rests, or a newer generation sends all its messages again.
         case _:
             assert_never(execution.status)
 

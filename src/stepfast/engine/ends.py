@@ -21,8 +21,14 @@ class EndFollower:
             await self._children.report(execution.execution_id)
 
     async def follow(self, snapshot: Snapshot | None) -> None:
-        """Passes on the key, reports a child, and ends the children of an execution that has ended for good."""
+        """Passes on the key, reports a child, and ends the children of an execution that has ended for good.
+
+        Of a PAUSED execution, it pauses the children.
+        """
         if snapshot is None:
+            return
+        if snapshot.execution.status == "PAUSED":
+            await self._children.rest(snapshot)
             return
         await self.report(snapshot.execution)
         if snapshot.execution.status in ENDED_FOR_GOOD:

@@ -12,6 +12,12 @@ def is_child_of(child: Execution, parent: str, command: str) -> bool:
     return child.link is not None and (child.link.parent, child.link.command) == (parent, command)
 
 
+def is_paused_with(child: Execution) -> bool:
+    """Whether a child is PAUSED because its parent was (rule *pause*)."""
+    hand = child.intervention
+    return child.status == "PAUSED" and hand is not None and hand.parent is not None
+
+
 def child_records(snapshot: Snapshot, asked: Sequence[str] = ()) -> list[Record]:
     """The records of commands that have asked for children. asked: the ids of commands in the order of the code.
 

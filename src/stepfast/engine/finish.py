@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 
+from stepfast.engine.cancelling import end_cleaned_up
 from stepfast.engine.continuing import continue_as_new
 from stepfast.engine.messages import BY_GATE, Message
 from stepfast.engine.metrics import tallies_of
@@ -23,6 +24,8 @@ async def finish(store: Store, queue: Queue, clock: Clock, execution: Execution,
     Of a root, a failure is parked before it is written: a crash between the two leaves a message that finds the
     execution still running, which is harmless, and never a failure without its dead letter.
     """
+    if replay.cancelled:
+        return await end_cleaned_up(store, clock, execution, replay)
     if replay.error is None and replay.continues is not None:
         return await continue_as_new(store, clock, execution, replay)
     if replay.error is None:

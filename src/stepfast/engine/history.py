@@ -6,8 +6,21 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from stepfast.model import Attempt, Event, Execution, Failure, Record, Signal, Snapshot
+from stepfast.model import Attempt, Event, Execution, Failure, Intervention, Record, Signal, Snapshot
 from stepfast.stored_text import StoredText, text_of
+
+_DONE = {
+    "pause": "paused",
+    "unpause": "unpaused",
+    "close": "closed",
+    "reopen": "reopened",
+    "cancel": "cancelled",
+    "terminate": "cancelled",
+}
+"""The events of interventions, by what was done."""
+
+
+_AFTER_FAILURE = frozenset({"execution-closed", "execution-reopened"})
 
 
 def history_of(
@@ -25,12 +38,23 @@ def history_of(
     a command before what follows from it.
     """
     execution = snapshot.execution
+    kept, after_end = around_end(execution, kept)
     events = [started_event(execution), *kept, *signal_events(snapshot.signals, not_taken)]
     for record in sorted(snapshot.records.values(), key=begun):
         events.extend(record_events(record, unread=unread))
     events.sort(key=lambda event: event.at)
-    events.extend(end_events(execution))
-    return events
+    return [*events, *end_events(execution), *after_end]
+
+
+def around_end(execution: Execution, kept: Sequence[Event]) -> tuple[list[Event], list[Event]]:
+    """Kept events from before the end of an execution, and those from after it: it was closed, or reopened."""
+    last = max((place for place, event in enumerate(kept) if event.type == "execution-resumed"), default=-1)
+    failed = execution.status in ("FAILED", "CLOSED")
+    later = [event for event in kept[last + 1 :] if failed and event.type in _AFTER_FAILURE]
+    before = [event for event in kept if event not in later]
+    if execution.status == "CLOSED" and execution.intervention is not None:
+        later.append(intervention_event(execution.intervention))
+    return before, later
 
 
 def started_event(execution: Execution) -> Event:
@@ -55,14 +79,31 @@ def end_events(execution: Execution) -> Iterator[Event]:
     """The end of an execution, if it has ended, or of an earlier run."""
     if execution.continued:
         yield Event(execution.ended_at or 0.0, "run-continued", None, {"run": execution.run + 1})
+    elif execution.status == "PAUSED":
+        if execution.intervention is not None:
+            yield intervention_event(execution.intervention)
     elif execution.status != "RUNNING":
+        hand = execution.intervention
         ended: dict[str, object] = {"generation": execution.generation}
         if execution.error is not None:
             ended["error"] = failure_json(execution.error)
         if execution.result is not None:
             ended["result"] = json.loads(execution.result)
+        if hand is not None and execution.status == "CANCELLED" and hand.action in ("cancel", "terminate"):
+            ended |= _by_whom(hand)
         at = max(execution.ended_at or 0.0, execution.created_at)
-        yield Event(at, f"execution-{execution.status.lower()}", None, ended)
+        status = "failed" if execution.status == "CLOSED" else execution.status.lower()
+        yield Event(at, f"execution-{status}", None, ended)
+
+
+def intervention_event(hand: Intervention) -> Event:
+    """What an operator has done: who, when and why. parent: the execution that it was done with."""
+    return Event(hand.at, f"execution-{_DONE[hand.action]}", None, _by_whom(hand))
+
+
+def _by_whom(hand: Intervention) -> dict[str, object]:
+    says = {"by": hand.by, "why": hand.why, "parent": hand.parent}
+    return {name: value for name, value in says.items() if value is not None}
 
 
 def begun(record: Record) -> tuple[float, str]:

@@ -89,6 +89,8 @@ def next_move(run: OwnedStep, record: Record, replay: Replay | None, room: Room,
         return PutBack(record, record.due or 0.0)
     if replay is None:
         return HandOver(record)
+    if replay.finished and replay.cancelled:
+        return HandOver(record)  # the end takes records of its own
     if replay.finished:
         if replay.continues is not None and replay.withdrawn.children:
             return HandOver(record)  # the advancer ends those children before the run is over

@@ -53,6 +53,7 @@ class _Observed:
         self.figures, self.idle, self.reader, self.limits = store.figures, store.idle, store.reader, store.limits
         self.starts, self.begin, self.fold = store.starts, store.begin, store.fold
         self.schedules = store.schedules
+        self.intervene = store.intervene
         self.runs, self.load_run, self.run_history = store.runs, store.load_run, store.run_history
 
     async def create(self, execution: Execution) -> Execution:

@@ -7,13 +7,16 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from stepfast.engine import caller
 from stepfast.engine.advancer import Advancer
-from stepfast.engine.cancelling import Cancelling
+from stepfast.engine.cancelling import CLEANUP_SECONDS, Cancelling
 from stepfast.engine.catching_up import PartialReads
+from stepfast.engine.closing import FailureClosing
 from stepfast.engine.gate_operations import GateOperations
 from stepfast.engine.holdovers import HeldStep, held_up
 from stepfast.engine.limit_operations import LimitOperations
 from stepfast.engine.limit_waits import LimitWait, limit_waits
+from stepfast.engine.pausing import Pausing
 from stepfast.engine.ports import Clock, Queue, Store
 from stepfast.engine.queries import ReadOperations
 from stepfast.engine.repairing import Repair, Repairing
@@ -66,6 +69,7 @@ class Operations(ReadOperations):
         self._signalling = Signalling(store, clock, self, lives or LiveReplays(), signal_limits, parts)
         self._cancelling = Cancelling(store, clock, self)
         self._resuming = Resuming(store, clock, registry)
+        self._pausing, self._closing = Pausing(store, clock), FailureClosing(store, clock)
         self._repairing = Repairing(store, clock, registry, self._resuming)
         self.limits = LimitOperations(store, clock, registry, limit_numbers)
         self.gates = GateOperations(store, clock, registry, queue)
@@ -108,12 +112,49 @@ class Operations(ReadOperations):
         """
         return await self._signalling.signal(execution_id, name, payload, signal_id)
 
-    async def cancel(self, execution_id: str) -> Execution:
-        """Ends a RUNNING execution; running steps' results are refused from here on (rule *cancel*).
+    async def terminate(self, execution_id: str, why: str | None = None) -> Execution:
+        """Ends a RUNNING or PAUSED execution; running steps' results are refused from here on (rule *cancel*).
 
-        Raises ExecutionNotFound, and WrongStatus when it is not RUNNING.
+        why: for the history. Raises ExecutionNotFound, and WrongStatus when it has ended.
         """
-        return await self._cancelling.cancel(execution_id)
+        return await self._cancelling.terminate(execution_id, why)
+
+    async def cancel(self, execution_id: str, why: str | None = None, cleanup: float = CLEANUP_SECONDS) -> Execution:
+        """Cancels a RUNNING or PAUSED execution: its code gets CancelledError, and may clean up (rule *clean up*).
+
+        cleanup: seconds after which the execution ends in any case. Where the code has nothing to clean up, or is not
+        deployed, the execution is CANCELLED at once; else it is RUNNING until the code has ended, then CANCELLED.
+        Safe to repeat while it cleans up. Raises ExecutionNotFound, and WrongStatus when it has ended.
+        """
+        return await self._cancelling.cancel(execution_id, why, cleanup)
+
+    async def pause(self, execution_id: str, why: str | None = None) -> Execution:
+        """Pauses a RUNNING execution and the children below it: nothing new begins, what runs ends (rule *pause*).
+
+        Safe to repeat. Raises ExecutionNotFound, and WrongStatus when it has ended.
+        """
+        return await self._pausing.pause(execution_id, why)
+
+    async def unpause(self, execution_id: str, why: str | None = None) -> Execution:
+        """Lets a PAUSED execution go on where it was, with the children that were paused with it (rule *pause*).
+
+        Safe to repeat. Raises ExecutionNotFound, and WrongStatus when it has ended or was paused with its parent.
+        """
+        return await self._pausing.unpause(execution_id, why)
+
+    async def close(self, execution_id: str, why: str | None = None) -> Execution:
+        """Closes a FAILED execution: it is kept, and is neither a dead letter nor resumed any more (rule *close*).
+
+        Safe to repeat. Raises ExecutionNotFound, and WrongStatus when it is not FAILED, or is a child.
+        """
+        return await self._closing.close(execution_id, why)
+
+    async def reopen(self, execution_id: str, why: str | None = None) -> Execution:
+        """Makes a CLOSED execution FAILED again: it is a dead letter, and can be resumed (rule *close*).
+
+        Safe to repeat. Raises ExecutionNotFound, and WrongStatus when it is neither CLOSED nor FAILED.
+        """
+        return await self._closing.reopen(execution_id, why)
 
     async def resume(
         self, execution_id: str, generation: int | None = None, steps: Sequence[str] | None = None
@@ -162,7 +203,8 @@ class Operations(ReadOperations):
                 )
             await self._require_no_parent_runs(execution)
             if await self._store.erase(execution):
-                log.info("execution %s, which was %s, is deleted", execution_id, execution.status)
+                by = caller.who() or "a caller without a name"
+                log.info("execution %s, which was %s, is deleted by %s", execution_id, execution.status, by)
                 return
 
     async def _require_no_parent_runs(self, child: Execution) -> None:

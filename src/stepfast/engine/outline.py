@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from stepfast.engine.record_reader import LAST_IDS, RecordPage, RecordQuery, RecordReader
-from stepfast.model import CommandKind, Execution, OrderEntry, Record
+from stepfast.model import UNDER_WAY, CommandKind, Execution, OrderEntry, Record
 
 MOST = 20
 """Commands that are shown first."""
@@ -46,11 +46,11 @@ async def outline_of(reader: RecordReader, execution: Execution, query: RecordQu
 
 
 async def _notable(reader: RecordReader, execution: Execution) -> tuple[Record, ...]:
-    if execution.status == "FAILED":
+    if execution.status in ("FAILED", "CLOSED"):
         causes = execution.causes[:MOST]
         records = await reader.named(execution, causes)
         return tuple(records[id] for id in causes if id in records)
-    if execution.status != "RUNNING":
+    if execution.status not in UNDER_WAY:
         return ()
     asked = _asked_for(await reader.last_entries(execution.run_id, ENTRIES), execution.generation)
     under_way = _under_way(asked, await reader.named(execution, asked), execution) if asked else []

@@ -45,7 +45,9 @@ class ParkHandler:
                 return Delete()
             case "RUNNING" if message.command_id == BY_GATE:
                 return Delete()
-            case "RUNNING" | "FAILED":
+            case "CLOSED" if is_parked_by(execution, message):
+                return Delete()  # An operator has closed it, which takes its dead letter away (rule *close*).
+            case "RUNNING" | "PAUSED" | "FAILED" | "CLOSED":
                 return Refuse()
             case _:
                 assert_never(execution.status)

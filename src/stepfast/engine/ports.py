@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from stepfast.engine.intervention_store import InterventionStore
 from stepfast.engine.limit_store import LimitStore
 from stepfast.engine.messages import Message
 from stepfast.engine.metrics import Tallies
@@ -156,7 +157,7 @@ class Deltas(Protocol):
         """
 
 
-class Store(RunStore, TurnStore, Protocol):
+class Store(RunStore, TurnStore, InterventionStore, Protocol):
     """The items of executions. `wake` makes sure that an advance follows, whatever dies in between.
 
     run_id: `Execution.run_id`, which for the first run is the id of the execution. A write of an earlier run is never
@@ -245,7 +246,7 @@ class Store(RunStore, TurnStore, Protocol):
         """
 
     async def cancel(self, end: End, records: Sequence[Record], order: int = 0) -> bool:
-        """Writes the end, which is CANCELLED, under the condition of `finish`, together with the records.
+        """Writes the end, CANCELLED, and the records, if the execution is RUNNING or PAUSED in this generation.
 
         Each of the records is written under the condition of `commit`, all of it or nothing (rule *cancel*).
         order: the number of entries that the records were made from. An entry that says that the execution has ended is

@@ -8,7 +8,15 @@ from typing import TypeVar
 
 from stepfast.engine import map_results
 from stepfast.engine.child_list import children_page
-from stepfast.engine.history import begun, end_events, history_of, record_events, signal_events, started_event
+from stepfast.engine.history import (
+    around_end,
+    begun,
+    end_events,
+    history_of,
+    record_events,
+    signal_events,
+    started_event,
+)
 from stepfast.engine.listing import FaultGroup, fits, groups_of
 from stepfast.engine.metrics import Tallies
 from stepfast.engine.outline import Outline, outline_of
@@ -16,7 +24,7 @@ from stepfast.engine.ports import Clock, Page, Query, Store
 from stepfast.engine.record_reader import RecordPage, RecordQuery
 from stepfast.errors import ExecutionNotFound
 from stepfast.language.registry import Registry
-from stepfast.model import Event, Execution, Snapshot
+from stepfast.model import ENDED_FOR_GOOD, Event, Execution, Snapshot
 from stepfast.replay.replay import Replay
 from stepfast.replay.signals import MAX_CHECKED_SIGNALS, MAX_SHOWN_SIGNALS, Refusal, refusals
 
@@ -116,12 +124,13 @@ class ReadOperations:
         execution = await self.read(execution_id)
         run_id = execution.run_id
         kept, signals = await self._store.history(run_id), await self._store.signals(run_id)
+        kept, after_end = around_end(execution, kept)
         events = sorted([*kept, *signal_events(signals, {})], key=lambda event: event.at)
-        return [*events, *end_events(execution)]
+        return [*events, *end_events(execution), *after_end]
 
     async def not_taken(self, snapshot: Snapshot) -> list[Refusal]:
         """The signals of an execution that has not ended for good which nobody has taken, at most 100, and why."""
-        if snapshot.execution.status in ("SUCCEEDED", "CANCELLED"):
+        if snapshot.execution.status in ENDED_FOR_GOOD:
             return []
         taken = {record.signal for record in snapshot.records.values()}
         left = [signal for signal in snapshot.signals if signal.signal_id not in taken][:MAX_SHOWN_SIGNALS]

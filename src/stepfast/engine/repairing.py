@@ -60,10 +60,10 @@ class Repairing:
         while True:
             snapshot = existing(await self._store.load(execution_id), execution_id)
             execution = snapshot.execution
-            if execution.status not in ("FAILED", "RUNNING"):
+            if execution.status not in ("FAILED", "RUNNING", "PAUSED"):
                 raise WrongStatus(
-                    f"execution {execution_id!r} is {execution.status}: only steps of a RUNNING or a FAILED one can "
-                    "be repaired",
+                    f"execution {execution_id!r} is {execution.status}: only steps of a RUNNING, a PAUSED or a FAILED "
+                    "one can be repaired",
                     execution.status,
                 )
             record = _begun(snapshot, command_id)
@@ -111,7 +111,7 @@ def _begun(snapshot: Snapshot, command_id: str) -> Record:
 
 def _check(execution: Execution, record: Record, repair: Repair) -> None:
     """Raises InvalidRequest for a step that cannot be repaired so."""
-    if record.status in ("SUCCEEDED", "CANCELLED") or (record.recorded and execution.status == "RUNNING"):
+    if record.status in ("SUCCEEDED", "CANCELLED") or (record.recorded and execution.status != "FAILED"):
         wrong = f"{record.id!r} has its outcome, {record.status}, and the workflow has gone on from it"
     elif repair.subject == "input" and record.status == "RUNNING":
         wrong = f"an attempt of {record.id!r} is running: change the input once it has ended, or give the result"

@@ -62,11 +62,7 @@ class Resuming:
                 return Rewind(execution, None, (), ())
             if link is not None and execution.link is not None and execution.link.generation > link.generation:
                 return Rewind(execution, None, (), ())
-            if execution.status != "FAILED":
-                raise WrongStatus(
-                    f"execution {execution_id!r} is {execution.status}: only a FAILED one can be resumed",
-                    execution.status,
-                )
+            await self._require_resumable(execution)
             check_steps(snapshot, steps or ())
             named = {} if steps is None else {"steps": steps}
             workflow = self._registry.get(execution.workflow) or self._registry.find(execution.workflow)
@@ -92,6 +88,20 @@ class Resuming:
                 execution.status,
             )
         return hold
+
+    async def _require_resumable(self, execution: Execution) -> None:
+        """WrongStatus unless it is FAILED, and no execution above it is CLOSED (rule *close*)."""
+        id, status, closed = execution.execution_id, execution.status, None
+        if status == "CLOSED":
+            closed = f"execution {id!r} is CLOSED: reopen it first, then resume it"
+        elif status != "FAILED":
+            closed = f"execution {id!r} is {status}: only a FAILED one can be resumed"
+        elif execution.link is not None and execution.is_child:
+            for root in await self._store.read_many([execution.link.root]):
+                if root.status == "CLOSED":
+                    closed = f"execution {id!r} is of {root.execution_id!r}, which is CLOSED: reopen that one first"
+        if closed is not None:
+            raise WrongStatus(closed, status)
 
     async def resume(
         self,

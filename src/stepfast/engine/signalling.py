@@ -101,7 +101,7 @@ class Signalling:
             await self._clock.sleep(REPLAY_TRY_SECONDS)  # An advance is under way, and will put a replay back.
         snapshot = await self._reading.load(execution_id, signals=False)
         status = snapshot.execution.status
-        if status in ("SUCCEEDED", "CANCELLED"):
+        if status in ("SUCCEEDED", "CLOSED", "CANCELLED"):
             raise WrongStatus(f"execution {execution_id!r} is {status}: it accepts no more signals", status)
         if self._catching_up is None or len(snapshot.records) < LONG or status != "RUNNING":
             return tuple(waits_of(self._reading.replay(snapshot)))

@@ -81,7 +81,7 @@ class StepWatch:
                 return CANCELLED
             case "SUCCEEDED":
                 return ENDED
-            case "RUNNING" | "FAILED":
+            case "RUNNING" | "PAUSED" | "FAILED" | "CLOSED":
                 pass  # If it was resumed since, the claim may still count: looked at below.
             case _:
                 assert_never(execution.status)
@@ -91,7 +91,7 @@ class StepWatch:
             if not await self._owned():
                 return REOPENED
             run.resumed(execution)
-        if execution.status == "FAILED":
+        if execution.status in ("FAILED", "CLOSED"):
             return None if run.step.at_most_once else FAILED  # it would have had its only attempt for nothing
         if run.order is not None:
             run.order, withdrawn = await self._withdrawals.look(execution, run.command.id, run.order)

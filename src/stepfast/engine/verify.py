@@ -54,13 +54,13 @@ def verify(registry: Registry, snapshot: Snapshot) -> Verdict:
     match execution.status:
         case "SUCCEEDED":
             problem = _succeeds(workflow, replay, execution.result or "null")
-        case "FAILED" if replay.error is None and _lacks_workflow(replay, registry):
+        case "FAILED" | "CLOSED" if replay.error is None and _lacks_workflow(replay, registry):
             problem = None  # it fails as before: the workflow of a child is still missing
-        case "FAILED" if replay.error is None:
+        case "FAILED" | "CLOSED" if replay.error is None:
             return Verdict(execution, "mended", None, tuple(_early(replay)))
-        case "FAILED":
+        case "FAILED" | "CLOSED":
             problem = _fails_alike(replay, execution)
-        case "RUNNING" | "CANCELLED":
+        case "RUNNING" | "PAUSED" | "CANCELLED":
             problem = _now_fails(replay) if isinstance(replay.error, FailsExecution) else None
         case _:
             assert_never(execution.status)
@@ -74,7 +74,7 @@ def _replayed(workflow: Workflow[..., Any], snapshot: Snapshot) -> Replay:
         records = {id: record for id, record in records.items() if record.status != "CANCELLED"}
     replay = Replay(workflow, execution)
     try:
-        replay.advance(records, snapshot.cursor.applied, extend=execution.status in ("RUNNING", "CANCELLED"))
+        replay.advance(records, snapshot.cursor.applied, extend=execution.status in ("RUNNING", "PAUSED", "CANCELLED"))
     finally:
         replay.close()
     return replay
@@ -87,7 +87,7 @@ def _lacks_workflow(replay: Replay, registry: Registry) -> bool:
 
 def _early(replay: Replay) -> Iterator[str]:
     """A longer sleep, or another one, is where the recorded one was: timers are identified by position alone."""
-    if replay.execution.status not in ("RUNNING", "FAILED"):
+    if replay.execution.status not in ("RUNNING", "PAUSED", "FAILED", "CLOSED"):
         return
     for command in replay.issued.values():
         record = replay.records.get(command.id)

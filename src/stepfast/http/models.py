@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -123,6 +123,15 @@ class ParentView(Shown):
     left: bool = Field(description="true once the parent waits no more, and this execution goes on by itself")
 
 
+class InterventionView(Shown):
+    action: Literal["pause", "unpause", "close", "reopen", "cancel", "terminate"]
+    at: Time
+    by: str | None = Field(description="the name of the caller, where callers have names")
+    why: str | None
+    parent: str | None = Field(description="of a child: the execution that it was paused with")
+    cleanup_seconds: float | None = Field(description="of a cancelled one: how long its code may clean up")
+
+
 class ExecutionView(Shown):
     execution_id: str
     workflow: str
@@ -150,6 +159,7 @@ class ExecutionView(Shown):
         {}, description="values left out as `largest` asked, with their bytes of JSON; null where they were not read"
     )
     parent: ParentView | None = Field(None, description="of a child: the execution that has started it")
+    intervention: InterventionView | None = Field(None, description="what an operator has done to it last by hand")
     begun: bool = Field(True, description="false while it waits for its turn or its moment, as its workflow says")
     begins_at: Time | None = Field(None, description="when a throttle has it begin, or it has begun after it waited")
 

@@ -15,7 +15,7 @@ from stepfast.http.models import AttemptView, CommandView
 from stepfast.language import labels
 from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
-from stepfast.model import Chained, CommandKind, CommandStatus, Cursor, Execution, Record, Snapshot
+from stepfast.model import UNDER_WAY, Chained, CommandKind, CommandStatus, Cursor, Execution, Record, Snapshot
 from stepfast.replay.replay import Command, Replay
 from stepfast.stored_text import StoredText, Text
 
@@ -199,7 +199,7 @@ def _view(
 
 def _due(entry: TimelineEntry, execution: Execution) -> float | None:
     """None for a step that is not tried again: it was taken back, or waits for a resume, which tries it at once."""
-    waits = entry.status != "CANCELLED" and execution.status == "RUNNING"
+    waits = entry.status != "CANCELLED" and execution.status in UNDER_WAY
     return entry.due if entry.kind != "step" or waits else None
 
 

@@ -23,6 +23,7 @@ from stepfast.http.models import (
     ExecutionView,
     FaultGroupView,
     FaultView,
+    InterventionView,
     ParentView,
     ResumedExecution,
     RetryView,
@@ -37,7 +38,7 @@ from stepfast.http.models import (
 from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
 from stepfast.language.workflows import Workflow
-from stepfast.model import Event, Execution, Failure, Link, Signal
+from stepfast.model import Event, Execution, Failure, Intervention, Link, Signal
 from stepfast.replay.signals import Refusal
 from stepfast.values.codec import Codec
 
@@ -121,7 +122,15 @@ def _standing(execution: Execution) -> dict[str, Any]:
         "parent": _parent(execution.link),
         "begun": not execution.waits,
         "begins_at": time_or_none(execution.start.begins_at) if execution.start is not None else None,
+        "intervention": _intervention(execution.intervention),
     }
+
+
+def _intervention(hand: Intervention | None) -> InterventionView | None:
+    if hand is None:
+        return None
+    says = {"action": hand.action, "at": time(hand.at), "by": hand.by, "why": hand.why, "parent": hand.parent}
+    return InterventionView(**says, cleanup_seconds=hand.cleanup)
 
 
 def _parent(link: Link | None) -> ParentView | None:

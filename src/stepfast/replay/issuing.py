@@ -19,6 +19,7 @@ from stepfast.language.workflows import Workflow
 from stepfast.model import Chained, Execution, OnCancel, Record
 from stepfast.replay import children, continuing
 from stepfast.replay.asyncio_internals import get_running_loop, owner_of
+from stepfast.replay.cancelling import id_after
 from stepfast.replay.choices import Choices
 from stepfast.replay.commands import Command, CommandFuture, Withdrawn, shortened
 from stepfast.replay.loop import Closed, WorkflowLoop
@@ -39,7 +40,7 @@ class Issuing:
         self.outstanding: dict[str, Command] = {}
         self.issued: dict[str, Command] = {}
         self.withdrawn = Withdrawn()
-        self.closed = False
+        self.closed = self.cancelled = False
         self.progress: dict[str, dict[str, Any]] = {}
         self._bytes = 0  # of the inputs of what was issued, and the outcomes of what was taken
         self._position = 0
@@ -207,4 +208,5 @@ class Issuing:
         path = path_of_block() or (task.path if task is not None else "")
         self._uses[path, name] += 1
         used = self._uses[path, name]
-        return (f"{path}/" if path else "") + (name if used == 1 else f"{name}#{used}")
+        id = (f"{path}/" if path else "") + (name if used == 1 else f"{name}#{used}")
+        return id_after(id) if self.cancelled else id

@@ -17,6 +17,7 @@ from stepfast.language.workflows import Workflow
 from stepfast.model import Execution, Record
 from stepfast.replay import children, continuing, deadlocks
 from stepfast.replay.asyncio_internals import explained
+from stepfast.replay.cancelling import CancelMark, mark_of
 from stepfast.replay.choices import has_outcome
 from stepfast.replay.commands import Command as Command
 from stepfast.replay.issuing import Issuing
@@ -41,6 +42,7 @@ class Replay(Issuing):
     chained: claims that are part of the records of this generation, by the command that they claim.
     stale: the records are older than the order that was read with them, so both must be read again.
     weight: about how many bytes of memory it holds.
+    cancelled: the code was cancelled, so that its execution ends as CANCELLED.
     finished: the code has ended, with either result (JSON text) or error, or with the input of a new run (continues).
     """
 
@@ -116,6 +118,9 @@ class Replay(Issuing):
         elif self._shutdown is None and (forgotten := self.loop.unawaited.error()) is not None:
             self._break(forgotten)
             self._finish()
+        elif (cancel := self._next_cancel()) is not None:
+            self._cancel(cancel)
+            return True
         elif not self.outstanding:
             self._break_stuck()
             self._finish()
@@ -165,6 +170,22 @@ class Replay(Issuing):
             self._position += 1
             return next_id
         return self._choose() if extend else None
+
+    def _next_cancel(self) -> CancelMark | None:
+        """The cancel that comes next in the durable order, once the code has taken what came before it."""
+        mark = mark_of(self.applied[self._position]) if self._position < len(self.applied) else None
+        return mark if mark is not None and mark.taken == len(self.taken) else None
+
+    def _cancel(self, mark: CancelMark) -> None:
+        """Throws CancelledError into the workflow's own coroutine where it waits, and limits the time that is left."""
+        self._position += 1
+        self.cancelled = True
+        self.loop.clock = max(self.loop.clock, mark.at)
+        with self.loop.entered():
+            late = TimeoutError(f"the code was cancelled, and had not ended {mark.limit:g} s later")
+            self.loop.call_at(mark.at + mark.limit, self._break, late)
+            if self._main is not None:
+                self._main.cancel()
 
     def _choose(self) -> str | None:
         """Extends the order by the earliest outcome. Timers come in the order in which they are due."""

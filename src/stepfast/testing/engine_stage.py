@@ -168,6 +168,9 @@ class EngineStage:
     def repair(self, execution_id: str, command: str, change: Mapping[str, Any]) -> None:
         finished(self.operations.repair(execution_id, command, repair_of(change)))
 
+    def intervene(self, execution_id: str, action: str, why: str | None) -> None:
+        finished(getattr(self.operations, action)(execution_id, why))
+
     # -- crashes -----------------------------------------------------------------------------------------
 
     def crash(self, execution_id: str, down: timedelta) -> None:

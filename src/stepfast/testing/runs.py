@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from stepfast.language.steps import Step
 from stepfast.language.workflows import Workflow
-from stepfast.model import CommandKind, Event, ExecutionStatus, Failure
+from stepfast.model import UNDER_WAY, CommandKind, Event, ExecutionStatus, Failure
 from stepfast.simulator.simulated_loop import moment
 from stepfast.testing.calls import Call
 from stepfast.testing.reading import Reading
@@ -56,7 +56,7 @@ class Run(Generic[R_co]):
 
     @property
     def status(self) -> ExecutionStatus:
-        """RUNNING, SUCCEEDED, FAILED (it can be resumed) or CANCELLED."""
+        """RUNNING, PAUSED, SUCCEEDED, FAILED (it can be resumed), CLOSED or CANCELLED."""
         return self._reading.execution(self.execution_id).status
 
     @property
@@ -108,7 +108,7 @@ class Run(Generic[R_co]):
     def waiting(self) -> list[Waiting]:
         """The waits of the execution, in the order in which the code asked for them; empty when it has ended."""
         snapshot = self._reading.snapshot(self.execution_id)
-        if snapshot.execution.status != "RUNNING":
+        if snapshot.execution.status not in UNDER_WAY:
             return []
         replay, outstanding = self._reading.replay(snapshot), []
         for command in replay.outstanding.values() if not replay.finished else ():

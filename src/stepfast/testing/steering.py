@@ -35,7 +35,8 @@ class Steering(Staged[S]):
     def cancel(self, execution: Target) -> None:
         """Cancels an execution now. `execution` is a Run or an id.
 
-        Raises ExecutionNotFound, and WrongStatus when it is not RUNNING.
+        If its code has something to clean up, it is RUNNING until the code has ended.
+        Raises ExecutionNotFound, and WrongStatus when it has ended.
         """
         self._stage.cancel(self._id(execution))
 
@@ -60,6 +61,41 @@ class Steering(Staged[S]):
         Raises ExecutionNotFound, WrongStatus, and InvalidRequest for a value that does not fit.
         """
         self._stage.repair(self._id(execution), command, change)
+
+    def pause(self, execution: Target, why: str | None = None) -> None:
+        """Pauses a RUNNING execution, with its children, as the operator of a deployment does.
+
+        execution: a Run or the id of an execution.
+        why: for the history.
+
+        Raises ExecutionNotFound, and WrongStatus when it has ended.
+        """
+        self._stage.intervene(self._id(execution), "pause", why)
+
+    def unpause(self, execution: Target, why: str | None = None) -> None:
+        """Lets a PAUSED execution go on where it was. `execution` and `why` are those of `pause`, as are the errors."""
+        self._stage.intervene(self._id(execution), "unpause", why)
+
+    def close(self, execution: Target, why: str | None = None) -> None:
+        """Closes a FAILED execution, which then cannot be resumed.
+
+        `execution` is a Run or an id, and `why` is for the history. Raises ExecutionNotFound and WrongStatus.
+        """
+        self._stage.intervene(self._id(execution), "close", why)
+
+    def reopen(self, execution: Target, why: str | None = None) -> None:
+        """Makes a CLOSED execution FAILED again.
+
+        `execution` is a Run or an id, and `why` is for the history. Raises ExecutionNotFound and WrongStatus.
+        """
+        self._stage.intervene(self._id(execution), "reopen", why)
+
+    def terminate(self, execution: Target, why: str | None = None) -> None:
+        """Ends a RUNNING or PAUSED execution at once.
+
+        `execution` is a Run or an id, and `why` is for the history. Raises ExecutionNotFound and WrongStatus.
+        """
+        self._stage.intervene(self._id(execution), "terminate", why)
 
     def at(self, when: timedelta | datetime) -> Cue:
         """A cue at a simulated time. `when` is a datetime, or a timedelta from now."""

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from stepfast.engine.history import history_of
+from stepfast.engine.history import around_end, history_of
 from stepfast.model import Event, Execution, Snapshot
 from stepfast.simulator.simulated_loop import moment
 
 MAX_SHOWN_EVENTS = 40
 """A timeline shows the last of a longer history."""
+
+_AFTER_FAILURE = {"execution-closed": 1, "execution-reopened": 1, "execution-resumed": 2}
+"""Kept events that come after a failure of the same moment, which a resume keeps later than the first two."""
 
 
 def chronological(snapshot: Snapshot, kept: Sequence[Event], issued: Sequence[str]) -> list[Event]:
@@ -22,6 +25,7 @@ def chronological(snapshot: Snapshot, kept: Sequence[Event], issued: Sequence[st
     events, generation = history_of(snapshot, kept), 0
     asked = {id: number for number, id in enumerate(issued)}
     taken = {record.signal: record for record in snapshot.records.values() if record.signal is not None}
+    after_end = around_end(snapshot.execution, kept)[1]
     resumed: dict[int, int] = {}  # kept events, by the generation that they ended
     for event in kept:
         resumed[id(event)] = generation
@@ -30,8 +34,10 @@ def chronological(snapshot: Snapshot, kept: Sequence[Event], issued: Sequence[st
     def rank(event: Event) -> tuple[float, float, float]:
         if event.type == "execution-started":
             return event.at, -1, 0
+        if event in after_end:
+            return event.at, float("inf"), 1
         if id(event) in resumed:  # stays where it stood, after all else of its generation
-            return event.at, resumed[id(event)] + 0.5, 0
+            return event.at, resumed[id(event)] + 0.5, _AFTER_FAILURE.get(event.type, 0)
         if event.type == "signal-received":
             record = taken.get(str(event.details["signal_id"]))
             return event.at, record.generation if record else 0, asked.get(record.id, 0) - 0.5 if record else 0

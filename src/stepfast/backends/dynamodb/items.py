@@ -6,7 +6,7 @@ would hold nothing are left out.
 | item | sk | attributes |
 |---|---|---|
 | meta | `meta` | stat gen flow input output error causes labels made ended resumed, list_pk list_sk, expires, wake; \
-by, born, reopened, cut, fault, link and turn (below) |
+by, born, reopened, cut, fault, link, turn and hand (below) |
 | input above 2 KB | `input#<digest>` | input |
 | command | `c#<command id>` | rev gen stat kind name tries cuts token lease due input output error first began \
 ended then signal past kids, wake; id where the key is too short for it |
@@ -32,6 +32,7 @@ Its `reopened` and `cut` say how many records the last rewind re-opened and how 
 in the middle of that transaction is noticed. Its `fault` is the failure that the listing shows, a JSON
 list of step, class of the error and generation. Its `link` is a JSON list, in the order of model.Link; a child has it.
 Its `turn` is a JSON list too, in the order of model.StartInfo.
+Its `hand` is what an operator has done to it last, a JSON object with the fields of model.Intervention.
 A command's `kids` are the ids of the children that were started for it, as a JSON list. A meta's `first` is its first
 generation, if that is not 0. The note tells
 that values of the execution are in the bucket. A meta that is DELETED is a tombstone, with gen, deleted (when) and
@@ -68,7 +69,7 @@ from stepfast.backends.dynamodb.item_keys import (
 from stepfast.backends.dynamodb.typed_json import Item, Value, float_in, int_in, number, text, text_in
 from stepfast.engine.ports import Fault
 from stepfast.engine.start_items import start_in, start_text
-from stepfast.model import Chained, Event, Execution, Failure, Link, Record, Signal, StartInfo
+from stepfast.model import Chained, Event, Execution, Failure, Intervention, Link, Record, Signal, StartInfo
 from stepfast.stored_text import StoredText
 
 WAKE, WAKE_TO_REPORT = 1, 2
@@ -132,10 +133,12 @@ def standing(execution: Execution) -> Item:
         item["causes"] = text(json_text(execution.causes))
     if execution.status == "FAILED":
         item["fault"] = text(_fault(execution))
+    if execution.intervention is not None:
+        item["hand"] = text(json_text(asdict(execution.intervention)))
     return item | _times(execution, _META_TIMES)
 
 
-STANDING = frozenset({"output", "error", "causes", "fault", *_META_TIMES.values()})
+STANDING = frozenset({"output", "error", "causes", "fault", "hand", *_META_TIMES.values()})
 """The names that `standing` may leave out."""
 BRIEF = (
     "pk",
@@ -154,6 +157,7 @@ BRIEF = (
     "run",
     "tp",
     "turn",
+    "hand",
     *_META_TIMES.values(),
     "began",
 )
@@ -177,7 +181,7 @@ def fault_of(item: Item, created_at: float) -> Fault:
 def execution_of(item: Item, input: str) -> Execution:
     checked(item)
     labels = item.get("labels", {"M": {}})["M"]
-    causes = text_in(item, "causes")
+    causes, hand = text_in(item, "causes"), text_in(item, "hand")
     return Execution(
         execution_id=execution_id_of(item),
         workflow=item["flow"]["S"],
@@ -199,6 +203,7 @@ def execution_of(item: Item, input: str) -> Execution:
         began_at=float_in(item, "began"),
         ended_at=float_in(item, "ended"),
         resumed_at=float_in(item, "resumed"),
+        intervention=Intervention(**json.loads(hand)) if hand else None,
     )
 
 

@@ -26,6 +26,8 @@ from stepfast.model import Execution, ExecutionStatus
 
 FILTERED = 200
 """Entries that one query looks at when there are filters."""
+USUAL = 4
+"""Statuses that most executions have: what is asked of each partition is a share of the page by these."""
 ROUNDS = 5
 """How often a page goes back to the index."""
 THREADS = 8
@@ -91,7 +93,7 @@ class Listing:
         if low >= high:
             return [], None
         statuses: list[str] = [query.status] if query.status else list(get_args(ExecutionStatus))
-        share = len(statuses) * self._shards
+        share = min(len(statuses), USUAL) * self._shards
         statuses += [] if query.roots else [CHILD + status for status in statuses]
         partitions = [_Partition(f"{status}#{shard}") for status in statuses for shard in range(self._shards)]
         asked = _filters(query)

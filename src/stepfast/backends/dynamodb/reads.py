@@ -113,11 +113,10 @@ class DynamoReads:
             generation = snapshot.execution.generation
             # A consistent Query is consistent item by item, not as a whole: a transaction may be written while it reads
             # ("Isolation levels" of DynamoDB's transactions), and pages are read one after the other. Before the first
-            # resume that is harmless, since records may be older than the meta and the order. After a resume, the
-            # records that it has re-opened must not be missed.
-            if generation == snapshot.execution.first_generation or (
-                (pages == 1 or known == generation) and _complete(meta, snapshot)
-            ):
+            # resume that is harmless, since records may be older than the meta and the order. After a resume or an
+            # unpause, the records that it has re-opened, and its entry of the order, must not be missed.
+            untouched = generation == snapshot.execution.first_generation and "cut" not in meta
+            if untouched or ((pages == 1 or known == generation) and _complete(meta, snapshot)):
                 return snapshot
             known = generation
             if pause is not None:

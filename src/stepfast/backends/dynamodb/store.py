@@ -20,8 +20,9 @@ from stepfast.backends.dynamodb.deletion import passed
 from stepfast.backends.dynamodb.listing import CHILD, listing_keys
 from stepfast.backends.dynamodb.reads import DynamoReads
 from stepfast.backends.dynamodb.table import EXPIRES
-from stepfast.backends.dynamodb.transactions import follows, stands
+from stepfast.backends.dynamodb.transactions import follows, stands, under_way
 from stepfast.backends.dynamodb.typed_json import Item, int_in, number, same, text
+from stepfast.engine.intervention_store import StatusTurn
 from stepfast.engine.messages import Message
 from stepfast.engine.ports import NOT_COMMITTED, Commit, Committed, End, NextRun
 from stepfast.engine.start_items import Hold, TurnedAway
@@ -136,7 +137,7 @@ class DynamoStore(DynamoReads):
 
     async def cancel(self, end: End, records: Sequence[Record], order: int = 0) -> bool:
         execution, now = end.execution, self._clock.now()
-        key, condition = item_keys.key(execution.execution_id, item_keys.META), stands("RUNNING", execution.generation)
+        key, condition = item_keys.key(execution.execution_id, item_keys.META), under_way(execution.generation)
         change = self._table.update_action(key, self._turn(execution, now, _marks(end)), condition)
         if not await self._transactions.cancel(execution, change, records, order, now):
             return False
@@ -163,6 +164,20 @@ class DynamoStore(DynamoReads):
         change = self._table.update_action(key, self._turn(execution, now, marks), condition)
         turn = [change] if hold is None else [change, self.starts.take(hold, execution.execution_id)]
         return await self._transactions.rewind(execution, turn, cut, records, history, now)
+
+    async def intervene(self, turn: StatusTurn) -> bool:
+        now, before = self._clock.now(), turn.before
+        key, condition = item_keys.key(before.execution_id, item_keys.META), stands(before.status, before.generation)
+        marks = {"wake": number(items.WAKE)} if turn.wake else {}
+        if turn.entry is not None:
+            marks["cut"] = number(turn.entry.number + 1)  # so that a read which misses the entry is noticed
+        if turn.after.generation != before.generation:
+            marks["reopened"] = number(0)  # no record of the new generation is missing
+        changes = self._turn(turn.after, now, marks)
+        if turn.entry is None and not turn.events:
+            return await self._table.update(key, changes, condition) is None
+        change = self._table.update_action(key, changes, condition)
+        return await self._transactions.intervene(change, turn, now)
 
     async def add_signal(self, execution_id: str, signal: Signal, limits: SignalLimits = SIGNAL_LIMITS) -> Signal:
         return await self._signals.add(execution_id, signal, limits, self._clock.now())

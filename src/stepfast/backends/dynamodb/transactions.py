@@ -16,6 +16,7 @@ from stepfast.backends.dynamodb import item_keys, items, order_items
 from stepfast.backends.dynamodb.calls import ABSENT, TRANSACTION, TRANSACTION_BYTES, Condition, Table
 from stepfast.backends.dynamodb.large_values import Texts
 from stepfast.backends.dynamodb.typed_json import number, size_of, text
+from stepfast.engine.intervention_store import StatusTurn
 from stepfast.model import Event, Execution, OrderEntry, Record
 
 Action = dict[str, Any]
@@ -37,6 +38,12 @@ def stands(status: str, generation: int) -> Condition:
     return Condition("stat = :if_stat AND gen = :if_gen", {":if_stat": text(status), ":if_gen": number(generation)})
 
 
+def under_way(generation: int) -> Condition:
+    """The meta is RUNNING or PAUSED, in this generation."""
+    values = {":if_runs": text("RUNNING"), ":if_rests": text("PAUSED"), ":if_gen": number(generation)}
+    return Condition("stat IN (:if_runs, :if_rests) AND gen = :if_gen", values)
+
+
 @dataclass(frozen=True, slots=True)
 class _Unit:
     """Actions of one transaction that must not be parted, and how many bytes they write."""
@@ -49,7 +56,7 @@ class _Unit:
 
 
 class Transactions:
-    """The two writes of an execution that reach over many of its items.
+    """The writes of an execution that reach over many of its items.
 
     `change` is the action that turns the meta, under the condition that decides.
     """
@@ -99,6 +106,17 @@ class Transactions:
         # the numbers after them.
         position = self._next_position(execution)
         return not await self._refused(self._rewind(execution, meta, cut, records, history, position, now))
+
+    async def intervene(self, change: Action, turn: StatusTurn, now: float) -> bool:
+        """Turns the meta together with the entry and the events, which come after those that are kept."""
+        actions, id = [change], turn.after.run_id
+        if turn.entry is not None:
+            actions.append(self._table.put_action(order_items.entry_item(id, turn.entry, now), ABSENT))
+        position = self._next_position(turn.after) if turn.events else 0
+        for place, event in enumerate(turn.events, start=position):
+            item = items.event_item(id, event, item_keys.history_sort(turn.after.generation, place), now)
+            actions.append(self._table.put_action(self._texts.fit(id, item), ABSENT))
+        return await self._table.transact(actions) is None
 
     async def _refused(self, chunks: Sequence[Sequence[Action]]) -> list[Action]:
         """The actions that stopped it, of the first chunk that was refused."""

@@ -12,7 +12,7 @@ from stepfast.backends.sqlite.schema import LARGE_VALUE_CHARACTERS, digest_of
 from stepfast.engine.messages import Message
 from stepfast.engine.ports import Delivery, Fault
 from stepfast.engine.start_items import start_in, start_text
-from stepfast.model import Attempt, Chained, Cursor, Execution, Failure, Link, OrderEntry, Record, Signal
+from stepfast.model import Attempt, Chained, Cursor, Execution, Failure, Intervention, Link, OrderEntry, Record, Signal
 from stepfast.stored_text import Text, text_of
 from stepfast.unguarded import unguarded
 
@@ -20,6 +20,7 @@ _EXECUTION = (
     "execution_id", "workflow", "status", "generation", "first_generation", "input", "result", "error", "causes",
     "labels", "created_at", "ended_at", "resumed_at", "sent", "link", "progress", "run", "began_at", "traceparent",
     "start",
+    "intervention",
 )  # fmt: skip
 _EXECUTION_ROW = (*_EXECUTION, "parent")
 _RECORD = tuple("chained" if attribute.name == "then" else attribute.name for attribute in fields(Record))
@@ -93,8 +94,8 @@ INSERT_EXECUTION = (
     " ON CONFLICT DO NOTHING"
 )
 UPDATE_EXECUTION = (
-    "UPDATE executions SET status = ?, generation = ?, result = ?, error = ?, causes = ?, ended_at = ?, resumed_at = ? "
-    "WHERE execution_id = ? AND status = ? AND generation = ?"
+    "UPDATE executions SET status = ?, generation = ?, result = ?, error = ?, causes = ?, ended_at = ?, "
+    "resumed_at = ?, intervention = ? WHERE execution_id = ? AND status = ? AND generation = ?"
 )
 UPDATE_LINK = _update(
     "executions",
@@ -187,13 +188,14 @@ def _failure_text(failure: Failure | None) -> str | None:
 def execution(row: tuple[Any, ...]) -> Execution:
     (
         execution_id, workflow, status, generation, first_generation, input, result, error, causes, labels, created_at,
-        ended_at, resumed_at, sent, link, progress, run, began_at, traceparent, start,
+        ended_at, resumed_at, sent, link, progress, run, began_at, traceparent, start, intervention,
     ) = row  # fmt: skip
     return Execution(
         execution_id, workflow, input, created_at, status, generation, result, _failure(error),
         json.loads(labels) if labels else {}, ended_at, tuple(json.loads(causes)) if causes else (), resumed_at,
         first_generation, sent, Link(*json.loads(link)) if link else None, progress, run, began_at,
         traceparent=traceparent, start=start_in(start),
+        intervention=Intervention(**json.loads(intervention)) if intervention else None,
     )  # fmt: skip
 
 
@@ -225,9 +227,13 @@ def status_write(execution: Execution, status: str, generation: int) -> Write:
     values = (
         execution.status, execution.generation, placed(execution.result), _failure_text(execution.error),
         json.dumps(execution.causes) if execution.causes else None, execution.ended_at, execution.resumed_at,
-        execution.execution_id, status, generation,
+        _intervention_text(execution), execution.execution_id, status, generation,
     )  # fmt: skip
     return Write(UPDATE_EXECUTION, values, placed.large)
+
+
+def _intervention_text(execution: Execution) -> str | None:
+    return None if execution.intervention is None else json.dumps(asdict(execution.intervention))
 
 
 def link_write(execution: Execution, link: Link) -> Write:
@@ -266,6 +272,7 @@ def _execution_values(execution: Execution) -> dict[str, Any]:
     values["link"], values["start"] = _link_text(execution.link), start_text(execution.start)
     values["parent"] = execution.link.parent if execution.link is not None and execution.is_child else None
     values["error"] = _failure_text(execution.error)
+    values["intervention"] = _intervention_text(execution)
     values["causes"] = json.dumps(execution.causes) if execution.causes else None
     values["labels"] = json.dumps(dict(execution.labels)) if execution.labels else None
     return values

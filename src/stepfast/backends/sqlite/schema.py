@@ -226,7 +226,7 @@ ALTER TABLE executions ADD COLUMN resumed_at REAL;
     8: _RUNS,
     9: _LIMITS + "ALTER TABLE executions ADD COLUMN traceparent TEXT; ALTER TABLE commands ADD COLUMN repair TEXT;\n",
     10: _STARTS,
-    11: "",
+    11: "ALTER TABLE executions ADD COLUMN intervention TEXT;\n",
     12: _SCHEDULES,
 }
 """What takes a file from the version named to the next one, in one transaction each."""

@@ -7,7 +7,6 @@ counts as run out.
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -18,6 +17,7 @@ from stepfast.backends.sqlite.file import SqliteFile, Transaction
 from stepfast.backends.sqlite.reads import SqliteReads
 from stepfast.engine.embedded import Overdue
 from stepfast.engine.embedded import Stored as Stored
+from stepfast.engine.intervention_store import StatusTurn
 from stepfast.engine.messages import Message
 from stepfast.engine.ports import (
     NOT_COMMITTED,
@@ -33,6 +33,7 @@ from stepfast.errors import ExecutionDeleted
 from stepfast.model import (
     ENDED,
     SIGNAL_LIMITS,
+    UNDER_WAY,
     Event,
     Execution,
     Link,
@@ -195,7 +196,7 @@ class SqliteBackend(SqliteReads):
             execution, id = end.execution, end.execution.execution_id
             if not writes.fresh(tx, id, records) or not writes.is_free(tx, id, order):
                 return False
-            if not writes.put_status(tx, execution, "RUNNING", execution.generation):
+            if not any(writes.put_status(tx, execution, status, execution.generation) for status in UNDER_WAY):
                 return False
             writes.append(tx, id, OrderEntry(order, execution.generation, ended=True))
             self._put_records(tx, id, records)
@@ -231,13 +232,28 @@ class SqliteBackend(SqliteReads):
                 starts.give(tx, hold.id, id)
             writes.append(tx, id, cut)
             self._put_records(tx, id, records)
-            for event in history:
-                tx.execute(
-                    "INSERT INTO history (execution_id, at, type, command, details) VALUES (?, ?, ?, ?, ?)",
-                    (id, event.at, event.type, event.command, json.dumps(event.details)),
-                )
-            tx.execute("DELETE FROM messages WHERE execution_id = ? AND dead = 1", (id,))
+            writes.add_history(tx, id, history)
+            writes.drop_dead_letters(tx, id)
             self._wake(tx, id)
+            return True
+
+        return await self._file.write(run)
+
+    async def intervene(self, turn: StatusTurn) -> bool:
+        before, after, id = turn.before, turn.after, turn.after.execution_id
+
+        def run(tx: Transaction) -> bool:
+            if turn.entry is not None and not writes.is_free(tx, id, turn.entry.number):
+                return False
+            if not writes.put_status(tx, after, before.status, before.generation):
+                return False
+            if turn.entry is not None:
+                writes.append(tx, id, turn.entry)
+            writes.add_history(tx, id, turn.events)
+            if after.status == "CLOSED":
+                writes.drop_dead_letters(tx, id)
+            if turn.wake:
+                self._wake(tx, id)
             return True
 
         return await self._file.write(run)

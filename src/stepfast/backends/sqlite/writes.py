@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 from stepfast.backends.sqlite import rows
 from stepfast.backends.sqlite.file import Transaction
 from stepfast.engine.embedded import Stored
-from stepfast.model import Execution, OrderEntry, Record
+from stepfast.model import Event, Execution, OrderEntry, Record
 
 
 def put_messages(tx: Transaction, messages: Sequence[Stored]) -> None:
@@ -43,3 +44,15 @@ def is_free(tx: Transaction, execution_id: str, number: int) -> bool:
     """True when an entry of this number would be the log's next, looked at first like `fresh`."""
     last = tx.execute(rows.LAST_ENTRY, (execution_id,)).fetchone()
     return number == (last[0] + 1 if last else 0)
+
+
+def add_history(tx: Transaction, execution_id: str, events: Sequence[Event]) -> None:
+    for event in events:
+        tx.execute(
+            "INSERT INTO history (execution_id, at, type, command, details) VALUES (?, ?, ?, ?, ?)",
+            (execution_id, event.at, event.type, event.command, json.dumps(event.details)),
+        )
+
+
+def drop_dead_letters(tx: Transaction, execution_id: str) -> None:
+    tx.execute("DELETE FROM messages WHERE execution_id = ? AND dead = 1", (execution_id,))

@@ -1,4 +1,4 @@
-"""Resuming, repairing, cancelling, deleting and signalling executions."""
+"""Resuming, repairing, deleting and signalling executions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ REFUSED = {**NO_SUCH, 409: "its status does not allow it"}
 def add(app: Resolver, engine: ApiEngine) -> None:
     _add_resume(app, engine)
     _add_repair(app, engine)
-    _add_ends(app, engine)
+    _add_delete(app, engine)
     _add_signal(app, engine)
 
 
@@ -79,18 +79,7 @@ def _add_repair(app: Resolver, engine: ApiEngine) -> None:
         return reply(200, views.execution(repaired))
 
 
-def _add_ends(app: Resolver, engine: ApiEngine) -> None:
-    @app.post(
-        "/v1/executions/<execution_id>/cancel",
-        summary="End a RUNNING execution",
-        operation_id="cancelExecution",
-        tags=["executions"],
-        responses=answers((200, "it is CANCELLED", ExecutionView), problems_of=REFUSED),
-    )
-    @needs("operate")
-    def cancel(execution_id: Id) -> Response[str]:
-        return reply(200, views.execution(engine.call(engine.operations.cancel(execution_id))))
-
+def _add_delete(app: Resolver, engine: ApiEngine) -> None:
     @app.delete(
         "/v1/executions/<execution_id>",
         summary="Delete an execution that has ended",

@@ -24,7 +24,7 @@ _COMMAND = ("id", "kind", "name", "status", "attempt", "input", "output", "error
 
 class ListArguments(ToolArguments):
     workflow: str | None = Field(None, description="Only executions of this workflow.")
-    status: str | None = Field(None, description="RUNNING, SUCCEEDED, FAILED or CANCELLED.")
+    status: str | None = Field(None, description="RUNNING, PAUSED, SUCCEEDED, FAILED, CLOSED or CANCELLED.")
     prefix: str | None = Field(None, description="Only executions whose ids begin with this.")
     labels: dict[str, str] = Field({}, description="Only executions that have all of these labels.")
     since: str | None = Field(None, description="Only executions started then or later: ISO 8601.")

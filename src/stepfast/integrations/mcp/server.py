@@ -139,7 +139,7 @@ class Bridge:
 
     async def _waited(self, call: ToolCall, execution: Execution[Any], seconds: float | None) -> CallToolResult:
         state = await call.state(execution, self._wait if seconds is None else seconds)
-        failed = state["status"] in ("FAILED", "CANCELLED")
+        failed = state["status"] in ("FAILED", "CLOSED", "CANCELLED")
         return states.answer(states.turned(state, execution), failed=failed)
 
     def _started_unseen(

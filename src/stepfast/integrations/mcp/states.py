@@ -24,7 +24,7 @@ SHAPE: Object = {
         "summary": {"type": "string", "description": "the state in words, and what to do next"},
         "execution_id": {"type": "string"},
         "workflow": {"type": "string"},
-        "status": {"type": "string", "description": "RUNNING, SUCCEEDED, FAILED or CANCELLED"},
+        "status": {"type": "string", "description": "RUNNING, PAUSED, SUCCEEDED, FAILED, CLOSED or CANCELLED"},
         "result": {"description": "the result; null until the status is SUCCEEDED"},
         "error": {"type": ["object", "null"], "description": "type, message and step of a failure"},
         "waiting_for": {

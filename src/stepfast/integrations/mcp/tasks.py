@@ -59,11 +59,13 @@ def detailed(described: Object, state: Object) -> Object:
     """
     task = _task(described)
     status = described["status"]
-    if status == "RUNNING":
+    if status in ("RUNNING", "PAUSED"):
         return {**task, "status": "working", "statusMessage": state["summary"]}
     if status == "CANCELLED":
         return {**task, "status": "cancelled", "statusMessage": state["summary"]}
-    result = states.answer(state, failed=status == "FAILED").model_dump(by_alias=True, mode="json", exclude_none=True)
+    result = states.answer(state, failed=status in ("FAILED", "CLOSED")).model_dump(
+        by_alias=True, mode="json", exclude_none=True
+    )
     return {**task, "status": "completed", "statusMessage": state["summary"], "result": result}
 
 

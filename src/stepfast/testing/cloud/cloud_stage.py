@@ -152,6 +152,9 @@ class CloudStage:
     def repair(self, execution_id: str, command: str, change: Mapping[str, Any]) -> None:
         self._post(f"/v1/executions/{execution_id}/commands/{quote(command, safe='')}/repair", dict(change))
 
+    def intervene(self, execution_id: str, action: str, why: str | None) -> None:
+        self._post(f"/v1/executions/{execution_id}/{action}", {"why": why})
+
     def _post(self, path: str, body: Any = None) -> Any:
         response = self._player.request("POST", path, body, key=self.key)
         require_success(response, path)
