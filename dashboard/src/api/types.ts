@@ -45,6 +45,9 @@ export interface Execution {
   progress?: MapProgress[];
   /** Of a child: the execution that has started it. */
   parent?: Parent | null;
+  /** False while it waits for its turn or its moment, as its workflow says. Left out by servers without such options. */
+  begun?: boolean;
+  begins_at?: string | null;
 }
 
 export interface MapProgress {
