@@ -47,6 +47,9 @@ export interface Execution {
   parent?: Parent | null;
   /** What an operator has done to it last by hand. */
   intervention?: Intervention | null;
+  /** False while it waits for its turn or its moment, as its workflow says. Left out by servers without such options. */
+  begun?: boolean;
+  begins_at?: string | null;
 }
 
 export interface Intervention {

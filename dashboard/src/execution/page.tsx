@@ -6,10 +6,10 @@ import { historyOf } from "../api/client";
 import type { Problem } from "../api/problem";
 import type { ExecutionDetail, HistoryEvent } from "../api/types";
 import { GraphView } from "../graph/view";
-import { useNow } from "../lib/now";
+import { present, useNow } from "../lib/now";
 import { usePoll } from "../lib/poll";
 import { go, href, place } from "../lib/router";
-import { seconds, secondsOrNull } from "../lib/time";
+import { moment, seconds, secondsOrNull } from "../lib/time";
 import { Loading, ProblemNote } from "../parts/note";
 import { rowOf, wholeOf } from "../timeline/layout";
 import { TimelineView } from "../timeline/view";
@@ -63,6 +63,14 @@ export function ExecutionPage({ id }: { id: string }) {
       {!execution.deployed && execution.status === "RUNNING" && (
         <p class="note bad">
           No code that is deployed here knows the workflow {execution.workflow}: the execution waits until it is deployed again.
+        </p>
+      )}
+      {execution.begun === false && execution.status === "RUNNING" && (
+        <p class="note">
+          It has not begun:{" "}
+          {execution.begins_at
+            ? `it begins at ${moment(seconds(execution.begins_at), present())}.`
+            : "it begins when those of its key that were started before have ended."}
         </p>
       )}
       {polled.value?.cut && (
