@@ -12,7 +12,7 @@ from tests.infra.reading import listed, named, roles, told
 
 EXECUTIONS, POSITION, KEYS, FIGURES, LIMITS = ("x#*",), ("sweeper", "x#*"), ("k#*",), ("f#*",), ("l#*",)
 SCHEDULES = ("schedule#*",)
-STATUSES = ("CANCELLED", "FAILED", "RUNNING", "SUCCEEDED")
+STATUSES = ("CANCELLED", "CLOSED", "FAILED", "PAUSED", "RUNNING", "SUCCEEDED")
 LISTS = tuple(sorted(f"{child}{status}#*" for child in ("", "CHILD-") for status in STATUSES))
 ITEMS = ("BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem")
 TIMERS = "arn:<AWS::Partition>:scheduler:<AWS::Region>:<AWS::AccountId>:schedule/<TimersGroup>/*"

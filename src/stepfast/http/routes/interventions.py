@@ -24,32 +24,31 @@ Act = Callable[[str, str | None], Coroutine[Any, Any, Execution]]
 
 
 def add(app: Resolver, engine: ApiEngine) -> None:
-    operations = engine.operations
     _add(
         app,
         engine,
-        operations.pause,
+        lambda execution_id, why: engine.operations.pause(execution_id, why),
         ("pause", "Pause a RUNNING execution and its children", "it is PAUSED"),
         f"Nothing new begins; what runs ends, and its outcome is recorded. {BY_WHOM}",
     )
     _add(
         app,
         engine,
-        operations.unpause,
+        lambda execution_id, why: engine.operations.unpause(execution_id, why),
         ("unpause", "Let a PAUSED execution go on where it was", "it is RUNNING"),
         f"The children that were paused with it go on, too. {BY_WHOM}",
     )
     _add(
         app,
         engine,
-        operations.close,
+        lambda execution_id, why: engine.operations.close(execution_id, why),
         ("close", "Close a FAILED execution", "it is CLOSED"),
         f"It is kept, and is neither a dead letter nor resumed any more, unless it is reopened. {BY_WHOM}",
     )
     _add(
         app,
         engine,
-        operations.reopen,
+        lambda execution_id, why: engine.operations.reopen(execution_id, why),
         ("reopen", "Make a CLOSED execution FAILED again", "it is FAILED"),
         f"It can be resumed then. {BY_WHOM}",
     )
@@ -57,7 +56,7 @@ def add(app: Resolver, engine: ApiEngine) -> None:
     _add(
         app,
         engine,
-        operations.terminate,
+        lambda execution_id, why: engine.operations.terminate(execution_id, why),
         ("terminate", "End a RUNNING or PAUSED execution at once", "it is CANCELLED"),
         "None of its code runs any more. The history says who has done it, and why.",
     )
