@@ -452,7 +452,7 @@ export interface paths {
         put?: never;
         /**
          * Unpause a schedule: it starts again from now on
-         * @description What it has missed stays missed, unless it is backfilled.
+         * @description A moment that it has missed stays missed, unless it is backfilled.
          */
         post: operations["unpauseSchedule"];
         delete?: never;
@@ -1339,6 +1339,8 @@ export interface components {
             };
             /** @description of a child: the execution that has started it */
             parent?: components["schemas"]["ParentView"] | null;
+            /** @description what an operator has done to it last by hand */
+            intervention?: components["schemas"]["InterventionView"] | null;
             /**
              * Begun
              * @description false while it waits for its turn or its moment, as its workflow says
@@ -1350,8 +1352,6 @@ export interface components {
              * @description when a throttle has it begin, or it has begun after it waited
              */
             begins_at?: string | null;
-            /** @description what an operator has done to it last by hand */
-            intervention?: components["schemas"]["InterventionView"] | null;
         };
         /** FaultGroupView */
         FaultGroupView: {
@@ -1893,13 +1893,6 @@ export interface components {
              */
             left: boolean;
         };
-        /** ProbingStepView */
-        ProbingStepView: {
-            /** Execution Id */
-            execution_id: string;
-            /** Command */
-            command: string;
-        };
         /** PauseScheduleRequest */
         PauseScheduleRequest: {
             /**
@@ -1922,6 +1915,13 @@ export interface components {
             by: string;
             /** Why */
             why: string;
+        };
+        /** ProbingStepView */
+        ProbingStepView: {
+            /** Execution Id */
+            execution_id: string;
+            /** Command */
+            command: string;
         };
         /**
          * Problem
@@ -2483,7 +2483,7 @@ export interface components {
              * Status
              * @enum {string}
              */
-            status: "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELLED";
+            status: "RUNNING" | "PAUSED" | "SUCCEEDED" | "FAILED" | "CLOSED" | "CANCELLED";
             /**
              * Input
              * @description any JSON value
@@ -2556,6 +2556,8 @@ export interface components {
             };
             /** @description of a child: the execution that has started it */
             parent?: components["schemas"]["ParentView"] | null;
+            /** @description what an operator has done to it last by hand */
+            intervention?: components["schemas"]["InterventionView"] | null;
             /**
              * Begun
              * @description false while it waits for its turn or its moment, as its workflow says
