@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from stepfast import Retry, step, workflow
-from stepfast.http.models import Health, WorkflowList
+from stepfast.http.models import Health
+from stepfast.http.workflow_models import WorkflowList
 from tests.http.serving import Api, event
 
 

@@ -26,15 +26,13 @@ from stepfast.http.models import (
     InterventionView,
     ParentView,
     ResumedExecution,
-    RetryView,
     SignalNotTakenView,
     SignalView,
     StartedExecution,
     StatusView,
-    StepView,
     WaitView,
-    WorkflowView,
 )
+from stepfast.http.workflow_models import RetryView, StepView, WorkflowView
 from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
 from stepfast.language.workflows import Workflow

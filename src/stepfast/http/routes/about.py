@@ -9,8 +9,9 @@ from aws_lambda_powertools.event_handler import Response
 from stepfast.http import views
 from stepfast.http.auth import needs
 from stepfast.http.engine import ApiEngine, answers, reply
-from stepfast.http.models import Health, WorkflowList
+from stepfast.http.models import Health
 from stepfast.http.resolver import Resolver
+from stepfast.http.workflow_models import WorkflowList
 
 
 def add(app: Resolver, engine: ApiEngine) -> None:
