@@ -86,6 +86,7 @@ def test_a_function_is_told_where_its_things_are(synthesized: Synthesized, plan:
         "api": {
             **flows,
             "STEPFAST_LIMITS": "{}",
+            "STEPFAST_TIMER_QUEUE": "<QueuesTimer>",
             "STEPFAST_AUTH": "keys",
             "STEPFAST_MAX_SIGNALS": "10000",
             "STEPFAST_MAX_SIGNAL_BYTES": "32000000",
