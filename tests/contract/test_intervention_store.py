@@ -10,9 +10,10 @@ import pytest
 from stepfast.engine.intervention_store import StatusTurn
 from stepfast.engine.messages import Message
 from stepfast.engine.park_handler import ParkHandler
+from stepfast.engine.pausing import Pausing
 from stepfast.engine.ports import Commit, Delete, Delivery, End, Query, Refuse
 from stepfast.language.registry import Registry
-from stepfast.model import Event, Execution, Failure, Intervention, OrderEntry, Record
+from stepfast.model import Event, Execution, Failure, Intervention, Link, OrderEntry, Record
 
 ONE = Execution("one", "w", "1", 1000.0)
 BY_HAND = Intervention("pause", 1001.0, "on-call", "look first")
@@ -124,3 +125,25 @@ def test_the_park_message_of_a_failure_that_a_pause_has_forestalled_stays(backen
     backend.run(store.intervene(StatusTurn(ONE, PAUSED)))
     handler = ParkHandler(store, backend.clock, Registry([]))
     assert backend.run(handler.handle(Delivery(Message("park", "one", "p", 0), 1002.0))) == Refuse()
+
+
+LINK = Link("one", "child:w", 0, "one")
+WITH_PARENT = Intervention("pause", 1001.0, parent="one")
+
+
+def test_a_child_whose_pause_was_written_late_goes_on_with_its_parent(backend: Any, store: Any) -> None:
+    child = replace(ONE, execution_id="two", link=LINK)
+    backend.run(store.create(child))
+    late = replace(child, status="PAUSED", intervention=WITH_PARENT)
+    assert backend.run(store.intervene(StatusTurn(child, late, wake=True)))
+    backend.run(Pausing(store, backend.clock).follow(backend.run(store.load("two"))))
+    assert backend.run(store.read("two")).status == "RUNNING"
+
+
+def test_a_child_rests_while_its_parent_is_paused(backend: Any, store: Any) -> None:
+    child = replace(ONE, execution_id="two", link=LINK)
+    backend.run(store.create(child))
+    backend.run(store.intervene(StatusTurn(ONE, PAUSED)))
+    backend.run(store.intervene(StatusTurn(child, replace(child, status="PAUSED", intervention=WITH_PARENT))))
+    backend.run(Pausing(store, backend.clock).follow(backend.run(store.load("two"))))
+    assert backend.run(store.read("two")).status == "PAUSED"
