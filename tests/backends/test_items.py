@@ -20,7 +20,19 @@ from stepfast.backends.dynamodb.listing import listing_keys, sortable
 from stepfast.backends.dynamodb.table import EXPIRES, LISTED
 from stepfast.backends.dynamodb.typed_json import number, same, size_of, text
 from stepfast.errors import StartupError
-from stepfast.model import Attempt, Chained, Event, Execution, Failure, Intervention, Link, OrderEntry, Record, Signal
+from stepfast.model import (
+    Attempt,
+    Chained,
+    Event,
+    Execution,
+    Failure,
+    Intervention,
+    Link,
+    OrderEntry,
+    Record,
+    Signal,
+    StartInfo,
+)
 from tests.properties.test_store_machine import ENTRIES, EVENTS, FAILURE, JSON, LABELS, RECORDS, TEXTS, TIMES
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e100, max_value=1e100).filter(
@@ -97,7 +109,9 @@ def test_no_field_of_the_model_is_forgotten() -> None:
     link = Link("zero", "child:w", 3, "root", 2, "leave", True, 2, "0c")
     execution = Execution(
         "one", "w", "1", 1.0, "FAILED", 2, "3", failure, {"a": "b"}, 4.0, ("c",), 5.0, 1, "0a 0b", link, "[1]", 2, 6.0,
-        continued=True, traceparent="00-1-2-01", intervention=Intervention("pause", 7.0, "ann", "why", "zero", 8.0),
+        continued=True, traceparent="00-1-2-01",
+        start=StartInfo("replaced", "k", True, 7.0, 8, "two", ("t", 1.0, 2.0, 3), "d"),
+        intervention=Intervention("pause", 7.0, "ann", "why", "zero", 8.0),
     )  # fmt: skip
     for made in (record, execution):
         untouched = [
@@ -137,8 +151,8 @@ def test_a_command_id_of_any_length_has_a_key(id: str) -> None:
 def test_what_a_newer_stepfast_wrote_is_refused_and_what_an_older_one_wrote_is_read() -> None:
     record = Record("a", "step", "a", "OPEN", 0)
     item = items.record_item("one", record, 1.0)
-    with pytest.raises(StartupError, match="'one'.*newer stepfast.*schema 4.*deploy"):
-        items.record_of({**item, "v": number(4)})
+    with pytest.raises(StartupError, match="'one'.*newer stepfast.*schema 5.*deploy"):
+        items.record_of({**item, "v": number(5)})
     assert items.record_of({**item, "v": number(0)}) == record
     assert items.record_of({name: value for name, value in item.items() if name not in ("v", "wrote")}) == record
 
@@ -146,7 +160,7 @@ def test_what_a_newer_stepfast_wrote_is_refused_and_what_an_older_one_wrote_is_r
 def test_no_name_in_an_expression_is_a_reserved_word() -> None:
     """Those of updates are named by placeholders."""
     words = Path(moto_dynamodb.__path__[0], "parsing", "reserved_keywords.txt").read_text().split()
-    used = {"pk", "sk", "rev", "stat", "gen", "wrote", "list_pk", "list_sk", EXPIRES, *LISTED}
+    used = {"pk", "sk", "rev", "stat", "gen", "wrote", "list_pk", "list_sk", "turn", EXPIRES, *LISTED}
     assert {one.upper() for one in used}.isdisjoint(words)
 
 
