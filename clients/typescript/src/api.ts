@@ -329,7 +329,7 @@ export interface paths {
         put?: never;
         /**
          * Unpause a schedule: it starts again from now on
-         * @description What it has missed stays missed, unless it is backfilled.
+         * @description A moment that it has missed stays missed, unless it is backfilled.
          */
         post: operations["unpauseSchedule"];
         delete?: never;
