@@ -19,7 +19,7 @@ from stepfast.engine.limit_items import LimitId, LimitItem, Waiter
 from stepfast.engine.messages import Message
 from stepfast.engine.ports import Commit, End
 from stepfast.errors import StartupError, TooManySignals
-from stepfast.model import Event, Execution, Failure, OrderEntry, Record, Signal, SignalLimits
+from stepfast.model import Event, Execution, Failure, OrderEntry, Record, Signal, SignalLimits, StartInfo
 from tests.backends.cloud import TABLE, Cloud, shared_client
 from tests.backends.conditions import Refusals, Use, in_source
 from tests.backends.conftest import Clients
@@ -389,6 +389,15 @@ def a_turn_whose_earlier_run_is_there_already(cloud: Cloud) -> None:
     item = {"pk": text("x#one"), "sk": text("zr#000000000001")}
     shared_client("dynamodb").put_item(TableName=TABLE, Item=item)
     assert not cloud.run(cloud.store.continue_as_new(after(ONE)))
+
+
+@refuses("UpdateItem", "meta", "stat = :if_stat AND turn = :if_start")
+def a_beginning_of_what_has_begun(cloud: Cloud) -> None:
+    start = StartInfo("waiting", waits=True, begins_at=5.0)
+    waiting = replace(ONE, start=start)
+    cloud.run(cloud.store.create(waiting))
+    assert cloud.run(cloud.store.begin(waiting, replace(start, waits=False)))
+    assert not cloud.run(cloud.store.begin(waiting, replace(start, begins_at=6.0)))
 
 
 # -- keys --------------------------------------------------------------------------------------------------
