@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from stepfast.engine import caller
 from stepfast.engine.gates import GATE_SHARD
 from stepfast.engine.limit_items import LimitItem, Waiter, current
-from stepfast.engine.ports import Clock, Store
+from stepfast.engine.limiting import NUMBERS_KEPT_SECONDS
+from stepfast.engine.ports import Clock, Queue, Store
 from stepfast.errors import DefinitionError, InvalidRequest
 from stepfast.language.limits import Limit, Numbers, numbers_with
 from stepfast.language.registry import Registry
 
 MOST_WAITING_SHOWN = 100
 """Steps of one line that are counted, and looked at for the time of the first."""
+MOST_LINES_BROUGHT = 1000
+"""Keys whose lines move at once when a limit gets more slots."""
 MOST_WAITING_NAMED = 10
 """Steps of one line that are named."""
 
@@ -71,11 +74,20 @@ class KeyReport:
 class LimitOperations:
     """Operations on the limits that the workflows of this deployment declare.
 
-    settings: numbers that replace those of the code, by the name of the limit.
+    settings: numbers that replace those of the code, by the name of the limit. queue: brings the first of the lines
+    soon if a limit gets more slots. Without it they come with the next slot that is given back, or within four minutes.
     """
 
-    def __init__(self, store: Store, clock: Clock, registry: Registry, settings: Mapping[str, Numbers]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        registry: Registry,
+        settings: Mapping[str, Numbers],
+        queue: Queue | None = None,
+    ) -> None:
         self._store, self._clock, self._registry, self._settings = store, clock, registry, settings
+        self._queue = queue
 
     async def list(self) -> Sequence[LimitReport]:
         """All limits, in the order of their names."""
@@ -125,13 +137,30 @@ class LimitOperations:
         if numbers.concurrency is not None and numbers.concurrency < held.limit.shards:
             raise InvalidRequest(f"limit {name!r} is in {held.limit.shards} shards: each has a slot at least")
         await self._store.limits.set_numbers(name, numbers, caller.who() or "")
-        return await self.describe(name)
+        return await self._bring(held)
 
     async def reset(self, name: str) -> LimitReport:
         """Goes back to the numbers of the settings and the code. Raises InvalidRequest where no step has the limit."""
-        self._limit(name)
+        held = await self.describe(name)
         await self._store.limits.set_numbers(name, None)
-        return await self.describe(name)
+        return await self._bring(held)
+
+    async def _bring(self, before: LimitReport) -> LimitReport:
+        """Has the first of each line come, if there are more slots than before: no step gives them one.
+
+        They come when every process knows the new numbers. Those who come too early stand in line again.
+        """
+        name, report = before.limit.name, await self.describe(before.limit.name)
+        more = (report.numbers.concurrency or 0) - (before.numbers.concurrency or 0)
+        if self._queue is None or more <= 0:
+            return report
+        due = self._clock.now() + NUMBERS_KEPT_SECONDS
+        items, _ = await self._store.limits.items(name, MOST_LINES_BROUGHT)
+        for item in items:
+            line = await self._store.limits.line(item.id, min(more, MOST_WAITING_SHOWN))
+            if line and item.id.shard != GATE_SHARD:
+                await self._queue.send([(waiter.message, due) for waiter in line])
+        return report
 
     def _declared(self) -> dict[str, Limit[object]]:
         return {limit.name: limit for step in self._registry.steps for limit in step.limits}

@@ -297,7 +297,7 @@ class Limiter:
         if held is None:
             held = self._settings.get(id.name)
         if limit is None:  # Of a limit that no step here has, this process gives nothing away.
-            return held or Numbers(None, 0)
+            return Numbers(None, 0)
         return (held or limit.numbers).shard(id.shard, limit.shards)
 
     async def _set_numbers(self, name: str) -> Numbers | None:

@@ -71,7 +71,7 @@ class Operations(ReadOperations):
         self._resuming = Resuming(store, clock, registry)
         self._pausing, self._closing = Pausing(store, clock), FailureClosing(store, clock)
         self._repairing = Repairing(store, clock, registry, self._resuming)
-        self.limits = LimitOperations(store, clock, registry, limit_numbers)
+        self.limits = LimitOperations(store, clock, registry, limit_numbers, queue)
         self.gates = GateOperations(store, clock, registry, queue)
         self.scheduled = ScheduledStarts(store, clock, self)
         self.schedules = ScheduleOperations(store, clock, self.scheduled, schedules, look_later)

@@ -56,7 +56,7 @@ class Process:
         self._advancer = Advancer(ports, ports, clock, registry, lives)
         # Without the live replays: a signal waits for the advance that uses a live replay. Here it would wait for
         # ever, since the event loop runs only in `drive`.
-        self.operations = Operations(self.backend, clock, registry, self._advancer)
+        self.operations = Operations(self.backend, clock, registry, self._advancer, queue=self.backend)
         self._worker = Worker(
             StepHandler(ports, ports, clock, registry, runner, draw, lives=lives, files=DiskAndBucketFiles()),
             TimerHandler(ports, ports, clock),
