@@ -45,7 +45,7 @@ def test_by_the_keyboard_on_a_narrow_page(site: Site, open_page: Callable[..., P
 
 
 def test_a_closed_one_leaves_the_dead_letters_until_it_is_reopened(site: Site, open_page: Callable[..., Page]) -> None:
-    site.start("statement", "q9", "closed")
+    site.start("failing", "no luck", "closed")
     site.ends("closed", "FAILED")
     page = open_page(site, "#/executions/closed")
     page.get_by_role("button", name="Close…").click()
