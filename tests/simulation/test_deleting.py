@@ -89,7 +89,7 @@ def run(workflow: str, seed: int) -> DeletingWorld:
 @pytest.mark.parametrize("workflow", FLOWS)
 def test_the_invariants_hold_for_an_execution_whose_id_was_deleted_before(workflow: str) -> None:
     worlds = [run(workflow, seed) for seed in SEEDS]
-    assert sum(one.epoch for one in worlds) > 5, "too little was deleted to say anything"
+    assert sum(one.epoch for one in worlds) > 4, "too little was deleted to say anything"
 
 
 def test_workers_outlive_what_was_deleted() -> None:

@@ -270,7 +270,7 @@ def what_an_older_generation_sent_counts(patch: Patch) -> None:
 
 @breaks("what-was-cancelled-stays-so", "semaphore")
 def a_cancel_leaves_the_commands_open(patch: Patch) -> None:
-    edited(patch, cancelling.Cancelling, "cancel", ("self._cancelled(snapshot, now)", "[]"))
+    edited(patch, cancelling, "_end", ("store.cancel(end, records, ", "store.cancel(end, [], "))
 
 
 @breaks("no-execution-is-stuck", "approvals")

@@ -79,7 +79,7 @@ def an_heir_is_sent_its_message_after_the_write(patch: Patch) -> None:
 
 
 def a_start_that_waits_is_not_in_line(patch: Patch) -> None:
-    edited(patch, starts, "place", ("    else:\n", "    elif False:\n"))
+    edited(patch, starts, "place", ("    elif id is not None:\n", "    elif False:\n"))
 
 
 def a_start_that_is_skipped_is_not_written(patch: Patch) -> None:
