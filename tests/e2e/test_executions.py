@@ -127,7 +127,7 @@ def test_steps_keep_to_their_limit_and_its_numbers_are_changed(deployed: Deploye
     assert deployed.http.get("/v1/limits/probes").json()["set_by"]
     closed = deployed.http.post("/v1/gates/probes/close", json={"why": "a test"})
     assert closed.json()["status"] == "CLOSED"
-    assert [gate["name"] for gate in deployed.http.get("/v1/gates").json()["gates"]] == ["probes"]
+    assert "probes" in [gate["name"] for gate in deployed.http.get("/v1/gates").json()["gates"]]
     assert deployed.http.post("/v1/gates/probes/open", json={}).json()["status"] == "RAMPING"
     assert deployed.http.delete("/v1/limits/probes").json()["numbers"]["concurrency"] == 1
 
