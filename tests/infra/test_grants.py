@@ -62,13 +62,14 @@ WORKING = table(ITEMS, EXECUTIONS) | values()
 COUNTING = table(["UpdateItem"], FIGURES)
 ENDING = WORKING | COUNTING
 LIMITING = table(("DeleteItem", "GetItem", "PutItem", "Query"), LIMITS)
-STARTING = table(("ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query"), ("h#*", "l#start:*"))
+STARTS = ("h#*", "l#start:*")
+STARTING = table(ITEMS, (*STARTS, *EXECUTIONS)) | values()
 PAUSING = table(("GetItem", "PutItem"), SCHEDULES)
 EXPECTED = {
     "ApiRole": log("Api")
-    | ENDING
-    | LIMITING
     | STARTING
+    | COUNTING
+    | LIMITING
     | PAUSING
     | sends("Timer")
     | deletes()
@@ -76,18 +77,23 @@ EXPECTED = {
     | table(["Query"], FIGURES),
     "AuthorizerRole": log("Authorizer") | table(["GetItem"], KEYS),
     "AdvancerRole": log("Advancer")
-    | ENDING
     | STARTING
+    | COUNTING
     | deletes()
     | stream()
     | sends(*POOLS, "Timer", "Park", "Undelivered")
     | schedules(),
-    "TimerRole": log("Timer") | ENDING | STARTING | PAUSING | consumes("Timer") | sends("Timer", "Park") | schedules(),
-    "ResumeRole": log("Resume") | WORKING | STARTING | consumes("Park"),
+    "TimerRole": log("Timer")
+    | STARTING
+    | COUNTING
+    | PAUSING
+    | consumes("Timer")
+    | sends("Timer", "Park")
+    | schedules(),
+    "ResumeRole": log("Resume") | STARTING | consumes("Park"),
     "SweeperRole": log("Sweeper")
     | COUNTING
-    | STARTING
-    | table(ITEMS, POSITION)
+    | table(ITEMS, (*STARTS, *POSITION))
     | values()
     | deletes()
     | table(["Query"], sorted((*LISTS, "DELETED#*")), "/index/listing")

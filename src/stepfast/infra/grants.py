@@ -42,6 +42,12 @@ _READ = ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")
 # A transaction needs the permissions of the writes in it. DeleteItem, because loading an execution also deletes the
 # remains of an expired execution with the same id.
 _WRITE = ("dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
+_STARTS = (f"{HOLDS}*", f"{LIMITS}{THROTTLES}*")
+"""Who holds the keys of singletons, their lines, and the rates of throttles.
+
+They are of the statement of the executions: one transaction writes both, and if all its keys are compared with each
+statement, neither of two would allow it.
+"""
 _OF_LIMITS = ("dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query")
 _STREAM = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams")
 _CONSUME = ("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")
@@ -68,21 +74,19 @@ def of(kind: str, resources: Resources, pool: str = "") -> list[iam.PolicyStatem
     sends = [*resources.pools.values(), resources.timer_queue, resources.park_queue]
     return {
         "api": lambda: [
-            *_state(resources),
+            *_state(resources, *_STARTS),
             *_deleting(resources),
             _listing(resources),
             _figures(resources, "dynamodb:Query"),
             _limits(resources),
-            _starts(resources),
             _schedules(resources),
             _allow("LookLater", ["sqs:SendMessage"], [resources.timer_queue]),
         ],
         "authorizer": lambda: [_allow("Keys", ["dynamodb:GetItem"], [resources.table], _only_keys("k#*"))],
         "advancer": lambda: [
-            *_state(resources),
+            *_state(resources, *_STARTS),
             *_deleting(resources),
             _figures(resources),
-            _starts(resources),
             _allow("ReadStream", _STREAM, [resources.stream]),
             _allow("Send", ["sqs:SendMessage"], [*sends, resources.undelivered]),
             *_scheduling(resources),
@@ -97,8 +101,7 @@ def of(kind: str, resources: Resources, pool: str = "") -> list[iam.PolicyStatem
             *_scheduling(resources),
         ],
         "timer": lambda: [
-            *_state(resources),
-            _starts(resources),
+            *_state(resources, *_STARTS),
             _figures(resources),
             _schedules(resources),
             _allow("Consume", _CONSUME, [resources.timer_queue]),
@@ -106,16 +109,14 @@ def of(kind: str, resources: Resources, pool: str = "") -> list[iam.PolicyStatem
             *_scheduling(resources),
         ],
         "resume": lambda: [
-            *_state(resources),
-            _starts(resources),
+            *_state(resources, *_STARTS),
             _allow("Consume", _CONSUME, [resources.park_queue]),
         ],
         "sweeper": lambda: [
-            *_state(resources, "sweeper"),
+            *_state(resources, "sweeper", *_STARTS),
             *_deleting(resources),
             _figures(resources),
             _listing(resources, DELETED),
-            _starts(resources),
             _allow("Send", ["sqs:SendMessage"], sends),
             *_scheduling(resources),
         ],
@@ -178,12 +179,6 @@ def _figures(resources: Resources, *more: str) -> iam.PolicyStatement:
 def _limits(resources: Resources) -> iam.PolicyStatement:
     """The items, lines and numbers of limits, and their gates."""
     return _allow("Limits", _OF_LIMITS, [resources.table], _only_keys(f"{LIMITS}*"))
-
-
-def _starts(resources: Resources) -> iam.PolicyStatement:
-    """Who holds the keys of singletons, their lines, and the rates of throttles."""
-    actions = (*_OF_LIMITS, "dynamodb:ConditionCheckItem")
-    return _allow("Starts", actions, [resources.table], _only_keys(f"{HOLDS}*", f"{LIMITS}{THROTTLES}*"))
 
 
 def _schedules(resources: Resources) -> iam.PolicyStatement:

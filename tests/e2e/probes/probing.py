@@ -5,7 +5,7 @@ import os
 from datetime import timedelta
 from pathlib import Path
 
-from stepfast import Gate, Limit, Retry, current_step, signal, step, workflow
+from stepfast import Gate, Limit, Rate, Retry, current_step, signal, step, workflow
 
 
 def _folder() -> Path:
@@ -138,3 +138,32 @@ async def spread(width: int) -> int:
 async def held() -> None:
     """Runs until it is cancelled."""
     await signal("go", str)
+
+
+def _first_letter(value: str) -> str:
+    return value[:1]
+
+
+@workflow("solo", singleton=_first_letter, on_conflict="wait")
+async def solo(value: str) -> str:
+    """One at a time for each first letter of its input."""
+    return f"{value} {await signal('answered', str)}"
+
+
+@workflow("sole", singleton=_first_letter, on_conflict="skip")
+async def sole(value: str) -> str:
+    return f"{value} {await signal('answered', str)}"
+
+
+@workflow("steady", throttle=Rate(2, per=2))
+async def steady(value: str) -> str:
+    return await counted(value)
+
+
+@workflow("tidy")
+async def tidy(value: str) -> str:
+    """Runs a step when it is cancelled."""
+    try:
+        return await signal("answered", str)
+    finally:
+        await counted(value)
