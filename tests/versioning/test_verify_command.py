@@ -93,7 +93,10 @@ def test_changed_code_is_checked_against_the_file_of_a_running_server(dev: Dev) 
         ((), "name the executions: IDs, or --all"),
         (("one", "--all"), "name the executions: IDs, or --all"),
         (("one", "--status", "FAILED"), "--status needs --all"),
-        (("--all", "--status", "LOST"), "--status must be one of RUNNING, SUCCEEDED, FAILED, CANCELLED, not LOST"),
+        (
+            ("--all", "--status", "LOST"),
+            "--status must be one of RUNNING, PAUSED, SUCCEEDED, FAILED, CLOSED, CANCELLED, not LOST",
+        ),
         (("--all",), "there is no file dev.db"),
         (("--all", "--workflows", "nowhere"), "no workflows folder at nowhere"),
     ],
