@@ -66,7 +66,7 @@ def what_failed_before_the_gate_closed_stays_failed(patch: Patch) -> None:
 
 
 def whoever_ends_an_execution_late_does_not_look_at_the_gate(patch: Patch) -> None:
-    edited(patch, step_handler.StepHandler, "_gates_after_end", ("if record is None or", "if True or"))
+    edited(patch, step_handler.StepHandler, "_gates_before_end", ("if record is None or", "if True or"))
 
 
 def the_message_of_a_step_at_a_gate_is_dropped(patch: Patch) -> None:
@@ -80,7 +80,7 @@ def the_message_of_a_step_at_a_gate_is_dropped(patch: Patch) -> None:
 
 MUTANTS = {
     a_gate_is_not_told_of_failures: 0,
-    a_gate_is_told_of_a_success_after_its_outcome: 208,
+    a_gate_is_told_of_a_success_after_its_outcome: 624,
     every_step_is_a_probe: 0,
     the_next_probe_is_put_off_by_the_end_of_this_one: 361,
     the_place_of_the_probe_has_no_lease: 150,

@@ -40,6 +40,8 @@ LONGEST_HORIZON = 120.0
 """Seconds ahead for which a ramp hands out moments."""
 NEAR_SECONDS = 30.0
 """A probe whose time is further away stays in the line: the gate may be opened by hand before that time."""
+END_SECONDS = 10.0
+"""Seconds within which a failure is written that is about to be."""
 HELD_SECONDS = 1.0
 """Seconds until a step whose failure a gate has held comes to the gate again, to stand in its line."""
 
@@ -92,6 +94,8 @@ class GateKeeper:
             item = await self._store.limits.read(held.id)
             state = state_in(item.gate)
             if state.status == "OPEN":
+                if any(not entry.late for entry in gates.to_resume(state)):
+                    await self.drive(held)  # The worker that has begun the ramp has died.
                 return replace(held, quiet=state == gates.EMPTY)
             passed = any(_opens(permit, held, state, revision) for permit in message.permits)
             ramps = state.status == "RAMPING" and not passed
@@ -197,13 +201,14 @@ class GateKeeper:
             state = state_in(item.gate)
             if state.status == "CLOSED":
                 await self._appoint(held)
-            if state.status != "RAMPING":
                 return
             if failed := [entry for entry in gates.to_resume(state) if not entry.late]:
                 late = await self._resume(failed)
                 kept = tuple(entry for entry in state.failed if entry not in failed)
                 await self._write(held, item, replace(state, failed=(*kept, *late)))
                 continue
+            if state.status != "RAMPING":
+                return
             span = min(held.gate.probe, LONGEST_HORIZON)
             if state.moment > now + span / 2:
                 return
@@ -253,22 +258,20 @@ class GateKeeper:
                 await self._queue.send([(message, None)])
         return late
 
-    async def ended(self, wants: Sequence[Want], execution: Execution) -> None:
-        """Brings an execution back whose failure is written only now, although its gate has opened since.
+    async def before_end(self, wants: Sequence[Want], execution: Execution) -> None:
+        """Has an execution brought back whose failure is about to be written, if its gate has opened since.
 
-        wants: of the step that has failed. execution: as it was before the end was written.
+        wants: of the step that has failed. Safe to repeat: a message that finds the execution RUNNING does nothing.
         """
         for want in wants:
-            while want.limit.gate is not None:
-                held = _pass(want)
-                item = await self._store.limits.read(held.id)
-                state = state_in(item.gate)
-                mine = [entry for entry in gates.to_resume(state) if entry.execution_id == execution.execution_id]
-                if not mine or await self._resume(mine):
-                    break
-                left = tuple(entry for entry in state.failed if entry not in mine)
-                if await self._write(held, item, replace(state, failed=left)):
-                    break
+            if want.limit.gate is None:
+                continue
+            state = state_in((await self._store.limits.read(_pass(want).id)).gate)
+            mine = (execution.execution_id, execution.generation)
+            if mine in [(entry.execution_id, entry.generation) for entry in gates.to_resume(state)]:
+                message = Message("park", execution.execution_id, BY_GATE, execution.generation, run=execution.run)
+                await self._queue.send([(message, self._clock.now() + END_SECONDS)])
+                return
 
     async def _write(self, held: GatePass, item: LimitItem, state: GateState) -> bool:
         return await write_state(self._store, item, state, held.gate, self._clock.now())
