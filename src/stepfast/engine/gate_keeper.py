@@ -40,7 +40,7 @@ LONGEST_HORIZON = 120.0
 """Seconds ahead for which a ramp hands out moments."""
 NEAR_SECONDS = 30.0
 """A probe whose time is further away stays in the line: the gate may be opened by hand before that time."""
-END_SECONDS = 10.0
+LATE_END_SECONDS = 10.0
 """Seconds within which a failure is written that is about to be."""
 HELD_SECONDS = 1.0
 """Seconds until a step whose failure a gate has held comes to the gate again, to stand in its line."""
@@ -270,7 +270,7 @@ class GateKeeper:
             mine = (execution.execution_id, execution.generation)
             if mine in [(entry.execution_id, entry.generation) for entry in gates.to_resume(state)]:
                 message = Message("park", execution.execution_id, BY_GATE, execution.generation, run=execution.run)
-                await self._queue.send([(message, self._clock.now() + END_SECONDS)])
+                await self._queue.send([(message, self._clock.now() + LATE_END_SECONDS)])
                 return
 
     async def _write(self, held: GatePass, item: LimitItem, state: GateState) -> bool:
