@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from operator import attrgetter
 from typing import Any, Literal
 
+from stepfast.standing import Intervention, StartInfo
 from stepfast.stored_text import Text
 from stepfast.unguarded import unguarded
 
@@ -18,7 +19,6 @@ ExecutionStatus = Literal["RUNNING", "PAUSED", "SUCCEEDED", "FAILED", "CLOSED", 
 CommandStatus = Literal["OPEN", "RUNNING", "RETRYING", "SUCCEEDED", "FAILED", "CANCELLED"]
 CommandKind = Literal["step", "timer", "signal", "child"]
 OnCancel = Literal["cancel", "leave"]
-TurnedInto = Literal["started", "waiting", "skipped", "replaced", "debounced"]
 
 ENDED: frozenset[str] = frozenset({"SUCCEEDED", "FAILED", "CLOSED", "CANCELLED"})
 UNDER_WAY: frozenset[str] = frozenset({"RUNNING", "PAUSED"})
@@ -168,42 +168,6 @@ class Link:
     def parent_run(self) -> str:
         """The name in the store of the parent's run, as of Execution.run_id."""
         return run_id_of(self.parent, self.run)
-
-
-@dataclass(frozen=True, slots=True)
-class StartInfo:
-    """What a start of a workflow with start options was turned into, and when the execution begins (rule *turn*).
-
-    key: of its singleton; None without. waits: it has not begun. begins_at: its moment, and once it has begun, when
-    that was. priority: in the line of its key. replaced: the id of the execution that it cancels. throttle: key, count,
-    per and burst of the rate at which executions begin. debounce: the key of those that become one while it waits.
-    """
-
-    into: TurnedInto
-    key: str | None = None
-    waits: bool = False
-    begins_at: float | None = None
-    priority: int = 0
-    replaced: str | None = None
-    throttle: tuple[str, float, float, int] | None = None
-    debounce: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Intervention:
-    """What an operator has done to an execution last, which its status shows (rules *pause*, *close*).
-
-    action: what was done. at: when, in seconds since the epoch. by: the name of the caller, where callers have names.
-    why: in the words of the caller. parent: the id of the execution that it was paused with; None if it was paused by
-    itself. cleanup: how many seconds its code may clean up, if it was cancelled so, now or before.
-    """
-
-    action: Literal["pause", "unpause", "close", "reopen", "cancel", "terminate"]
-    at: float
-    by: str | None = None
-    why: str | None = None
-    parent: str | None = None
-    cleanup: float | None = None
 
 
 @unguarded

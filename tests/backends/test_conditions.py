@@ -19,7 +19,8 @@ from stepfast.engine.limit_items import LimitId, LimitItem, Waiter
 from stepfast.engine.messages import Message
 from stepfast.engine.ports import Commit, End
 from stepfast.errors import StartupError, TooManySignals
-from stepfast.model import Event, Execution, Failure, OrderEntry, Record, Signal, SignalLimits, StartInfo
+from stepfast.model import Event, Execution, Failure, OrderEntry, Record, Signal, SignalLimits
+from stepfast.standing import StartInfo
 from tests.backends.cloud import TABLE, Cloud, shared_client
 from tests.backends.conditions import Refusals, Use, in_source
 from tests.backends.conftest import Clients

@@ -20,19 +20,8 @@ from stepfast.backends.dynamodb.listing import listing_keys, sortable
 from stepfast.backends.dynamodb.table import EXPIRES, LISTED
 from stepfast.backends.dynamodb.typed_json import number, same, size_of, text
 from stepfast.errors import StartupError
-from stepfast.model import (
-    Attempt,
-    Chained,
-    Event,
-    Execution,
-    Failure,
-    Intervention,
-    Link,
-    OrderEntry,
-    Record,
-    Signal,
-    StartInfo,
-)
+from stepfast.model import Attempt, Chained, Event, Execution, Failure, Link, OrderEntry, Record, Signal
+from stepfast.standing import Intervention, StartInfo
 from tests.properties.test_store_machine import ENTRIES, EVENTS, FAILURE, JSON, LABELS, RECORDS, TEXTS, TIMES
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e100, max_value=1e100).filter(

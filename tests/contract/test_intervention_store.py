@@ -13,7 +13,8 @@ from stepfast.engine.park_handler import ParkHandler
 from stepfast.engine.pausing import Pausing
 from stepfast.engine.ports import Commit, Delete, Delivery, End, Query, Refuse
 from stepfast.language.registry import Registry
-from stepfast.model import Event, Execution, Failure, Intervention, Link, OrderEntry, Record
+from stepfast.model import Event, Execution, Failure, Link, OrderEntry, Record
+from stepfast.standing import Intervention
 
 ONE = Execution("one", "w", "1", 1000.0)
 BY_HAND = Intervention("pause", 1001.0, "on-call", "look first")

@@ -10,7 +10,8 @@ import pytest
 from stepfast.engine.ports import End
 from stepfast.engine.start_items import Hold, LinePlace, StartKey, TurnedAway, place_of
 from stepfast.errors import ExecutionDeleted
-from stepfast.model import Execution, OrderEntry, StartInfo
+from stepfast.model import Execution, OrderEntry
+from stepfast.standing import StartInfo
 
 ID = StartKey("flow", "customer/1")
 ONE = Execution("one", "flow", '"in"', 1001.0, sent="f", start=StartInfo("started", ID.key))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -53,3 +53,25 @@ def rewound(patch: Patch, change: Callable[[rewind.Rewind, Any], rewind.Rewind])
     patch.setattr(
         resuming, "rewind", lambda workflow, snapshot, now: change(rewind.rewind(workflow, snapshot, now), snapshot)
     )
+
+
+def noticed(played: Callable[[int], object], first: int, many: int = 60, *more: type[Exception]) -> bool:
+    """Whether a broken engine shows in a world: that of the seed which shows it soonest, or one of many others.
+
+    more: exceptions that show it, in addition to AssertionError.
+    """
+
+    shows: tuple[type[Exception], ...] = (AssertionError, *more)
+
+    def broken(seed: int) -> bool:
+        try:
+            played(seed)
+        except shows:
+            return True
+        return False
+
+    def seeds() -> Iterator[int]:
+        yield first
+        yield from (seed for seed in range(many) if seed != first)
+
+    return any(broken(seed) for seed in seeds())

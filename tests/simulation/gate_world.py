@@ -69,7 +69,6 @@ class GateWorld(LimitWorld):
         self.down = self.now + self.random.choice((0.0, 0.1, 0.5))
         self.up = self.now + self.random.choice((20.0, 100.0, 400.0))
         self.count = 4 + seed % 13
-        self.states = [(0, GateState())]
         self.probes, self.ramped, self.closed = dict[float, list[float]](), dict[float, list[float]](), False
         self.park = ParkHandler(self.backend, self.advancer._clock, self.registry)
 
@@ -78,11 +77,10 @@ class GateWorld(LimitWorld):
     def called(self, name: str, arguments: tuple[Any, ...], result: Any) -> None:
         if name == "read" and getattr(arguments[0], "shard", None) == GATE_SHARD:
             assert self.handler is not None
-            self.handler.gate, self.handler.gate_at = result.gate, self.turn
+            self.handler.gate = result.gate
         if name == "write" and result is not None and arguments[0].id.shard == GATE_SHARD:
             state = state_in(arguments[0].gate)
             self.closed = self.closed or state.status == "CLOSED"
-            self.states.append((self.turn, state))
 
     async def run(self, call: AttemptCall) -> Ended:
         """An attempt is judged by what its worker has read of the gate before it began."""

@@ -118,14 +118,13 @@ class LimitPorts:
 class LimitHandler:
     """What handles one delivery.
 
-    at: the point that it has come to. gate, gate_at: the state of a gate that it has read last, and in which turn.
+    at: the point that it has come to. gate: the state of a gate that it has read last.
     """
 
     seq: int
     coroutine: Coroutine[str, None, None]
     at: str = ""
     gate: str = ""
-    gate_at: int = 0
 
 
 class LimitWorld:
@@ -141,7 +140,7 @@ class LimitWorld:
         self.unavailable = (0.0, 0.0, 0.003)[seed // 3 % 3]
         self.cancelling = seed % 3 == 2
         self.count = 3 + seed % 9
-        self.now, self.turn = 1000.0, 0
+        self.now = 1000.0
         self.visibility = VISIBILITY
         self.running: dict[tuple[str, str], int] = {}
         self.effects, self.begun = Counter[str](), list[float]()
@@ -253,7 +252,6 @@ class LimitWorld:
             else:
                 self._go()
             self.now += 0.01
-            self.turn += 1
         raise BrokenLimit(f"still under way: {self.statuses()}")
 
     def _over(self, statuses: dict[str, str]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from stepfast.engine.resuming import Resuming
 from stepfast.engine.turns import Turns
 from stepfast.errors import Unavailable
 from stepfast.model import Execution
-from tests.simulation.breaking import Patch, edited
+from tests.simulation.breaking import Patch, edited, noticed
 from tests.simulation.start_world import debounced, played
 
 
@@ -151,23 +151,10 @@ MUTANTS: dict[Any, int] = {
 @pytest.mark.parametrize("wrong", MUTANTS, ids=lambda wrong: wrong.__name__)
 def test_each_rule_that_is_broken_is_noticed(wrong: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     wrong(monkeypatch)
-    assert any(broken(seed) for seed in seeds(MUTANTS[wrong]))
+    assert noticed(partial(played, turns=15_000), MUTANTS[wrong], 120, Unavailable)
 
 
 @pytest.mark.parametrize("wrong", OF_DEBOUNCE, ids=lambda wrong: wrong.__name__)
 def test_each_rule_of_debounce_that_is_broken_is_noticed(wrong: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     wrong(monkeypatch)
-    assert any(broken(seed, debounced) for seed in seeds(OF_DEBOUNCE[wrong]))
-
-
-def seeds(first: int) -> Iterator[int]:
-    yield first
-    yield from (seed for seed in range(120) if seed != first)
-
-
-def broken(seed: int, flow: Any = None) -> bool:
-    try:
-        played(seed, turns=15_000, flow=flow)
-    except (AssertionError, Unavailable):
-        return True
-    return False
+    assert noticed(partial(played, turns=15_000, flow=debounced), OF_DEBOUNCE[wrong], 120, Unavailable)

@@ -23,7 +23,8 @@ from stepfast.engine.start_items import (
     throttle_id,
 )
 from stepfast.errors import ExecutionNotFound, WrongStatus
-from stepfast.model import Execution, StartInfo
+from stepfast.model import Execution
+from stepfast.standing import StartInfo
 
 Cancel = Callable[[str], Awaitable[object]]
 

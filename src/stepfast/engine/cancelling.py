@@ -14,11 +14,12 @@ from stepfast.engine.metrics import tallies_of
 from stepfast.engine.ports import Clock, End, Store
 from stepfast.engine.queries import ReadOperations
 from stepfast.errors import Unavailable, WrongStatus
-from stepfast.model import UNDER_WAY, Event, Execution, Intervention, OrderEntry, Record, Snapshot
+from stepfast.model import UNDER_WAY, Event, Execution, OrderEntry, Record, Snapshot
 from stepfast.replay.cancelling import CancelMark, is_cancelled
 from stepfast.replay.commands import Command
 from stepfast.replay.failures import failure_of
 from stepfast.replay.replay import Replay
+from stepfast.standing import Intervention
 
 CLEANUP_SECONDS = 60.0
 """Seconds that a cancelled execution's code may clean up, unless the caller says otherwise."""

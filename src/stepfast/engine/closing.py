@@ -8,9 +8,10 @@ from stepfast.engine import caller
 from stepfast.engine.history import intervention_event
 from stepfast.engine.intervention_store import StatusTurn
 from stepfast.engine.ports import Clock, Store
-from stepfast.engine.queries import existing
+from stepfast.engine.queries import existing, require_status
 from stepfast.errors import WrongStatus
-from stepfast.model import Execution, Intervention
+from stepfast.model import Execution
+from stepfast.standing import Intervention
 
 
 class FailureClosing:
@@ -25,11 +26,7 @@ class FailureClosing:
             execution = existing(await self._store.read(execution_id), execution_id)
             if execution.status == "CLOSED":
                 return execution
-            if execution.status != "FAILED":
-                raise WrongStatus(
-                    f"execution {execution_id!r} is {execution.status}: only a FAILED one can be closed",
-                    execution.status,
-                )
+            require_status(execution, "FAILED", "closed")
             if execution.link is not None and execution.is_child:
                 raise WrongStatus(
                     f"execution {execution_id!r} is a child: close {execution.link.root!r}, the root of its tree; its "
@@ -47,11 +44,7 @@ class FailureClosing:
             execution = existing(await self._store.read(execution_id), execution_id)
             if execution.status == "FAILED":
                 return execution
-            if execution.status != "CLOSED":
-                raise WrongStatus(
-                    f"execution {execution_id!r} is {execution.status}: only a CLOSED one can be reopened",
-                    execution.status,
-                )
+            require_status(execution, "CLOSED", "reopened")
             hand = Intervention("reopen", self._clock.now(), caller.who(), why)
             after = replace(execution, status="FAILED", intervention=hand)
             events = [intervention_event(each) for each in (execution.intervention, hand) if each is not None]

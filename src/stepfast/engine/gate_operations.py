@@ -15,7 +15,7 @@ from stepfast.language.limits import LONGEST_LIMIT_KEY, Gate
 from stepfast.language.registry import Registry
 from stepfast.model import run_of
 
-MOST_SHOWN_WAITING = 1000
+MOST_COUNTED_WAITING = 1000
 """Waiting steps that are counted of a gate."""
 LONGEST_WHY = 500
 
@@ -36,7 +36,7 @@ class GateReport:
     by, why: who closed or opened it by hand. next_probe: when the next probe may
     begin; None unless it is CLOSED, and where somebody has to open it. probe: which step that is; None where nobody
     has come yet, or the gate is not CLOSED. rate: attempts a second that a ramp lets
-    through now. waiting: steps in its line, at most MOST_SHOWN_WAITING. first: those that come first. failed: FAILED
+    through now. waiting: steps in its line, at most MOST_COUNTED_WAITING. first: those that come first. failed: FAILED
     executions that it will resume.
     """
 
@@ -134,7 +134,7 @@ class GateOperations:
 
     async def _report(self, id: LimitId, state: GateState, gate: Gate) -> GateReport:
         now = self._clock.now()
-        waiting = await self._store.limits.line(id, MOST_SHOWN_WAITING)
+        waiting = await self._store.limits.line(id, MOST_COUNTED_WAITING)
         return GateReport(
             id.name,
             id.key,

@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from stepfast.model import Attempt, Event, Execution, Failure, Intervention, Record, Signal, Snapshot
+from stepfast.model import Attempt, Event, Execution, Failure, Record, Signal, Snapshot
+from stepfast.standing import Intervention
 from stepfast.stored_text import StoredText, text_of
 
 _DONE = {

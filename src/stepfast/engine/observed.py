@@ -58,17 +58,18 @@ class _Observed:
 
     async def create(self, execution: Execution) -> Execution:
         held = await self._store.create(execution)
-        if held is execution:
-            for listener in self._listeners:
-                listener.on_started(execution)
+        self._started(execution, held)
         return held
 
     async def create_in_turn(self, execution: Execution, hold: Hold | None) -> Execution | None:
         held = await self._store.create_in_turn(execution, hold)
+        self._started(execution, held)
+        return held
+
+    def _started(self, execution: Execution, held: Execution | None) -> None:
         if held is execution:
             for listener in self._listeners:
                 listener.on_started(execution)
-        return held
 
     async def commit(self, execution_id: str, commit: Commit) -> Committed:
         committed = await self._store.commit(execution_id, commit)

@@ -10,9 +10,10 @@ from stepfast.engine.family import children_of, is_paused_with
 from stepfast.engine.history import intervention_event
 from stepfast.engine.intervention_store import StatusTurn
 from stepfast.engine.ports import Clock, Store
-from stepfast.engine.queries import existing
+from stepfast.engine.queries import existing, require_status
 from stepfast.errors import WrongStatus
-from stepfast.model import Event, Execution, Intervention, OrderEntry, Snapshot
+from stepfast.model import Event, Execution, OrderEntry, Snapshot
+from stepfast.standing import Intervention
 
 
 class Pausing:
@@ -27,11 +28,7 @@ class Pausing:
             execution = existing(await self._store.read(execution_id), execution_id)
             if execution.status == "PAUSED":
                 return execution
-            if execution.status != "RUNNING":
-                raise WrongStatus(
-                    f"execution {execution_id!r} is {execution.status}: only a RUNNING one can be paused",
-                    execution.status,
-                )
+            require_status(execution, "RUNNING", "paused")
             hand = Intervention("pause", self._clock.now(), caller.who(), why)
             if (paused := await self._pause(execution, hand)) is not None:
                 return paused
@@ -43,11 +40,7 @@ class Pausing:
             execution = snapshot.execution
             if execution.status == "RUNNING":
                 return execution
-            if execution.status != "PAUSED":
-                raise WrongStatus(
-                    f"execution {execution_id!r} is {execution.status}: only a PAUSED one can be unpaused",
-                    execution.status,
-                )
+            require_status(execution, "PAUSED", "unpaused")
             parent = await self._paused_parent(execution)
             if parent is not None:
                 how = "was paused with" if is_paused_with(execution) else "is a child of the PAUSED"

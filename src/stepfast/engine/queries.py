@@ -22,9 +22,9 @@ from stepfast.engine.metrics import Tallies
 from stepfast.engine.outline import Outline, outline_of
 from stepfast.engine.ports import Clock, Page, Query, Store
 from stepfast.engine.record_reader import RecordPage, RecordQuery
-from stepfast.errors import ExecutionNotFound
+from stepfast.errors import ExecutionNotFound, WrongStatus
 from stepfast.language.registry import Registry
-from stepfast.model import ENDED_FOR_GOOD, Event, Execution, Snapshot
+from stepfast.model import ENDED_FOR_GOOD, Event, Execution, ExecutionStatus, Snapshot
 from stepfast.replay.replay import Replay
 from stepfast.replay.signals import MAX_CHECKED_SIGNALS, MAX_SHOWN_SIGNALS, Refusal, refusals
 
@@ -220,6 +220,13 @@ def _kept(snapshot: Snapshot | None, execution_id: str, run: int) -> Snapshot:
     if snapshot is None:
         raise ExecutionNotFound(f"execution {execution_id!r} has no run {run}, or its run {run} is kept no longer")
     return snapshot
+
+
+def require_status(execution: Execution, status: ExecutionStatus, done: str) -> None:
+    """WrongStatus unless the execution stands so. done: what can only be done to such a one, as a participle."""
+    if execution.status != status:
+        text = f"execution {execution.execution_id!r} is {execution.status}: only a {status} one can be {done}"
+        raise WrongStatus(text, execution.status)
 
 
 def existing(value: T | None, execution_id: str) -> T:

@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from stepfast.engine.limit_items import LimitId
 from stepfast.engine.messages import Message
 from stepfast.language.limits import Numbers, Rate
-from stepfast.model import ENDED, Execution, StartInfo, TurnedInto
+from stepfast.model import ENDED, Execution
+from stepfast.standing import StartInfo, TurnedInto
 
 BEGIN = "~begin"
 """What the message of an execution that is to begin names in place of a command; no id of a command has a tilde."""

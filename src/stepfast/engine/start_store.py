@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from stepfast.engine.start_items import Hold, LinePlace, StartKey, TurnedAway
-from stepfast.model import Execution, StartInfo
+from stepfast.model import Execution
+from stepfast.standing import StartInfo
 
 
 class StartStore(Protocol):

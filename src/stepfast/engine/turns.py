@@ -16,7 +16,8 @@ from stepfast.errors import ExecutionConflict, ExecutionDeleted, ExecutionNotFou
 from stepfast.language.limits import LONGEST_LIMIT_KEY, LabelKey, is_priority
 from stepfast.language.starts import Key, StartOptions
 from stepfast.language.workflows import Workflow
-from stepfast.model import Execution, StartInfo, TurnedInto
+from stepfast.model import Execution
+from stepfast.standing import StartInfo, TurnedInto
 
 
 @dataclass(frozen=True, slots=True)

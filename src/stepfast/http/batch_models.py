@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from stepfast.http.models import Asked, Problem, Shown, StartRequest
-from stepfast.model import TurnedInto
+from stepfast.standing import TurnedInto
 
 MAX_STARTS = 1000
 """The most starts in one request."""

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from stepfast.model import CommandKind, CommandStatus, ExecutionStatus, TurnedInto
+from stepfast.model import CommandKind, CommandStatus, ExecutionStatus
+from stepfast.standing import TurnedInto
 
 ID = r"^[A-Za-z0-9._-]{1,128}$"
 NAME = r"^[A-Za-z0-9._-]{1,64}$"

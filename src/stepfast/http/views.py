@@ -36,8 +36,9 @@ from stepfast.http.workflow_models import RetryView, StepView, WorkflowView
 from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
 from stepfast.language.workflows import Workflow
-from stepfast.model import Event, Execution, Failure, Intervention, Link, Signal
+from stepfast.model import Event, Execution, Failure, Link, Signal
 from stepfast.replay.signals import Refusal
+from stepfast.standing import Intervention
 from stepfast.values.codec import Codec
 
 _LAST_SECOND = 253402300799.0

@@ -69,7 +69,8 @@ from stepfast.backends.dynamodb.item_keys import (
 from stepfast.backends.dynamodb.typed_json import Item, Value, float_in, int_in, number, text, text_in
 from stepfast.engine.ports import Fault
 from stepfast.engine.start_items import start_in, start_text
-from stepfast.model import Chained, Event, Execution, Failure, Intervention, Link, Record, Signal, StartInfo
+from stepfast.model import Chained, Event, Execution, Failure, Link, Record, Signal
+from stepfast.standing import Intervention, StartInfo
 from stepfast.stored_text import StoredText
 
 WAKE, WAKE_TO_REPORT = 1, 2

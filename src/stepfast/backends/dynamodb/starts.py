@@ -25,7 +25,8 @@ from stepfast.backends.dynamodb.table import EXPIRES
 from stepfast.backends.dynamodb.typed_json import Item, int_in, number, text, text_in
 from stepfast.engine.ports import Clock
 from stepfast.engine.start_items import Hold, LinePlace, StartKey, TurnedAway, key_of, place_of
-from stepfast.model import Execution, StartInfo
+from stepfast.model import Execution
+from stepfast.standing import StartInfo
 
 _END = "\x7f"
 """Sorts behind all that a part of a sort key can begin with."""

@@ -38,8 +38,8 @@ from stepfast.model import (
     Record,
     Signal,
     SignalLimits,
-    StartInfo,
 )
+from stepfast.standing import StartInfo
 
 
 class DynamoStore(DynamoReads):

@@ -12,7 +12,8 @@ from stepfast.backends.sqlite.schema import LARGE_VALUE_CHARACTERS, digest_of
 from stepfast.engine.messages import Message
 from stepfast.engine.ports import Delivery, Fault
 from stepfast.engine.start_items import start_in, start_text
-from stepfast.model import Attempt, Chained, Cursor, Execution, Failure, Intervention, Link, OrderEntry, Record, Signal
+from stepfast.model import Attempt, Chained, Cursor, Execution, Failure, Link, OrderEntry, Record, Signal
+from stepfast.standing import Intervention
 from stepfast.stored_text import Text, text_of
 from stepfast.unguarded import unguarded
 

@@ -7,7 +7,8 @@ import secrets
 from stepfast.backends.sqlite import rows, writes
 from stepfast.backends.sqlite.file import SqliteFile, Transaction
 from stepfast.engine.start_items import Hold, LinePlace, StartKey, TurnedAway, key_of, place_of, start_text
-from stepfast.model import Execution, StartInfo
+from stepfast.model import Execution
+from stepfast.standing import StartInfo
 
 _VERSION = "SELECT version FROM start_holds WHERE workflow = ? AND key = ?"
 _AWAY = "SELECT 1 FROM start_answers WHERE execution_id = ?"

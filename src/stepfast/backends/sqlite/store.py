@@ -41,9 +41,9 @@ from stepfast.model import (
     Record,
     Signal,
     SignalLimits,
-    StartInfo,
     run_of,
 )
+from stepfast.standing import StartInfo
 
 
 class SqliteBackend(SqliteReads):

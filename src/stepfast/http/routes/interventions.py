@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body
 
+from stepfast.engine.operations import Operations
 from stepfast.http import views
 from stepfast.http.auth import needs
 from stepfast.http.engine import ApiEngine, answers, reply
@@ -20,46 +21,53 @@ from stepfast.model import Execution
 REFUSED = {**NO_SUCH, 409: "its status does not allow it"}
 BY_WHOM = "The history says who has done it, and why. Safe to repeat."
 
-Act = Callable[[str, str | None], Coroutine[Any, Any, Execution]]
+Act = Callable[[Operations, str, str | None], Coroutine[Any, Any, Execution]]
+
+ROUTES: tuple[tuple[str, Act, str, str, str], ...] = (
+    (
+        "pause",
+        Operations.pause,
+        "Pause a RUNNING execution and its children",
+        "it is PAUSED",
+        f"Nothing new begins; what runs ends, and its outcome is recorded. {BY_WHOM}",
+    ),
+    (
+        "unpause",
+        Operations.unpause,
+        "Let a PAUSED execution go on where it was",
+        "it is RUNNING",
+        f"The children that were paused with it go on, too. {BY_WHOM}",
+    ),
+    (
+        "close",
+        Operations.close,
+        "Close a FAILED execution",
+        "it is CLOSED",
+        f"It is kept, and is neither a dead letter nor resumed any more, unless it is reopened. {BY_WHOM}",
+    ),
+    (
+        "reopen",
+        Operations.reopen,
+        "Make a CLOSED execution FAILED again",
+        "it is FAILED",
+        f"It can be resumed then. {BY_WHOM}",
+    ),
+    (
+        "terminate",
+        Operations.terminate,
+        "End a RUNNING or PAUSED execution at once",
+        "it is CANCELLED",
+        "None of its code runs any more. The history says who has done it, and why.",
+    ),
+)
+"""The last part of a path, what it does, its summary, what a 200 says, and its description."""
 
 
 def add(app: Resolver, engine: ApiEngine) -> None:
-    _add(
-        app,
-        engine,
-        lambda execution_id, why: engine.operations.pause(execution_id, why),
-        ("pause", "Pause a RUNNING execution and its children", "it is PAUSED"),
-        f"Nothing new begins; what runs ends, and its outcome is recorded. {BY_WHOM}",
-    )
-    _add(
-        app,
-        engine,
-        lambda execution_id, why: engine.operations.unpause(execution_id, why),
-        ("unpause", "Let a PAUSED execution go on where it was", "it is RUNNING"),
-        f"The children that were paused with it go on, too. {BY_WHOM}",
-    )
-    _add(
-        app,
-        engine,
-        lambda execution_id, why: engine.operations.close(execution_id, why),
-        ("close", "Close a FAILED execution", "it is CLOSED"),
-        f"It is kept, and is neither a dead letter nor resumed any more, unless it is reopened. {BY_WHOM}",
-    )
-    _add(
-        app,
-        engine,
-        lambda execution_id, why: engine.operations.reopen(execution_id, why),
-        ("reopen", "Make a CLOSED execution FAILED again", "it is FAILED"),
-        f"It can be resumed then. {BY_WHOM}",
-    )
+    for route in ROUTES[:-1]:
+        _add(app, engine, *route)
     _add_cancel(app, engine)
-    _add(
-        app,
-        engine,
-        lambda execution_id, why: engine.operations.terminate(execution_id, why),
-        ("terminate", "End a RUNNING or PAUSED execution at once", "it is CANCELLED"),
-        "None of its code runs any more. The history says who has done it, and why.",
-    )
+    _add(app, engine, *ROUTES[-1])
 
 
 def _add_cancel(app: Resolver, engine: ApiEngine) -> None:
@@ -79,10 +87,7 @@ def _add_cancel(app: Resolver, engine: ApiEngine) -> None:
         return reply(200, views.execution(cancelled))
 
 
-def _add(app: Resolver, engine: ApiEngine, act: Act, words: tuple[str, str, str], description: str) -> None:
-    """Adds one route. words: the last part of its path, its summary, and what a 200 says."""
-    action, summary, done = words
-
+def _add(app: Resolver, engine: ApiEngine, action: str, act: Act, summary: str, done: str, description: str) -> None:
     @app.post(
         f"/v1/executions/<execution_id>/{action}",
         summary=summary,
@@ -94,4 +99,4 @@ def _add(app: Resolver, engine: ApiEngine, act: Act, words: tuple[str, str, str]
     @needs("operate")
     def intervene(execution_id: Id, body: Annotated[InterventionRequest | None, Body()] = None) -> Response[str]:
         why = body.why if body is not None else None
-        return reply(200, views.execution(engine.call(act(execution_id, why))))
+        return reply(200, views.execution(engine.call(act(engine.operations, execution_id, why))))
