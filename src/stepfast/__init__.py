@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from stepfast.language.continuing import ContinueAsNew, continue_suggested
     from stepfast.language.current import ExecutionContext, current_execution, sleep
     from stepfast.language.durable import now, random, signal, uuid4
+    from stepfast.language.handlers import all_updates_done, query, update
     from stepfast.language.limits import Gate, Limit, Rate, label
     from stepfast.language.logger import logger
     from stepfast.language.map_items import map_items
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from stepfast.language.steps import step
     from stepfast.language.workflows import workflow
     from stepfast.local.embedded import Embedded
+    from stepfast.update_errors import UpdateFailed, UpdateRefused
 
 __all__ = [
     "AsyncClient",
@@ -46,6 +48,9 @@ __all__ = [
     "Start",
     "StepContext",
     "StepFailed",
+    "UpdateFailed",
+    "UpdateRefused",
+    "all_updates_done",
     "child",
     "continue_suggested",
     "current_execution",
@@ -54,10 +59,12 @@ __all__ = [
     "logger",
     "map_items",
     "now",
+    "query",
     "random",
     "signal",
     "sleep",
     "step",
+    "update",
     "uuid4",
     "workflow",
 ]
@@ -71,6 +78,8 @@ _HOMES = {
     **dict.fromkeys(("Gate", "Limit", "Rate", "label"), "language.limits"),
     **dict.fromkeys(("Csv", "JsonLines"), "language.map_sources"),
     **dict.fromkeys(("MapBatch", "MapFailure", "MapReport", "MapResults"), "language.map_reports"),
+    **dict.fromkeys(("all_updates_done", "query", "update"), "language.handlers"),
+    **dict.fromkeys(("UpdateFailed", "UpdateRefused"), "update_errors"),
     "Embedded": "local.embedded",
     "Retry": "language.retry",
     "child": "language.children",

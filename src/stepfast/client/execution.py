@@ -15,6 +15,7 @@ from stepfast.client.calls import Calls
 from stepfast.client.problems import ExecutionCancelled, ExecutionFailed
 from stepfast.client.stacks import Stacks
 from stepfast.client.starts import Turned, WorkflowResult, decoded
+from stepfast.client.update_calls import UpdateCalls
 from stepfast.client.values import plain, segment
 from stepfast.errors import InvalidRequest
 
@@ -24,7 +25,7 @@ LEFT_OUT: Any = object()
 """The default of an argument whose value may be None."""
 
 
-class Execution(Generic[R]):
+class Execution(UpdateCalls, Generic[R]):
     """A handle on one execution, as `Client.run` and `Client.execution` return it.
 
     `execution_id` is its id. `created` is True if the call that returned this handle has started the execution.

@@ -18,12 +18,16 @@ from stepfast.errors import (
     UnknownWorkflow,
     WrongStatus,
 )
+from stepfast.update_errors import NoSuchHandler, QueryFailed, UpdateNotFound, UpdateRefused
 
 PROBLEMS: dict[str, type[Refused]] = {
     "unknown-workflow": UnknownWorkflow,
     "execution-not-found": ExecutionNotFound,
     "execution-conflict": ExecutionConflict,
     "too-many-signals": TooManySignals,
+    "no-such-handler": NoSuchHandler,
+    "update-not-found": UpdateNotFound,
+    "update-refused": UpdateRefused,
 }
 
 
@@ -101,6 +105,8 @@ def error_of(reply: Reply) -> StepfastError:
         return WrongStatus(detail, str(problem.get("execution_status", "")))
     if kind == "misconfigured":
         return Misconfigured(detail)
+    if kind == "query-failed":
+        return QueryFailed(detail, str(problem.get("error_type", "Exception")))
     if kind in PROBLEMS:
         return PROBLEMS[kind](detail)
     if reply.status in (401, 403):

@@ -73,6 +73,24 @@ class StartedBatch(TypedDict):
     outcomes: list[StartOutcome]
 
 
+class Handlers(TypedDict):
+    queries: list[str]
+    updates: list[str]
+
+
+class QueryAnswer(TypedDict):
+    answer: Any
+
+
+class Update(TypedDict):
+    execution_id: str
+    update_id: str
+    name: str
+    status: str
+    result: NotRequired[Any]
+    error: NotRequired[Error | None]
+
+
 class Deleted(TypedDict):
     execution_id: str
 

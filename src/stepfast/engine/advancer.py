@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, assert_never
 
 from stepfast.engine import progress
+from stepfast.engine.answering import record_answers
 from stepfast.engine.attempt import SKEW
 from stepfast.engine.beginning import Beginning
 from stepfast.engine.children import CHILDREN_AT_ONCE, Children
@@ -189,6 +190,8 @@ class Advancer:
             if not await self._dispatch(opened, replay, part, sent):
                 return "reload"
         more = resend is None and len(children) > CHILDREN_AT_ONCE
+        if not replay.finished and not await record_answers(self._store, self._clock, execution, replay):
+            return "reload"
         if not more:
             opened.settle()
         if replay.finished:  # on the order that is durable by now: another replay would come to the same
@@ -208,6 +211,8 @@ class Advancer:
 
     async def _finish(self, execution: Execution, replay: Replay) -> Outcome:
         """Writes the end, and reports that of a child at once. Its wake makes up for a crash in between."""
+        if not await record_answers(self._store, self._clock, execution, replay):
+            return "reload"
         if replay.continues is not None:
             await self._children.release(execution, replay)  # nobody looks at this run any more
         if not await finish(self._store, self._queue, self._clock, execution, replay):
@@ -384,7 +389,7 @@ def _message(execution: Execution, command: Command, hint: Hint | None) -> Messa
             kind = "step"
         case "timer":
             kind = "timer"
-        case "signal" | "child":
+        case "signal" | "child" | "update":
             raise ValueError(f"{command.id!r} waits for a {command.kind}, which no message brings")
         case _:
             assert_never(command.kind)

@@ -50,6 +50,9 @@ class News:
             known = replay.records.get(record.id)
             if known is not None and known.revision >= record.revision:
                 continue
+            if record.kind == "update":
+                fresh[record.id] = record  # the replay has answered it, or is about to
+                continue
             if record.id not in replay.outstanding or record.generation != replay.execution.generation:
                 return None
             fresh[record.id] = record

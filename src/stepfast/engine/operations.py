@@ -29,6 +29,7 @@ from stepfast.engine.schedule_operations import LookLater, ScheduleOperations
 from stepfast.engine.schedule_starts import ScheduledStarts
 from stepfast.engine.signalling import Sent, Signalling
 from stepfast.engine.starting import StartArguments, Started, Starting
+from stepfast.engine.updating import StartWith, UpdateState, Updating
 from stepfast.errors import (
     Misconfigured,
     Unavailable,
@@ -67,6 +68,7 @@ class Operations(ReadOperations):
         self._advancer = advancer
         self._starting = Starting(store, clock, registry)
         self._signalling = Signalling(store, clock, self, lives or LiveReplays(), signal_limits, parts)
+        self._updating = Updating(store, clock, self, registry, self._starting, signal_limits)
         self._cancelling = Cancelling(store, clock, self)
         self._resuming = Resuming(store, clock, registry)
         self._pausing, self._closing = Pausing(store, clock), FailureClosing(store, clock)
@@ -111,6 +113,39 @@ class Operations(ReadOperations):
         for good, ExecutionConflict when the signal id was used for something else, and TooManySignals.
         """
         return await self._signalling.signal(execution_id, name, payload, signal_id)
+
+    async def query(self, execution_id: str, name: str, payload: Any = None) -> str:
+        """The answer of a `@query` function as JSON text, from a replay of what is recorded (rule *query*).
+
+        Raises ExecutionNotFound, NoSuchHandler, InvalidRequest for a payload of another type, QueryFailed and
+        UnknownWorkflow.
+        """
+        return await self._updating.query(execution_id, name, payload)
+
+    async def handlers(self, execution_id: str) -> tuple[list[str], list[str]]:
+        """The names of the queries and of the updates that the execution has where it stands; ExecutionNotFound."""
+        return await self._updating.handlers(execution_id)
+
+    async def update(
+        self,
+        execution_id: str,
+        name: str,
+        payload: Any = None,
+        update_id: str | None = None,
+        wait: float = 0.0,
+        start: StartWith | None = None,
+    ) -> UpdateState:
+        """Sends an update, and waits up to 20 s for its answer; safe to repeat under the same id (rule *update*).
+
+        start: what to start if no execution has the id; the one that is there keeps its own input.
+        Raises ExecutionNotFound, NoSuchHandler, InvalidRequest, UpdateRefused, WrongStatus when the execution has ended
+        for good, ExecutionConflict when the update id was used for something else, and TooManySignals.
+        """
+        return await self._updating.update(execution_id, name, payload, update_id, wait, start)
+
+    async def update_state(self, execution_id: str, update_id: str, wait: float = 0.0) -> UpdateState:
+        """How an update stands, after up to 20 s of waiting for its answer; ExecutionNotFound, UpdateNotFound."""
+        return await self._updating.update_state(execution_id, update_id, wait)
 
     async def terminate(self, execution_id: str, why: str | None = None) -> Execution:
         """Ends a RUNNING or PAUSED execution; running steps' results are refused from here on (rule *cancel*).

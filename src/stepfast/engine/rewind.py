@@ -60,7 +60,9 @@ def rewind(workflow: Workflow[..., Any], snapshot: Snapshot, now: float, steps: 
     attempt that still runs goes on: its outcome belongs to the command. All other records stay, and their steps never
     run again. Records that broken code no longer reaches stay too, since the next resume may reach them.
     """
-    execution, cursor, records = snapshot.execution, snapshot.cursor, snapshot.records
+    execution, cursor = snapshot.execution, snapshot.cursor
+    # An update that was answered stays answered, whatever runs again (rule *update*).
+    records = {id: record for id, record in snapshot.records.items() if record.kind != "update"}
     behind = dict.fromkeys(id for id in (execution.causes if steps is None else steps) if id in records)
     reopen = dict(behind)
     first = min((cursor.applied.index(id) for id in reopen if id in cursor.applied), default=len(cursor.applied))
@@ -112,6 +114,8 @@ def check_steps(snapshot: Snapshot, steps: Sequence[str]) -> None:
             alike = [other.id for other in snapshot.records.values() if other.name == id.rpartition("/")[2]]
             near = f"; of that name there are {', '.join(alike[:5])}" if alike else "; `stepfast show` lists them"
             wrong = f"execution {execution_id!r} has no command {id!r}{near}"
+        elif record.kind == "update":
+            wrong = f"{id!r} is an update, which was answered: name one of its steps"
         elif record.kind == "signal":
             wrong = f"{id!r} waits for a signal, and would take the same one again: name a step or a timer"
         elif record.kind == "child" and record.status == "SUCCEEDED":

@@ -34,6 +34,7 @@ from stepfast.http.routes import (
     schedules,
     starting,
     steering,
+    updates,
     waits,
 )
 from stepfast.http.timelines import Timelines
@@ -136,6 +137,7 @@ def _resolver(engine: ApiEngine) -> Resolver:
         items,
         interventions,
         steering,
+        updates,
         dead_letters,
         figures,
         limits,

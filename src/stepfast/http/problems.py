@@ -28,6 +28,7 @@ from stepfast.errors import (
     WrongStatus,
 )
 from stepfast.http.models import IN_WORDS
+from stepfast.update_errors import NoSuchHandler, QueryFailed, UpdateNotFound, UpdateRefused
 from stepfast.values.diff import LONGEST_MESSAGE_CHARS, LONGEST_PATH_CHARS, shorten
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,10 @@ _OURS: tuple[tuple[type[StepfastError], int, str, str], ...] = (
     (ExecutionNotFound, 404, "execution-not-found", "Execution not found"),
     (ExecutionConflict, 409, "execution-conflict", "The id is taken"),
     (WrongStatus, 409, "wrong-status", "The status does not allow this"),
+    (NoSuchHandler, 404, "no-such-handler", "No such query or update"),
+    (UpdateNotFound, 404, "update-not-found", "Update not found"),
+    (UpdateRefused, 409, "update-refused", "The workflow refuses the update"),
+    (QueryFailed, 422, "query-failed", "The query has failed"),
     (TooManySignals, 409, "too-many-signals", "The execution takes no more signals"),
     (Unavailable, 503, "unavailable", "Try again later"),
 )
@@ -131,6 +136,8 @@ def _members(error: Exception) -> dict[str, Any]:
             for path, message in shown
         ]
         return {"errors": errors, "error_count": max(error.total, len(error.fields))}
+    if isinstance(error, QueryFailed):
+        return {"error_type": error.error_type}
     if isinstance(error, WrongStatus):
         return {"execution_status": error.status}
     return {}

@@ -21,7 +21,12 @@ class CommandCall(Coroutine[object, None, R]):
         self.__name__ = name
         self._inner = inner
         self._loop = cast(CommandLoop, asyncio._get_running_loop())
-        self._number = self._loop.unawaited.called(called)
+        self._started = True  # while it is not counted: a call that is refused has nothing to begin
+        try:
+            self._number = self._loop.unawaited.called(called)
+        except BaseException:
+            inner.close()
+            raise
         self._started = False
 
     def _begin(self) -> None:

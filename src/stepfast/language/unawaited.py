@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from stepfast.collector import is_collecting
-from stepfast.errors import NeverAwaited
+from stepfast.errors import ForbiddenInWorkflow, NeverAwaited
 
 _MAX_SHOWN = 5
 
@@ -27,11 +27,13 @@ _MAX_SHOWN = 5
 class Unawaited:
     """Collects what was never awaited, for the loop of one replay.
 
-    closed: True once the replay is discarded; objects dropped after that do not count.
+    closed: True once the replay is discarded; objects dropped after that do not count. only_looks: code that must not
+    call steps, as errors name it.
     """
 
     def __init__(self) -> None:
         self.closed = False
+        self.only_looks: str | None = None
         self._calls: dict[int, str] = {}
         self._numbers = 0
         self._dropped: list[str] = []
@@ -43,6 +45,8 @@ class Unawaited:
 
     def called(self, call: str) -> int:
         """Notes a call of a step or a child, which must be awaited, and returns its number. call: as errors name it."""
+        if self.only_looks is not None:
+            raise ForbiddenInWorkflow(f"{self.only_looks} called {call}: it may only look at the workflow's variables")
         self._numbers += 1
         self._calls[self._numbers] = call
         return self._numbers

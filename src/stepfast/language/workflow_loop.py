@@ -14,6 +14,7 @@ from stepfast.language import direct
 from stepfast.values.codec import Codec
 
 if TYPE_CHECKING:
+    from stepfast.language.handlers import Handler
     from stepfast.language.steps import Step
     from stepfast.language.unawaited import Unawaited
     from stepfast.language.workflows import Workflow
@@ -40,6 +41,8 @@ class Commands(Protocol):
     def length(self) -> tuple[int, int]: ...
     def refuse(self, error: ForbiddenInWorkflow) -> ForbiddenInWorkflow: ...
     def log(self, record: LogRecord) -> None: ...
+    def register(self, handler: Handler) -> None: ...
+    async def updates_done(self) -> None: ...
 
 
 class CommandLoop(asyncio.AbstractEventLoop):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from stepfast.errors import FailsExecution, ForbiddenInWorkflow
@@ -29,10 +29,12 @@ def input_text(workflow: Workflow[..., Any], path: str, input: Any) -> str:
     return workflow.input.text(input)
 
 
-def wrong_end(main: asyncio.Task[Any], left: Mapping[str, Command]) -> FailsExecution | None:
+def wrong_end(
+    main: asyncio.Task[Any], left: Mapping[str, Command], updates: Collection[str] = ()
+) -> FailsExecution | None:
     """Why the workflow may not continue as a new run though its coroutine has raised ContinueAsNew; None if it may.
 
-    left: the commands that were outstanding when it was raised.
+    left: the commands that were outstanding when it was raised. updates: those that had begun and not ended.
     """
     error = None if main.cancelled() else main.exception()
     if isinstance(error, BaseExceptionGroup) and error.subgroup(ContinueAsNew) is not None:
@@ -47,6 +49,11 @@ def wrong_end(main: asyncio.Task[Any], left: Mapping[str, Command]) -> FailsExec
         return ForbiddenInWorkflow(
             f"ContinueAsNew is raised while {names} are outstanding, and their outcomes would be lost: "
             "await them before, or cancel their tasks"
+        )
+    if updates:
+        return ForbiddenInWorkflow(
+            f"ContinueAsNew is raised while {len(updates)} update(s) run, whose senders would get no answer: "
+            "`await all_updates_done()` before"
         )
     return None
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from stepfast.errors import ChildFailed, NonDeterministic, StepFailed, class_of
 from stepfast.model import Failure
 from stepfast.replay.asyncio_internals import scope_of
+from stepfast.replay.handlers import is_of_update
 from stepfast.replay.replay import Replay
 
 TRACEBACK_LIMIT = 8_000
@@ -61,7 +62,12 @@ def causes_of(replay: Replay) -> tuple[str, ...]:
 def _failed(replay: Replay) -> list[str]:
     """The failed steps and children whose failure the code had seen, in order."""
     records = {id: replay.records[id] for id in replay.seen}
-    return [id for id, record in records.items() if record.kind in FAILABLE and record.status != "SUCCEEDED"]
+    # A step of an update fails the update, and its sender was told so.
+    return [
+        id
+        for id, record in records.items()
+        if record.kind in FAILABLE and record.status != "SUCCEEDED" and not is_of_update(id)
+    ]
 
 
 def _named(replay: Replay) -> list[str]:

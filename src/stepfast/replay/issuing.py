@@ -12,6 +12,7 @@ from typing import Any
 
 from stepfast.errors import FailsExecution, ForbiddenInWorkflow, NonDeterministic
 from stepfast.language.calls import CommandCall
+from stepfast.language.handlers import Handler
 from stepfast.language.logger import LogLines
 from stepfast.language.steps import Step
 from stepfast.language.workflow_loop import outside_of_block, path_of_block
@@ -22,6 +23,7 @@ from stepfast.replay.asyncio_internals import get_running_loop, owner_of
 from stepfast.replay.cancelling import id_after
 from stepfast.replay.choices import Choices
 from stepfast.replay.commands import Command, CommandFuture, Withdrawn, shortened
+from stepfast.replay.handlers import Handlers, looks_only
 from stepfast.replay.loop import Closed, WorkflowLoop
 from stepfast.replay.reading import same_input
 from stepfast.replay.tasks import WorkflowTask
@@ -51,6 +53,7 @@ class Issuing:
         self._main: WorkflowTask | None = None
         self.lines = LogLines(execution, self.records, self.chained, self.issued)
         self.loop = WorkflowLoop(self, execution.run_began_at)  # type: ignore[abstract]
+        self.handlers = Handlers(self.loop)
 
     def _break(self, error: BaseException) -> None:
         """Fails the execution, also where workflow code catches the error. The first error counts."""
@@ -84,7 +87,7 @@ class Issuing:
         return self._choices.waits(self.outstanding)
 
     def timer(self, handle: asyncio.TimerHandle, when: float) -> None:
-        if self.closed:
+        if self.closed and self.handlers.only_looks is None:
             raise Closed
         self._timers[id(handle)] = command_id = self._id(":timer")
         record, delay = self.records.get(command_id), when - self.loop.clock
@@ -134,7 +137,16 @@ class Issuing:
     def log(self, record: LogRecord) -> None:
         self.lines.add(record, self._follows)
 
+    def register(self, handler: Handler) -> None:
+        if not self.closed:
+            self.handlers.add(handler)
+
+    async def updates_done(self) -> None:
+        await self.handlers.all_done()
+
     def entropy(self, use: str) -> bytes:
+        if self.handlers.only_looks is not None:
+            raise looks_only(self.handlers.only_looks)
         if self.closed:
             raise Closed
         key = (self._path(), "entropy:" + use)
@@ -149,6 +161,9 @@ class Issuing:
         name: str | None = None,
         eager: bool = False,
     ) -> WorkflowTask:
+        if self.handlers.only_looks is not None:
+            coroutine.close()
+            raise looks_only(self.handlers.only_looks)
         if self.closed:
             coroutine.close()
             raise Closed
@@ -199,6 +214,8 @@ class Issuing:
 
     def _id(self, name: str) -> str:
         """A structural id: the path of the task, the name, and how often the task has used the name."""
+        if self.handlers.only_looks is not None:
+            raise looks_only(self.handlers.only_looks)
         if self.closed:
             raise Closed
         task = self._task()

@@ -58,7 +58,7 @@ class Replay(Issuing):
         self.result: str | None = None
         self.error: BaseException | None = None
         self.continues: str | None = None
-        self._asked: int | None = None  # commands asked for before the first choice that is not durable
+        self._asked: int | None = None  # what was asked for and answered before the first choice that is not durable
         self._succession = Succession()
         self._outcomes = OutcomeReader()
         self._awaited: asyncio.Future[Any] | None = None  # the main task, then what is left to shut down
@@ -133,7 +133,10 @@ class Replay(Issuing):
         """After the workflow's own coroutine has ended: begins the next part of the shut-down, or finishes."""
         if self._shutdown is None:
             self.seen, self._left = dict(self.taken), dict(self.outstanding)
-            if self._main is not None and (wrong := continuing.wrong_end(self._main, self._left)):
+            self.handlers.end()
+            if self._main is not None and (
+                wrong := continuing.wrong_end(self._main, self._left, self.handlers.running)
+            ):
                 self._break(wrong)
             self.loop.unawaited.end(task() for _, _, task in self.loop.tasks)
             self._shutdown = self.loop.shut_down()
@@ -192,7 +195,7 @@ class Replay(Issuing):
         chosen = self._choices.choose(self.outstanding, self.records)
         if chosen is not None:
             if self._asked is None:
-                self._asked = len(self.issued)
+                self._asked = self._reached
                 self.withdrawn.clear()  # what the durable order has withdrawn stands in its log
             self.applied.append(chosen)
             self._position += 1
@@ -218,7 +221,12 @@ class Replay(Issuing):
 
         The order must be durable before any of that is acted on. Choices that led to nothing may be made anew.
         """
-        return not self.decided and (self.finished or bool(self.withdrawn) or len(self.issued) != self._asked)
+        return not self.decided and (self.finished or bool(self.withdrawn) or self._reached != self._asked)
+
+    @property
+    def _reached(self) -> int:
+        """How many commands the code has asked for, and updates it has answered."""
+        return len(self.issued) + len(self.handlers.answers)
 
     def _apply(self, id: str) -> None:
         command, record = self.outstanding.pop(id), self.records[id]

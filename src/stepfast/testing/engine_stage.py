@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
+from stepfast.client.update_answers import StartIf
 from stepfast.engine.operations import Operations
 from stepfast.engine.repairing import repair_of
+from stepfast.engine.updating import StartWith
 from stepfast.language.registry import Registry
 from stepfast.language.workflows import Workflow
 from stepfast.simulator.simulated_loop import SimulatedClock, SimulatedLoop, moment
@@ -157,6 +160,16 @@ class EngineStage:
 
     def signal(self, execution_id: str, name: str, payload: Any, signal_id: str | None) -> None:
         finished(self.operations.signal(execution_id, name, payload, signal_id))
+
+    def query(self, execution_id: str, name: str, payload: Any) -> Any:
+        return json.loads(finished(self.operations.query(execution_id, name, payload)))
+
+    def update(self, execution_id: str, name: str, payload: Any, update_id: str, start: StartIf | None) -> None:
+        begins = None if start is None else StartWith(**start.body())
+        finished(self.operations.update(execution_id, name, payload, update_id, 0.0, begins))
+
+    def update_state(self, execution_id: str, update_id: str) -> Mapping[str, Any]:
+        return finished(self.operations.update_state(execution_id, update_id)).shown()
 
     def cancel(self, execution_id: str) -> None:
         finished(self.operations.cancel(execution_id))

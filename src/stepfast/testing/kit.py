@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 
 from stepfast.language.workflows import Workflow
 from stepfast.simulator.simulated_loop import moment
+from stepfast.testing.asking import Asking
 from stepfast.testing.faking import Faking
 from stepfast.testing.points import Endless, Stalled
 from stepfast.testing.runs import Run
 from stepfast.testing.stage import S
-from stepfast.testing.steering import Steering
 from stepfast.testing.values import as_input
 
 R = TypeVar("R")
@@ -22,7 +22,7 @@ MAX_SHOWN_RUNS = 5
 """Runs that the text of Stalled speaks of."""
 
 
-class Kit(Steering[S], Faking[S]):
+class Kit(Asking[S], Faking[S]):
     """Starts executions and runs them on its stage."""
 
     _skipped = 0

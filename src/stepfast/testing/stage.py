@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Generic, Protocol, TypeVar
 
+from stepfast.client.update_answers import StartIf
 from stepfast.language.workflows import Workflow
 from stepfast.testing.points import Trigger
 from stepfast.testing.state import KitState
@@ -52,6 +53,15 @@ class Stage(Protocol):
 
     def signal(self, execution_id: str, name: str, payload: Any, signal_id: str | None) -> None:
         """Sends a signal; the payload is plain JSON values."""
+
+    def query(self, execution_id: str, name: str, payload: Any) -> Any:
+        """Asks a query; its answer as plain JSON values."""
+
+    def update(self, execution_id: str, name: str, payload: Any, update_id: str, start: StartIf | None) -> None:
+        """Sends an update, and does not wait for its answer."""
+
+    def update_state(self, execution_id: str, update_id: str) -> Mapping[str, Any]:
+        """How an update stands, as the API says it."""
 
     def cancel(self, execution_id: str) -> None:
         """Cancels an execution."""

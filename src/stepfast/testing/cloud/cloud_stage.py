@@ -16,6 +16,7 @@ from stepfast.backends.dynamodb.api_keys import SCOPES, ApiKeys
 from stepfast.backends.dynamodb.store import DynamoStore
 from stepfast.client.problems import error_of
 from stepfast.client.replies import Reply
+from stepfast.client.update_answers import StartIf
 from stepfast.deployment.plan import Plan
 from stepfast.engine.messages import Message
 from stepfast.language.registry import Registry
@@ -142,6 +143,21 @@ class CloudStage:
     def signal(self, execution_id: str, name: str, payload: Any, signal_id: str | None) -> None:
         body = {"payload": payload} | ({"signal_id": signal_id} if signal_id else {})
         self._post(f"/v1/executions/{execution_id}/signals/{name}", body)
+
+    def query(self, execution_id: str, name: str, payload: Any) -> Any:
+        return self._post(f"/v1/executions/{execution_id}/queries/{name}", {"payload": payload})["answer"]
+
+    def update(self, execution_id: str, name: str, payload: Any, update_id: str, start: StartIf | None) -> None:
+        body = {"payload": payload, "update_id": update_id, "wait": 0}
+        body |= {} if start is None else {"start": start.body()}
+        self._post(f"/v1/executions/{execution_id}/updates/{name}", body)
+
+    def update_state(self, execution_id: str, update_id: str) -> Mapping[str, Any]:
+        path = f"/v1/executions/{execution_id}/updates/{update_id}"
+        response = self._player.request("GET", path, key=self.key)
+        require_success(response, path)
+        shown: Mapping[str, Any] = json.loads(response.body)
+        return shown
 
     def cancel(self, execution_id: str) -> None:
         self._post(f"/v1/executions/{execution_id}/cancel")
