@@ -9,6 +9,10 @@ StepfastError
 │   ├── ExecutionDeleted    never leaves the engine
 │   ├── WrongStatus
 │   ├── TooManySignals
+│   ├── NoSuchHandler       the workflow has no query or update of this name
+│   ├── QueryFailed
+│   ├── UpdateNotFound
+│   ├── UpdateRefused       raised by the check of an update; its sender gets it
 │   └── NotAllowed          from stepfast.Client: the API key or the host name was refused
 ├── DefinitionError         the program's mistake; the message says what to write instead
 ├── FailsExecution          the execution becomes FAILED and can be resumed
@@ -39,9 +43,11 @@ StepfastError
 │   └── Unreachable         from stepfast.Client: the server's address gave no answer
 ├── ExecutionFailed         from stepfast.Client: the execution is FAILED and can be resumed
 ├── ExecutionCancelled      from stepfast.Client: the execution was cancelled and has no result
+├── UpdateFailed            from stepfast.Client: an update has raised an exception
 └── ForeignMessage          never leaves the queue handlers: a message that this version cannot read
 
-The classes of stepfast.Client are in stepfast.client, DatabaseInUse is in stepfast.backends.sqlite.owner, and
+The classes of queries and updates are in stepfast.update_errors, the other classes of stepfast.Client in
+stepfast.client. DatabaseInUse is in stepfast.backends.sqlite.owner, and
 ForeignMessage is in stepfast.backends.aws.messages.
 
 These classes stand outside the tree on purpose. User code never needs to catch them:
@@ -57,6 +63,7 @@ These classes stand outside the tree on purpose. User code never needs to catch 
 | OwnerAway | local.owner_client | The request waits for another owner of the file. |
 | ContinueAsNew | language.continuing | It ends a run of a workflow, so `except Exception` must not catch it. |
 | Closed | replay.loop | It ends discarded workflow code, so `except Exception` must not catch it. |
+| Overdue | engine.deadline | It ends a query that takes too long, so `except Exception` must not catch it. |
 | SandboxEnded | simulator.invocation | It ends a simulated sandbox, so `except Exception` must not catch it. |
 | TimedOut | simulator.invocation | It ends a sandbox at Lambda's timeout. It is a SandboxEnded. |
 | Died | testing.points | It ends a simulated process, so `except Exception` must not catch it. |

@@ -27,7 +27,7 @@ class Page:
 
 
 PAGES = (
-    Page("errors.md", "Exceptions", ("stepfast.errors",)),
+    Page("errors.md", "Exceptions", ("stepfast.errors", "stepfast.update_errors")),
     Page(
         "client.md",
         "The client",
@@ -45,6 +45,10 @@ PAGES = (
         {
             "stepfast.language.steps.Step": ("options",),
             "stepfast.language.steps.StepDecorator": (),
+            "stepfast.language.handlers.Query": (),
+            "stepfast.language.handlers.QueryDecorator": (),
+            "stepfast.language.handlers.Update": ("check",),
+            "stepfast.language.handlers.UpdateDecorator": (),
             "stepfast.language.limits.LabelKey": (),
             "stepfast.language.steps.LimitedStepDecorator": (),
             "stepfast.language.workflows.WorkflowDecorator": (),

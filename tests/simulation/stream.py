@@ -28,6 +28,8 @@ class Stream:
         """After a call of a port: what the stream brings of it."""
         if name == "commit" and result and arguments[1].wake:
             self._changes.append(Change(arguments[1].record))
+        if name == "report" and result:
+            self._changes.append(Change(arguments[1]))
         if name == "add_signal":
             self._changes.append(Change(result))
         if name in ("create", "rewind", "continue_as_new") or (name == "intervene" and result and arguments[0].wake):

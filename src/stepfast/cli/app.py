@@ -25,6 +25,7 @@ from stepfast.cli import (
     running,
     schedules,
     steering,
+    updates,
     verify,
 )
 from stepfast.cli.printing import complain, errors_as_json, say
@@ -155,6 +156,8 @@ app.command("cancel")(interventions.cancel)
 app.command("terminate")(interventions.terminate)
 app.command("delete")(steering.delete)
 app.command("signal")(steering.signal)
+app.command("query")(updates.query)
+app.command("update")(updates.update)
 app.command("doctor")(doctor.doctor)
 app.command("verify")(verify.verify)
 app.command("invoke")(invoke.invoke)

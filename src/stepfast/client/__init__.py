@@ -9,6 +9,7 @@ from stepfast.client.client import Client
 from stepfast.client.execution import Execution
 from stepfast.client.problems import ExecutionCancelled, ExecutionFailed, NotAllowed, Unreachable
 from stepfast.client.starts import Start
+from stepfast.client.update_answers import StartIf
 
 __all__ = [
     "AsyncClient",
@@ -19,5 +20,6 @@ __all__ = [
     "ExecutionFailed",
     "NotAllowed",
     "Start",
+    "StartIf",
     "Unreachable",
 ]

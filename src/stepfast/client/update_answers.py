@@ -14,7 +14,7 @@ from stepfast.update_errors import UpdateFailed, UpdateRefused
 
 @dataclass(frozen=True, slots=True)
 class StartIf:
-    """What an update starts if no execution has the id. One that is there keeps its own input.
+    """An update starts this if no execution has its id. One that is there keeps its own input.
 
     workflow: the workflow, or its name. inputs: its input, a model or plain JSON values. labels: names and values.
     """

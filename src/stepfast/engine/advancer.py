@@ -211,8 +211,6 @@ class Advancer:
 
     async def _finish(self, execution: Execution, replay: Replay) -> Outcome:
         """Writes the end, and reports that of a child at once. Its wake makes up for a crash in between."""
-        if not await record_answers(self._store, self._clock, execution, replay):
-            return "reload"
         if replay.continues is not None:
             await self._children.release(execution, replay)  # nobody looks at this run any more
         if not await finish(self._store, self._queue, self._clock, execution, replay):

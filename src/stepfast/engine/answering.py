@@ -6,7 +6,7 @@ from stepfast.engine.ports import Clock, Store
 from stepfast.errors import StepFailed
 from stepfast.model import Execution, Failure, Record
 from stepfast.replay.failures import describe_error
-from stepfast.replay.handlers import Answer, command_of, signal_of
+from stepfast.replay.handlers import Answer, command_of
 from stepfast.replay.replay import Replay
 
 
@@ -25,6 +25,11 @@ async def record_answers(store: Store, clock: Clock, execution: Execution, repla
     return True
 
 
+def owes_answers(replay: Replay) -> bool:
+    """Whether updates have ended whose answers are not recorded."""
+    return any(command_of(id) not in replay.records for id in replay.handlers.answers)
+
+
 def record_of(answer: Answer, generation: int, now: float) -> Record:
     """The record of an answer, as it is stored."""
     arrival, error = answer.arrival, answer.error
@@ -39,7 +44,6 @@ def record_of(answer: Answer, generation: int, now: float) -> Record:
         input=arrival.text,
         output=answer.result,
         error=None if error is None else failure_of(error),
-        signal=signal_of(arrival.id),
         first_at=answer.began_at,
         started_at=answer.began_at,
         ended_at=now,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 
+from stepfast.engine.answering import record_answers
 from stepfast.engine.cancelling import end_cleaned_up
 from stepfast.engine.continuing import continue_as_new
 from stepfast.engine.messages import BY_GATE, Message
@@ -19,11 +20,13 @@ from stepfast.replay.replay import Replay
 async def finish(store: Store, queue: Queue, clock: Clock, execution: Execution, replay: Replay) -> bool:
     """Writes what the replay came to; False when another has ended, resumed or continued the execution meanwhile.
 
-    That is the end of the execution, or the beginning of its next run.
+    That is the end of the execution, or the beginning of its next run. The answers of updates are written before.
 
     Of a root, a failure is parked before it is written: a crash between the two leaves a message that finds the
     execution still running, which is harmless, and never a failure without its dead letter.
     """
+    if not await record_answers(store, clock, execution, replay):
+        return False  # its wake brings an advance that goes on from here
     if replay.cancelled:
         return await end_cleaned_up(store, clock, execution, replay)
     if replay.error is None and replay.continues is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from stepfast.engine.answering import owes_answers
 from stepfast.engine.attempt import OwnedStep
 from stepfast.engine.claims import LEASE_MARGIN
 from stepfast.engine.finish import succeeded
@@ -77,6 +78,8 @@ def takes_outcome(run: OwnedStep) -> Replay | None:
     replay = run.replay
     if replay is None or len(replay.outstanding) != 1 or run.command.id not in replay.outstanding:
         return None
+    if owes_answers(replay):
+        return None  # an advance writes them before the end
     return replay
 
 

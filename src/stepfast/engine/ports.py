@@ -195,7 +195,10 @@ class Store(RunStore, TurnStore, InterventionStore, Protocol):
         """
 
     async def signal(self, execution_id: str, signal_id: str) -> Signal | None:
-        """The signal of this id, whatever run has taken it; None where the execution has none."""
+        """The signal of this id, whatever run has taken it; None where the execution has none.
+
+        If an earlier run has taken it, `run` is that run.
+        """
 
     async def peek(self, run_id: str, command_id: str) -> tuple[Execution, Record | None] | None:
         """The execution and the record of one command of this run; None where there is no such execution.

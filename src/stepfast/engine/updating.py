@@ -254,9 +254,10 @@ class Updating:
     async def _record(self, execution: Execution, update_id: str, signal: Signal) -> Record | None:
         """The answer, from the current run or from the earlier one that has taken the update."""
         command_id = command_of(update_id)
-        found = await self._store.reader.named(execution, [command_id])
-        if command_id in found or signal.run >= execution.run:
-            return found.get(command_id)
+        peeked = await self._store.peek(execution.run_id, command_id)
+        record = peeked[1] if peeked is not None else None
+        if record is not None or signal.run >= execution.run:
+            return record
         earlier = await self._store.load_run(execution.execution_id, signal.run)
         return None if earlier is None else earlier.records.get(command_id)
 

@@ -53,7 +53,7 @@ class _Handler(Generic[P]):
 
 
 class Query(_Handler[P], Generic[P, R_co]):
-    """What `@query` makes of a function: it is called as before."""
+    """A function with `@query`. It is called as before."""
 
     function: Callable[P, R_co]
 
@@ -70,7 +70,7 @@ class Query(_Handler[P], Generic[P, R_co]):
 
 
 class Update(_Handler[P], Generic[P, R_co]):
-    """What `@update` makes of a function: it is called as before.
+    """A function with `@update`. It is called as before.
 
     checks: the function of `@….check`, or None.
     """
@@ -103,18 +103,18 @@ class Update(_Handler[P], Generic[P, R_co]):
 Handler = Query[..., Any] | Update[..., Any]
 
 
-class _QueryDecorator(Protocol):
+class QueryDecorator(Protocol):
     def __call__(self, function: Callable[P, R], /) -> Query[P, R]: ...
 
 
-class _UpdateDecorator(Protocol):
+class UpdateDecorator(Protocol):
     def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Update[P, R]: ...
 
 
 @overload
 def query(function: Callable[P, R], /) -> Query[P, R]: ...
 @overload
-def query(*, name: str) -> _QueryDecorator: ...
+def query(*, name: str) -> QueryDecorator: ...
 def query(function: Any = None, /, *, name: str | None = None) -> Any:
     """Makes a function inside a workflow one that others can ask, as `execution.query("total")`.
 
@@ -135,7 +135,7 @@ def query(function: Any = None, /, *, name: str | None = None) -> Any:
 @overload
 def update(function: Callable[P, Coroutine[Any, Any, R]], /) -> Update[P, R]: ...
 @overload
-def update(*, name: str) -> _UpdateDecorator: ...
+def update(*, name: str) -> UpdateDecorator: ...
 def update(function: Any = None, /, *, name: str | None = None) -> Any:
     """Makes an `async def` function inside a workflow one that others can call, as `execution.update("add", item)`.
 
@@ -146,8 +146,8 @@ def update(function: Any = None, /, *, name: str | None = None) -> Any:
     name: 1 to 64 of A-Z a-z 0-9 . _ -; the name of the function by default. A later function of the same name takes the
     place of an earlier one.
 
-    An update that has not ended when the workflow returns is cancelled, and its sender is told so:
-    `await all_updates_done()` before. Raises DefinitionError for a function that cannot be an update.
+    An update that has not ended when the workflow returns is cancelled, and its sender gets an
+    error: `await all_updates_done()` before. Raises DefinitionError for a function that cannot be an update.
     """
     if function is None:
         return lambda named: _registered(Update(named, name))

@@ -62,7 +62,7 @@ def causes_of(replay: Replay) -> tuple[str, ...]:
 def _failed(replay: Replay) -> list[str]:
     """The failed steps and children whose failure the code had seen, in order."""
     records = {id: replay.records[id] for id in replay.seen}
-    # A step of an update fails the update, and its sender was told so.
+    # A step of an update fails the update, and its sender has received that.
     return [
         id
         for id, record in records.items()

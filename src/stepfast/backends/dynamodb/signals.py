@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from stepfast.backends.dynamodb import item_keys, items
@@ -52,10 +53,14 @@ class Signals:
         return [signal for signal in signals if signal.signal_id not in taken]
 
     def one(self, execution_id: str, signal_id: str) -> Signal | None:
-        """The signal of this id, also where a run has taken it that has ended."""
+        """The signal of this id, also where a run has taken it that has ended: `run` is that run then."""
         keys = [item_keys.key(execution_id, prefix + signal_id) for prefix in (item_keys.SIGNAL, item_keys.TAKEN)]
         stored = self._table.get_many(keys)
-        return items.signal_of(self._texts.fill(stored)[0]) if stored else None
+        if not stored:
+            return None
+        item = self._texts.fill(stored)[0]
+        signal = items.signal_of(item)
+        return replace(signal, run=int_in(item, "taken")) if "taken" in item else signal
 
     async def add(self, execution_id: str, signal: Signal, limits: SignalLimits, now: float) -> Signal:
         """A crash between counting and putting leaves a number out, and so does a signal that was there before."""

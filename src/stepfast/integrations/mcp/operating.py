@@ -1,4 +1,4 @@
-"""The tools of operators: list, show, resume and signal. They exist only with `stepfast mcp --operate`."""
+"""The tools of operators: list, show, resume, signal, query, update. Only with `stepfast mcp --operate`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ from stepfast.integrations.mcp.tools import ID, ToolArguments
 
 LIST_TOOL = "stepfast_list"
 SHOW_TOOL = "stepfast_show"
+QUERY_TOOL = "stepfast_query"
+UPDATE_TOOL = "stepfast_update"
+UPDATE_SECONDS = 30.0
+"""How long the tool waits for the answer of an update."""
 SHOWN_VALUE_BYTES = 4096
 """Bytes of JSON of the largest value that the tools show; `stepfast show` and the dashboard show larger ones."""
 _LISTED = ("execution_id", "workflow", "status", "labels", "created_at", "ended_at")
@@ -48,6 +52,21 @@ class ResumeArguments(ToolArguments):
     steps: list[str] | None = Field(
         None,
         description="Ids of commands to run again, from stepfast_show. Left out: the steps behind the failure.",
+    )
+
+
+class QueryArguments(ToolArguments):
+    execution_id: str = Field(pattern=ID)
+    name: str | None = Field(None, description="The query. Left out: the queries and updates are listed.")
+    payload: Any = Field(None, description="The argument of the query, any JSON value.")
+
+
+class UpdateArguments(ToolArguments):
+    execution_id: str = Field(pattern=ID)
+    name: str = Field(description="The update; stepfast_query without a name lists them.")
+    payload: Any = Field(None, description="The argument of the update, any JSON value.")
+    update_id: str | None = Field(
+        None, pattern=ID, description="A call that is repeated with the same update_id runs the update once."
     )
 
 
@@ -108,6 +127,31 @@ async def _signal(call: ToolCall, asked: SignalArguments) -> CallToolResult:
     return states.answer({"summary": summary, "execution_id": asked.execution_id, "signal_id": sent["signal_id"]})
 
 
+async def _query(call: ToolCall, asked: QueryArguments) -> CallToolResult:
+    execution = call.client.execution(asked.execution_id)
+    if asked.name is None:
+        handlers = await asyncio.to_thread(execution.handlers)
+        return states.answer({"summary": f"what execution {asked.execution_id!r} can be asked", **handlers})
+    answer = await asyncio.to_thread(execution.query, asked.name, asked.payload)
+    return states.answer({"summary": f"the answer of query {asked.name!r}", "answer": answer})
+
+
+async def _update(call: ToolCall, asked: UpdateArguments) -> CallToolResult:
+    update_id = asked.update_id or call.id_for(UPDATE_TOOL, asked.model_dump())
+    execution = call.client.execution(asked.execution_id)
+
+    def run() -> Any:
+        return execution.update(asked.name, asked.payload, update_id=update_id, timeout=UPDATE_SECONDS)
+
+    try:
+        result = await asyncio.to_thread(run)
+    except TimeoutError:
+        summary = f"update {asked.name!r} is not answered yet: call again with its update_id"
+        return states.answer({"summary": summary, "update_id": update_id, "status": "pending"})
+    summary = f"update {asked.name!r} of execution {asked.execution_id!r} has succeeded"
+    return states.answer({"summary": summary, "update_id": update_id, "result": result})
+
+
 def _short(error: Object | None) -> Object | None:
     return None if error is None else {key: error.get(key) for key in ("type", "message", "step") if key in error}
 
@@ -119,6 +163,8 @@ HANDLERS: Mapping[str, tuple[type[ToolArguments], Handler]] = {
     SHOW_TOOL: (ShowArguments, _show),
     RESUME_TOOL: (ResumeArguments, _resume),
     SIGNAL_TOOL: (SignalArguments, _signal),
+    QUERY_TOOL: (QueryArguments, _query),
+    UPDATE_TOOL: (UpdateArguments, _update),
 }
 
 _ABOUT = {
@@ -144,6 +190,16 @@ _ABOUT = {
     SIGNAL_TOOL: (
         "Send a signal",
         "Sends a signal to an execution of a stepfast workflow that waits for it, such as an approval.",
+        False,
+    ),
+    QUERY_TOOL: (
+        "Ask an execution",
+        "Asks a query of an execution of a stepfast workflow, or lists its queries and updates. It changes nothing.",
+        True,
+    ),
+    UPDATE_TOOL: (
+        "Update an execution",
+        "Runs an update of an execution of a stepfast workflow, and returns its result.",
         False,
     ),
 }
