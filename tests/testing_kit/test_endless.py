@@ -70,4 +70,4 @@ def test_it_comes_to_the_same_on_aws(example: ModuleType) -> None:
 
 
 def test_every_example_is_played() -> None:
-    assert BLOCKS.keys() == EXAMPLES.keys()
+    assert BLOCKS.keys() - {"purse"} == EXAMPLES.keys(), "the purse is in test_updates_docs.py"

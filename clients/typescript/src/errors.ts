@@ -33,6 +33,12 @@ export class ExecutionNotFound extends Refused {}
 /** The id belongs to another workflow or input, or the signal's id to another signal. */
 export class ExecutionConflict extends Refused {}
 export class TooManySignals extends Refused {}
+/** The execution has no query or update of this name where it stands. */
+export class NoSuchHandler extends Refused {}
+/** The query has raised an exception, or would have commanded something. */
+export class QueryFailed extends Refused {}
+/** The workflow refuses the update; the message is its reason. */
+export class UpdateRefused extends Refused {}
 /** The API key is missing, wrong, or lacks the scope that the call needs. */
 export class NotAllowed extends Refused {}
 
@@ -103,6 +109,17 @@ const URN = "urn:stepfast:problem:";
 
 type Problem = Record<string, unknown>;
 
+/** The update has raised an exception; the execution goes on. */
+export class UpdateFailed extends StepfastError {
+  constructor(
+    readonly updateName: string,
+    readonly errorType: string,
+    readonly errorMessage: string,
+  ) {
+    super(`update ${updateName} failed: ${errorType}: ${errorMessage}`);
+  }
+}
+
 /** The error that an answer stands for. */
 export function errorOf(url: string, status: number, text: string): StepfastError {
   const problem = parsed(text);
@@ -134,6 +151,12 @@ export function errorOf(url: string, status: number, text: string): StepfastErro
       return new ExecutionConflict(detail, kind, status);
     case "too-many-signals":
       return new TooManySignals(detail, kind, status);
+    case "no-such-handler":
+      return new NoSuchHandler(detail, kind, status);
+    case "query-failed":
+      return new QueryFailed(detail, kind, status);
+    case "update-refused":
+      return new UpdateRefused(detail, kind, status);
   }
   if (status === 401 || status === 403) return new NotAllowed(detail, kind, status);
   return status >= 500 ? new Unavailable(detail) : new Refused(detail, kind, status);

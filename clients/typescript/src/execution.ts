@@ -1,7 +1,7 @@
 /** A handle on one execution. */
 
 import { type Calls, GONE, sleep } from "./calls.js";
-import { ExecutionCancelled, ExecutionFailed, InvalidRequest, StillRunning } from "./errors.js";
+import { ExecutionCancelled, ExecutionFailed, InvalidRequest, StillRunning, UpdateFailed, UpdateRefused, WrongStatus } from "./errors.js";
 import type {
   CommandPage,
   CommandStatus,
@@ -9,6 +9,7 @@ import type {
   ExecutionDetail,
   ExecutionStatus,
   ExecutionView,
+  Handlers,
   HistoryEvent,
   HistoryPage,
   ItemPage,
@@ -18,12 +19,21 @@ import type {
   RunPage,
   SentSignal,
   TurnedInto,
+  UpdateState,
 } from "./shapes.js";
 
 export interface Waiting {
   /** Seconds; as long as it takes when left out. */
   timeout?: number;
   signal?: AbortSignal;
+}
+
+export interface UpdateOptions {
+  updateId?: string;
+  /** Seconds; as long as it takes when left out. */
+  timeout?: number;
+  /** What to start if no execution has the id. */
+  start?: { workflow: string; input?: unknown; labels?: Record<string, string> };
 }
 
 /**
@@ -223,6 +233,45 @@ export class Execution {
     const body = { payload, signal_id: segment(options.signalId ?? crypto.randomUUID(), "a signal id") };
     const path = `${this.#path}/signals/${segment(name, "a signal name")}`;
     return (await this.#calls.send<SentSignal>("POST", path, { body })).body as SentSignal;
+  }
+
+  /** The names of the queries and updates that the execution has where it stands. */
+  handlers(): Promise<Handlers> {
+    return this.#calls.get<Handlers>(`${this.#path}/handlers`);
+  }
+
+  /** Asks a query of the workflow; it changes nothing. NoSuchHandler, QueryFailed, InvalidRequest. */
+  async query<T = Json>(name: string, payload: unknown = null): Promise<T> {
+    const path = `${this.#path}/queries/${segment(name, "a query name")}`;
+    const answer = await this.#calls.send<{ answer: T }>("POST", path, { body: { payload } });
+    return (answer.body as { answer: T }).answer;
+  }
+
+  /**
+   * Runs an update of the workflow once, waits for its end, and gives its result. `updateId` makes the call itself
+   * repeatable; `start` starts the execution if no other has this id; `timeout` in seconds. UpdateRefused, UpdateFailed,
+   * NoSuchHandler, InvalidRequest, StillRunning; WrongStatus if the execution ended before it.
+   */
+  async update<T = Json>(name: string, payload: unknown = null, options: UpdateOptions = {}): Promise<T> {
+    const id = segment(options.updateId ?? crypto.randomUUID(), "an update id");
+    const end = Date.now() + 1000 * (options.timeout ?? Infinity);
+    const share = (): number => Math.max(0, Math.min(5, (end - Date.now()) / 1000));
+    const body = { payload, update_id: id, wait: share(), ...(options.start && { start: options.start }) };
+    const path = `${this.#path}/updates/${segment(name, "an update name")}`;
+    let state = (await this.#calls.send<UpdateState>("POST", path, { body })).body as UpdateState;
+    while (state.status === "pending") {
+      if (Date.now() >= end) throw new StillRunning(this.executionId, options.timeout ?? 0);
+      state = await this.updateState(id, share());
+    }
+    if (state.status === "succeeded") return state.result as T;
+    if (state.status === "refused") throw new UpdateRefused(state.error?.message ?? "", "update-refused", 409);
+    if (state.status === "failed") throw new UpdateFailed(name, state.error?.type ?? "Unknown", state.error?.message ?? "");
+    throw new WrongStatus(`execution ${this.executionId} has ended before update ${id}, which gets no answer`, "ended");
+  }
+
+  /** How an update stands, after `wait` seconds at most for its answer. */
+  updateState(updateId: string, wait = 0): Promise<UpdateState> {
+    return this.#calls.get<UpdateState>(`${this.#path}/updates/${segment(updateId, "an update id")}`, { query: { wait } });
   }
 
   async #intervene(action: string, why?: string, settled: readonly string[] = [], cleanupSeconds?: number): Promise<ExecutionView> {

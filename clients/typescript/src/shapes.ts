@@ -26,6 +26,8 @@ export interface HistoryPage {
 export type Repair = Schemas["RepairRequest"];
 export type ResumedExecution = Schemas["ResumedExecution"];
 export type SentSignal = Schemas["SignalView"];
+export type Handlers = Schemas["HandlersView"];
+export type UpdateState = Schemas["UpdateView"];
 export type Failure = Schemas["ErrorView"];
 export type FieldError = Schemas["FieldError"];
 export type Workflow = Schemas["WorkflowView"];

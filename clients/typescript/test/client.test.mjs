@@ -9,12 +9,15 @@ import {
   ExecutionFailed,
   ExecutionNotFound,
   InvalidRequest,
+  NoSuchHandler,
   NotAllowed,
   Refused,
   StillRunning,
   Stepfast as D0,
   UnknownWorkflow,
   Unreachable,
+  UpdateFailed,
+  UpdateRefused,
   WrongStatus,
 } from "../dist/index.js";
 
@@ -117,6 +120,18 @@ test("a signal is sent once, a wrong one is refused by its fields", async () => 
   assert.equal(await execution.result({ timeout: 20 }), 7);
   const types = (await execution.history()).map((event) => event.type);
   assert.equal(types.filter((type) => type === "signal-received").length, 1);
+});
+
+test("an execution is asked and updated, once by its id, and started if need be", async () => {
+  const execution = mcp.execution("cart-of-node");
+  const start = { workflow: "cart", input: 1 };
+  for (let turn = 0; turn < 2; turn++) assert.equal(await execution.update("add", "tea", { updateId: "one", start }), 1);
+  await assert.rejects(execution.update("add", "cup"), (error) => error instanceof UpdateRefused && /full/.test(error.message));
+  assert.deepEqual(await execution.query("held"), ["tea"]);
+  await assert.rejects(execution.query("nothing"), NoSuchHandler);
+  assert.deepEqual(await execution.handlers(), { queries: ["held"], updates: ["add", "fails"] });
+  await assert.rejects(execution.update("fails"), (error) => error instanceof UpdateFailed && error.errorType === "ValueError");
+  await execution.cancel();
 });
 
 test("a failure names its step, is resumed from there, and then has its result", async () => {

@@ -10,6 +10,7 @@ import type {
   ExecutionList,
   Figures,
   Gate,
+  Handlers,
   HistoryEvent,
   Json,
   Limit,
@@ -21,6 +22,7 @@ import type {
   ScheduleOutcome,
   SentSignal,
   Statuses,
+  UpdateState,
   Workflow,
 } from "./types";
 
@@ -105,6 +107,13 @@ export const intervene = (id: string, action: string, why = ""): Promise<Executi
 export const cancel = (id: string): Promise<Execution> => ask("POST", `${of(id)}/cancel`);
 export const sendSignal = (id: string, name: string, body: { payload: Json; signal_id?: string }): Promise<SentSignal> =>
   ask("POST", `${of(id)}/signals/${encodeURIComponent(name)}`, body);
+/** The queries and updates that the execution has where it stands. */
+export const handlersOf = (id: string, signal?: AbortSignal): Promise<Handlers> =>
+  ask("GET", `${of(id)}/handlers`, undefined, signal);
+export const askQuery = (id: string, name: string, payload: Json): Promise<{ answer: Json }> =>
+  ask("POST", `${of(id)}/queries/${encodeURIComponent(name)}`, { payload });
+export const sendUpdate = (id: string, name: string, body: { payload: Json; update_id?: string }): Promise<UpdateState> =>
+  ask("POST", `${of(id)}/updates/${encodeURIComponent(name)}`, body);
 export const start = (
   workflow: string,
   body: { input: Json; execution_id?: string; labels?: Record<string, string> },

@@ -4,7 +4,20 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
 export type JsonSchema = { [key: string]: Json };
 export type ExecutionStatus = "RUNNING" | "PAUSED" | "SUCCEEDED" | "FAILED" | "CLOSED" | "CANCELLED";
 export type CommandStatus = "OPEN" | "RUNNING" | "RETRYING" | "SUCCEEDED" | "FAILED" | "CANCELLED";
-export type CommandKind = "step" | "timer" | "signal" | "child";
+export type CommandKind = "step" | "timer" | "signal" | "child" | "update";
+
+/** The names of what an execution can be asked, and of its updates. */
+export interface Handlers {
+  queries: string[];
+  updates: string[];
+}
+
+export interface UpdateState {
+  update_id: string;
+  status: "pending" | "succeeded" | "failed" | "refused" | "ended";
+  result: Json;
+  error: Failure | null;
+}
 
 export const EXECUTION_STATUSES: readonly ExecutionStatus[] = ["RUNNING", "PAUSED", "SUCCEEDED", "FAILED", "CLOSED", "CANCELLED"];
 

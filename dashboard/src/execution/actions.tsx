@@ -7,6 +7,7 @@ import type { Problem } from "../api/problem";
 import type { ExecutionDetail } from "../api/types";
 import { href } from "../lib/router";
 import { problemFrom, ProblemNote } from "../parts/note";
+import { AskDialog } from "./asking";
 import { buttonOf, InterventionDialog, possible, type Action } from "./interventions";
 import { rerunnable, resumeHint } from "./resume";
 import { SignalDialog } from "./signal";
@@ -14,7 +15,7 @@ import { SignalDialog } from "./signal";
 export function Actions({ execution, refresh }: { execution: ExecutionDetail; refresh: () => void }) {
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
-  const [open, setOpen] = useState<"" | "signal" | Action>("");
+  const [open, setOpen] = useState<"" | "signal" | "ask" | Action>("");
   const [sent, setSent] = useState("");
   const [step, setStep] = useState("");
   async function act(call: (id: string) => Promise<unknown>): Promise<void> {
@@ -42,6 +43,9 @@ export function Actions({ execution, refresh }: { execution: ExecutionDetail; re
             Send signal…
           </button>
         )}
+        <button type="button" onClick={() => (setOpen("ask"), setSent(""))}>
+          Ask or update…
+        </button>
         {possible(execution).map((action) => (
           <button key={action} type="button" disabled={busy} onClick={() => setOpen(action)}>
             {buttonOf(action)}
@@ -73,7 +77,16 @@ export function Actions({ execution, refresh }: { execution: ExecutionDetail; re
         </p>
       )}
       <ProblemNote problem={problem} />
-      {open !== "" && open !== "signal" && (
+      {open === "ask" && (
+        <AskDialog
+          id={execution.execution_id}
+          close={() => {
+            setOpen("");
+            refresh();
+          }}
+        />
+      )}
+      {open !== "" && open !== "signal" && open !== "ask" && (
         <InterventionDialog action={open} close={() => setOpen("")} act={(call) => void act(call)} />
       )}
       {open === "signal" && (

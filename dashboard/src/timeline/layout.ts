@@ -68,7 +68,8 @@ export function rowOf(command: Command, earlier: Map<string, ShownAttempt[]>): R
 /** The name with its number, where the same task has used it before. */
 export function nameOf(command: Pick<Command, "id" | "kind" | "name">): string {
   const number = /#(\d+)$/.exec(command.id)?.[0] ?? "";
-  return (command.kind === "signal" || command.kind === "child" ? `${command.kind} ${command.name}` : command.name) + (number ? ` ${number}` : "");
+  if (command.name === ":update") return `next update${number && ` ${number}`}`;
+  return (command.kind === "signal" || command.kind === "child" || command.kind === "update" ? `${command.kind} ${command.name}` : command.name) + (number ? ` ${number}` : "");
 }
 
 /** Seconds that are no wait. */
@@ -105,8 +106,8 @@ function attemptTitle(attempt: ShownAttempt): string {
 function waitBars(command: Command): Bar[] {
   const from = secondsOrNull(command.first_at) ?? secondsOrNull(command.started_at);
   if (from === null) return [];
-  const kind = command.kind === "timer" ? "timer" : command.kind === "child" ? "attempt" : "signal";
-  const title = kind === "timer" ? "timer" : command.kind === "child" ? `child ${command.name}` : `waits for the signal ${command.name}`;
+  const kind = command.kind === "timer" ? "timer" : command.kind === "child" || command.kind === "update" ? "attempt" : "signal";
+  const title = kind === "timer" ? "timer" : command.kind === "child" || command.kind === "update" ? `${command.kind} ${command.name}` : `waits for the signal ${command.name}`;
   const outcome: Outcome =
     command.status === "SUCCEEDED"
       ? "succeeded"

@@ -266,7 +266,8 @@ def _notes(command: Object) -> Iterator[tuple[str, str]]:
     elif command.get("held_until"):
         yield f"begun before the resume; tried again at {clock(command['held_until'])} UTC at the latest", "dim"
     elif command["kind"] == "signal" and command["status"] == "OPEN":
-        yield shown(f"waits for the signal {command['name']!r}"), "dim"
+        updates = command["name"] == ":update"  # no name of a signal has a colon
+        yield shown("waits for updates" if updates else f"waits for the signal {command['name']!r}"), "dim"
     elif command["status"] == "FAILED" and command["error"] and not command["attempts"]:
         yield shown(f"{command['error']['type']}: {command['error']['message']}"), "red"
 

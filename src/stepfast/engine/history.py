@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from stepfast.model import Attempt, Event, Execution, Failure, Record, Signal, Snapshot
+from stepfast.replay.handlers import SIGNAL as UPDATES
 from stepfast.standing import Intervention
 from stepfast.stored_text import StoredText, text_of
 
@@ -70,6 +71,11 @@ def started_event(execution: Execution) -> Event:
 def signal_events(signals: Iterable[Signal], not_taken: Mapping[str, str]) -> Iterator[Event]:
     """not_taken: as of history_of."""
     for signal in signals:
+        if signal.name == UPDATES:
+            arrival = json.loads(signal.payload)
+            told = {"update_id": arrival["id"], "name": arrival["name"], "payload": arrival["payload"]}
+            yield Event(signal.received_at, "update-received", None, told)
+            continue
         details = {"signal_id": signal.signal_id, "name": signal.name, "payload": json.loads(signal.payload)}
         if signal.signal_id in not_taken:
             details["not_taken"] = not_taken[signal.signal_id]

@@ -16,6 +16,7 @@ from stepfast.engine.queries import ReadOperations
 from stepfast.engine.replay_cache import Live, LiveReplays
 from stepfast.errors import ExecutionConflict, InvalidRequest, WrongStatus
 from stepfast.model import Signal, SignalLimits
+from stepfast.replay.handlers import SIGNAL as UPDATES
 from stepfast.replay.replay import Command
 from stepfast.replay.signals import misfit, waits_of
 from stepfast.values.sameness import same_json
@@ -73,7 +74,8 @@ class Signalling:
                 if held is None:
                     raise
             if held is signal:
-                return Sent(held, True, tuple(dict.fromkeys(command.name for command in waits)))
+                names = (command.name for command in waits if command.name != UPDATES)
+                return Sent(held, True, tuple(dict.fromkeys(names)))
         if held.name != name or not same_json(held.payload, text):
             raise ExecutionConflict(f"signal id {signal_id!r} was used before for another signal or payload")
         return Sent(held, False, None)

@@ -5,7 +5,20 @@ import os
 from datetime import timedelta
 from pathlib import Path
 
-from stepfast import Gate, Limit, Rate, Retry, current_step, signal, step, workflow
+from stepfast import (
+    Gate,
+    Limit,
+    Rate,
+    Retry,
+    UpdateRefused,
+    all_updates_done,
+    current_step,
+    query,
+    signal,
+    step,
+    update,
+    workflow,
+)
 
 
 def _folder() -> Path:
@@ -122,6 +135,34 @@ async def nap(seconds: float) -> str:
 async def ask(value: str) -> str:
     answer = await signal("answered", str, timeout=timedelta(days=1))
     return await counted(f"{value} {answer}")
+
+
+@workflow("purse")
+async def purse(balance: int) -> int:
+    """Answers a query and updates, until it is empty."""
+    empty = asyncio.Event()
+
+    @query
+    def money() -> int:
+        return balance
+
+    @update
+    async def change(amount: int) -> int:
+        nonlocal balance
+        balance += amount
+        await counted(str(amount))
+        if not balance:
+            empty.set()
+        return balance
+
+    @change.check
+    def _(amount: int) -> None:
+        if balance + amount < 0:
+            raise UpdateRefused(f"there are only {balance}")
+
+    await empty.wait()
+    await all_updates_done()
+    return balance
 
 
 @workflow("carry")

@@ -127,7 +127,7 @@ def _summary(described: Object, waits: list[Object], operate: bool) -> str:
         return f"execution {id!r} waits and begins{when}; call {STATUS_TOOL} with this execution_id to come back to it"
     waiting = f" and waits for {', '.join(_in_words(wait) for wait in waits)}" if waits else ""
     parts = [f"execution {id!r} is RUNNING{waiting}; call {STATUS_TOOL} with this execution_id to come back to it"]
-    if any(wait["kind"] == "signal" for wait in waits):
+    if any(wait["kind"] == "signal" and ":" not in wait["name"] for wait in waits):
         parts.append(_way_to_signal(id, operate))
     return "; ".join(parts)
 
@@ -155,6 +155,8 @@ def _way_to_signal(id: str, operate: bool) -> str:
 
 def _in_words(wait: Object) -> str:
     words = f"{wait['kind']} {wait['name']!r}" if wait["name"] else str(wait["kind"])
+    if wait["name"] == ":update":  # what waits for updates has no name that anybody could send
+        words = "updates"
     if wait["status"] == "RETRYING":
         words += f" (attempt {wait['attempt']} failed, {wait.get('last_error', 'no error is known')})"
     if "until" in wait:
