@@ -38,5 +38,5 @@ def test_an_execution_is_asked_and_updated_by_the_keyboard(site: Site, open_page
     dialog.get_by_role("button", name="Ask", exact=True).click()
     expect(answer).to_contain_text("tea")
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
-    dialog.get_by_role("button", name="Close").click()
+    page.keyboard.press("Escape")
     expect(page.get_by_role("button", name="update add")).to_be_visible()

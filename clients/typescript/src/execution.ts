@@ -259,8 +259,9 @@ export class Execution {
     const body = { payload, update_id: id, wait: share(), ...(options.start && { start: options.start }) };
     const path = `${this.#path}/updates/${segment(name, "an update name")}`;
     let state = (await this.#calls.send<UpdateState>("POST", path, { body })).body as UpdateState;
-    while (state.status === "pending") {
+    for (let pause = 0.02; state.status === "pending"; pause = Math.min(1, pause * 1.5)) {
       if (Date.now() >= end) throw new StillRunning(this.executionId, options.timeout ?? 0);
+      await sleep(pause); // the server answers early while many wait
       state = await this.updateState(id, share());
     }
     if (state.status === "succeeded") return state.result as T;

@@ -75,11 +75,15 @@ class AsyncUpdateCalls:
             body["start"] = start.body()
         path = f"{self._path}/updates/{segment(name, 'name')}"
         state = (await (await self._home()).send("POST", path, shapes.Update, body)).body
+        pause = 0.02
         while state["status"] == "pending":
             if time.monotonic() >= end:
                 raise TimeoutError(
                     f"update {id!r} of execution {self.execution_id!r} has no answer after {timeout:g} s"
                 )
+            # The server answers early while many wait.
+            await (await self._home()).pause(self.execution_id, min(pause, max(0.0, end - time.monotonic())))
+            pause = min(1.0, pause * 1.5)
             state = await self.update_state(id, _share(end))
         return answered(state, type)
 

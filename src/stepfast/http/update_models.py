@@ -48,7 +48,10 @@ class UpdateRequest(Asked):
     payload: Json = None
     update_id: ExecutionId | None = Field(None, description="makes the call repeatable; made up when left out")
     wait: float = Field(
-        5.0, ge=0, le=MOST_WAIT_SECONDS, description="seconds to wait for the answer; then 202, and ask again by the id"
+        5.0,
+        ge=0,
+        le=MOST_WAIT_SECONDS,
+        description="the most seconds to wait for the answer; then 202: ask again by its id",
     )
     start: StartWithRequest | None = Field(None, description="what to start if no execution has this id")
 
