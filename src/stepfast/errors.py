@@ -63,7 +63,7 @@ These classes stand outside the tree on purpose. User code never needs to catch 
 | OwnerAway | local.owner_client | The request waits for another owner of the file. |
 | ContinueAsNew | language.continuing | It ends a run of a workflow, so `except Exception` must not catch it. |
 | Closed | replay.loop | It ends discarded workflow code, so `except Exception` must not catch it. |
-| Overdue | engine.deadline | It ends a query that takes too long, so `except Exception` must not catch it. |
+| TookTooLong | engine.deadline | It ends a query that takes too long, so `except Exception` must not catch it. |
 | SandboxEnded | simulator.invocation | It ends a simulated sandbox, so `except Exception` must not catch it. |
 | TimedOut | simulator.invocation | It ends a sandbox at Lambda's timeout. It is a SandboxEnded. |
 | Died | testing.points | It ends a simulated process, so `except Exception` must not catch it. |

@@ -45,9 +45,9 @@ PAGES = (
         {
             "stepfast.language.steps.Step": ("options",),
             "stepfast.language.steps.StepDecorator": (),
-            "stepfast.language.handlers.Query": (),
+            "stepfast.language.handlers.QueryFunction": (),
             "stepfast.language.handlers.QueryDecorator": (),
-            "stepfast.language.handlers.Update": ("check",),
+            "stepfast.language.handlers.UpdateFunction": ("check",),
             "stepfast.language.handlers.UpdateDecorator": (),
             "stepfast.language.limits.LabelKey": (),
             "stepfast.language.steps.LimitedStepDecorator": (),

@@ -10,7 +10,7 @@ from typing import Any
 from stepfast.client import shapes
 from stepfast.client.answers import Object
 from stepfast.client.async_calls import AsyncCalls
-from stepfast.client.update_answers import StartIf, answer_of, answered
+from stepfast.client.update_answers import StartIf, answer_of, answered, start_body
 from stepfast.client.update_calls import _share
 from stepfast.client.values import plain, segment
 
@@ -29,7 +29,7 @@ class AsyncUpdateCalls:
 
         Raises ExecutionNotFound.
         """
-        return await (await self._home()).get(f"{self._path}/handlers", shapes.Handlers)
+        return await (await self._home()).get(f"{self._path}/handlers", shapes.HandlersShape)
 
     async def query(self, name: str, payload: Any = None, *, type: Any = None) -> Any:
         """Asks a `@query` function of the workflow, and returns its answer. It changes nothing.
@@ -42,7 +42,9 @@ class AsyncUpdateCalls:
         """
         body = {"payload": plain(payload, "payload")}
         path = f"{self._path}/queries/{segment(name, 'name')}"
-        return answer_of((await (await self._home()).send("POST", path, shapes.QueryAnswer, body)).body["answer"], type)
+        return answer_of(
+            (await (await self._home()).send("POST", path, shapes.QueryAnswerShape, body)).body["answer"], type
+        )
 
     async def update(
         self,
@@ -72,9 +74,9 @@ class AsyncUpdateCalls:
         end = math.inf if timeout is None else time.monotonic() + timeout
         body: Object = {"payload": plain(payload, "payload"), "update_id": id, "wait": _share(end)}
         if start is not None:
-            body["start"] = start.body()
+            body["start"] = start_body(start)
         path = f"{self._path}/updates/{segment(name, 'name')}"
-        state = (await (await self._home()).send("POST", path, shapes.Update, body)).body
+        state = (await (await self._home()).send("POST", path, shapes.UpdateShape, body)).body
         pause = 0.02
         while state["status"] == "pending":
             if time.monotonic() >= end:
@@ -96,4 +98,4 @@ class AsyncUpdateCalls:
         Raises ExecutionNotFound and UpdateNotFound.
         """
         path = f"{self._path}/updates/{segment(update_id, 'update_id')}"
-        return (await (await self._home()).send("GET", path, shapes.Update, query={"wait": wait})).body
+        return (await (await self._home()).send("GET", path, shapes.UpdateShape, query={"wait": wait})).body

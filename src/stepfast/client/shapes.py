@@ -73,16 +73,16 @@ class StartedBatch(TypedDict):
     outcomes: list[StartOutcome]
 
 
-class Handlers(TypedDict):
+class HandlersShape(TypedDict):
     queries: list[str]
     updates: list[str]
 
 
-class QueryAnswer(TypedDict):
+class QueryAnswerShape(TypedDict):
     answer: Any
 
 
-class Update(TypedDict):
+class UpdateShape(TypedDict):
     execution_id: str
     update_id: str
     name: str

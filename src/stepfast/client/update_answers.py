@@ -16,16 +16,20 @@ from stepfast.update_errors import UpdateFailed, UpdateRefused
 class StartIf:
     """An update starts this if no execution has its id. One that is there keeps its own input.
 
-    workflow: the workflow, or its name. inputs: its input, a model or plain JSON values. labels: names and values.
+    workflow: the workflow, or its name.
+    inputs: its input, a model or plain JSON values.
+    labels: at most 20 names and values, to find the execution by.
     """
 
     workflow: Any
     inputs: Any = None
     labels: Mapping[str, str] = field(default_factory=dict)
 
-    def body(self) -> dict[str, Any]:
-        name = self.workflow if isinstance(self.workflow, str) else self.workflow.name
-        return {"workflow": name, "input": plain(self.inputs, "inputs"), "labels": dict(self.labels)}
+
+def start_body(start: StartIf) -> dict[str, Any]:
+    """What is sent of it."""
+    name = start.workflow if isinstance(start.workflow, str) else start.workflow.name
+    return {"workflow": name, "input": plain(start.inputs, "inputs"), "labels": dict(start.labels)}
 
 
 def answer_of(value: Any, type: Any) -> Any:

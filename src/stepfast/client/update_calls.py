@@ -10,7 +10,7 @@ from typing import Any
 from stepfast.client import shapes
 from stepfast.client.answers import Object
 from stepfast.client.calls import Calls
-from stepfast.client.update_answers import StartIf, answer_of, answered
+from stepfast.client.update_answers import StartIf, answer_of, answered, start_body
 from stepfast.client.values import plain, segment
 
 WAIT_SECONDS = 5.0
@@ -31,7 +31,7 @@ class UpdateCalls:
 
         Raises ExecutionNotFound.
         """
-        return self._home().get(f"{self._path}/handlers", shapes.Handlers)
+        return self._home().get(f"{self._path}/handlers", shapes.HandlersShape)
 
     def query(self, name: str, payload: Any = None, *, type: Any = None) -> Any:
         """Asks a `@query` function of the workflow, and returns its answer. It changes nothing.
@@ -44,7 +44,7 @@ class UpdateCalls:
         """
         body = {"payload": plain(payload, "payload")}
         path = f"{self._path}/queries/{segment(name, 'name')}"
-        return answer_of(self._home().send("POST", path, shapes.QueryAnswer, body).body["answer"], type)
+        return answer_of(self._home().send("POST", path, shapes.QueryAnswerShape, body).body["answer"], type)
 
     def update(
         self,
@@ -74,9 +74,9 @@ class UpdateCalls:
         end = math.inf if timeout is None else time.monotonic() + timeout
         body: Object = {"payload": plain(payload, "payload"), "update_id": id, "wait": _share(end)}
         if start is not None:
-            body["start"] = start.body()
+            body["start"] = start_body(start)
         path = f"{self._path}/updates/{segment(name, 'name')}"
-        state = self._home().send("POST", path, shapes.Update, body).body
+        state = self._home().send("POST", path, shapes.UpdateShape, body).body
         pause = 0.02
         while state["status"] == "pending":
             if time.monotonic() >= end:
@@ -98,7 +98,7 @@ class UpdateCalls:
         Raises ExecutionNotFound and UpdateNotFound.
         """
         path = f"{self._path}/updates/{segment(update_id, 'update_id')}"
-        return self._home().send("GET", path, shapes.Update, query={"wait": wait}).body
+        return self._home().send("GET", path, shapes.UpdateShape, query={"wait": wait}).body
 
 
 def _share(end: float) -> float:

@@ -6,7 +6,7 @@ from stepfast.engine.ports import Clock, Store
 from stepfast.errors import StepFailed
 from stepfast.model import Execution, Failure, Record
 from stepfast.replay.failures import describe_error
-from stepfast.replay.handlers import Answer, command_of
+from stepfast.replay.handlers import UpdateAnswer, command_of
 from stepfast.replay.replay import Replay
 
 
@@ -30,7 +30,7 @@ def owes_answers(replay: Replay) -> bool:
     return any(command_of(id) not in replay.records for id in replay.handlers.answers)
 
 
-def record_of(answer: Answer, generation: int, now: float) -> Record:
+def record_of(answer: UpdateAnswer, generation: int, now: float) -> Record:
     """The record of an answer, as it is stored."""
     arrival, error = answer.arrival, answer.error
     return Record(

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Overdue(BaseException):
+class TookTooLong(BaseException):
     """Raised in code that has taken too long. A BaseException, so that `except Exception` does not catch it."""
 
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """Raises Overdue in the block once it has taken this long, at the next instruction of Python code.
+    """Raises TookTooLong in the block once it has taken this long, at the next instruction of Python code.
 
     PyThreadState_SetAsyncExc is CPython's own (docs.python.org/3/c-api/init.html). A call into C is not interrupted.
     """
@@ -23,7 +23,7 @@ def deadline(seconds: float) -> Iterator[None]:
     def interrupt() -> None:
         with lock:
             if not over:
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(Overdue))
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(TookTooLong))
 
     timer = threading.Timer(seconds, interrupt)
     timer.daemon = True

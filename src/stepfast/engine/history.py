@@ -73,8 +73,8 @@ def signal_events(signals: Iterable[Signal], not_taken: Mapping[str, str]) -> It
     for signal in signals:
         if signal.name == UPDATES:
             arrival = json.loads(signal.payload)
-            told = {"update_id": arrival["id"], "name": arrival["name"], "payload": arrival["payload"]}
-            yield Event(signal.received_at, "update-received", None, told)
+            details = {"update_id": arrival["id"], "name": arrival["name"], "payload": arrival["payload"]}
+            yield Event(signal.received_at, "update-received", None, details)
             continue
         details = {"signal_id": signal.signal_id, "name": signal.name, "payload": json.loads(signal.payload)}
         if signal.signal_id in not_taken:

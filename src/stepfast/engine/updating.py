@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from stepfast.engine.arguments import check_id, json_text
-from stepfast.engine.deadline import Overdue, deadline
+from stepfast.engine.deadline import TookTooLong, deadline
 from stepfast.engine.ports import Clock, Store
 from stepfast.engine.queries import ReadOperations
 from stepfast.engine.starting import Starting
@@ -292,7 +292,7 @@ def _asked(replay: Replay, function: Any, who: str) -> Any:
     try:
         with deadline(QUERY_SECONDS):
             return replay.handlers.from_outside(function)
-    except Overdue:
+    except TookTooLong:
         raise QueryFailed(f"{who} took longer than {QUERY_SECONDS:g} seconds", "TimeoutError") from None
     except Closed:
         raise QueryFailed(f"{who} needs a workflow that runs", "Closed") from None

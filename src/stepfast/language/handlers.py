@@ -23,8 +23,8 @@ class _Handler(Generic[P]):
     """A function of at most one argument, with a name by which others call it."""
 
     def __init__(self, function: Callable[P, Any], name: str | None, kind: str) -> None:
-        found = getattr(function, "__name__", "") if name is None else name
-        self.name, self.kind = name_of(found, kind), kind
+        own_name = getattr(function, "__name__", "") if name is None else name
+        self.name, self.kind = name_of(own_name, kind), kind
         self.function = function
         self.__name__, self.__doc__ = self.name, function.__doc__
         self._parameter = _only_parameter(function, f"{kind} {self.name!r}")
@@ -52,7 +52,7 @@ class _Handler(Generic[P]):
         return function() if self._parameter is None else function(value)
 
 
-class Query(_Handler[P], Generic[P, R_co]):
+class QueryFunction(_Handler[P], Generic[P, R_co]):
     """A function with `@query`. It is called as before."""
 
     function: Callable[P, R_co]
@@ -69,7 +69,7 @@ class Query(_Handler[P], Generic[P, R_co]):
         return self.function(*args, **kwargs)
 
 
-class Update(_Handler[P], Generic[P, R_co]):
+class UpdateFunction(_Handler[P], Generic[P, R_co]):
     """A function with `@update`. It is called as before.
 
     checks: the function of `@….check`, or None.
@@ -87,7 +87,7 @@ class Update(_Handler[P], Generic[P, R_co]):
         """Makes a function the check of the update: it takes the same argument, and raises UpdateRefused to refuse it.
 
         It runs before the update is stored, and again before the update runs. It only looks: it must neither change
-        anything nor ask for a step.
+        anything nor ask for a step. `function` is a plain `def`. Raises DefinitionError for any other.
         """
         if inspect.iscoroutinefunction(function):
             raise DefinitionError(f"the check of update {self.name!r} only looks: write it with `def`")
@@ -100,19 +100,23 @@ class Update(_Handler[P], Generic[P, R_co]):
         return self.function(*args, **kwargs)
 
 
-Handler = Query[..., Any] | Update[..., Any]
+AskedFunction = QueryFunction[..., Any] | UpdateFunction[..., Any]
 
 
 class QueryDecorator(Protocol):
-    def __call__(self, function: Callable[P, R], /) -> Query[P, R]: ...
+    """The decorator that `@query(name=...)` returns."""
+
+    def __call__(self, function: Callable[P, R], /) -> QueryFunction[P, R]: ...
 
 
 class UpdateDecorator(Protocol):
-    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Update[P, R]: ...
+    """The decorator that `@update(name=...)` returns."""
+
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> UpdateFunction[P, R]: ...
 
 
 @overload
-def query(function: Callable[P, R], /) -> Query[P, R]: ...
+def query(function: Callable[P, R], /) -> QueryFunction[P, R]: ...
 @overload
 def query(*, name: str) -> QueryDecorator: ...
 def query(function: Any = None, /, *, name: str | None = None) -> Any:
@@ -122,18 +126,19 @@ def query(function: Any = None, /, *, name: str | None = None) -> Any:
     that is recorded. The answer is computed by a replay, so it is also given for an execution that has ended. It
     changes nothing: a call of a step, a sleep, a new task and anything else that the execution would record is refused.
 
+    function: the function, where the decorator is used without parentheses.
     name: 1 to 64 of A-Z a-z 0-9 . _ -; the name of the function by default. A later function of the same name takes the
     place of an earlier one.
 
     Raises DefinitionError for a function that cannot be a query.
     """
     if function is None:
-        return lambda named: _registered(Query(named, name))
-    return _registered(Query(function, name))
+        return lambda named: _registered(QueryFunction(named, name))
+    return _registered(QueryFunction(function, name))
 
 
 @overload
-def update(function: Callable[P, Coroutine[Any, Any, R]], /) -> Update[P, R]: ...
+def update(function: Callable[P, Coroutine[Any, Any, R]], /) -> UpdateFunction[P, R]: ...
 @overload
 def update(*, name: str) -> UpdateDecorator: ...
 def update(function: Any = None, /, *, name: str | None = None) -> Any:
@@ -143,6 +148,7 @@ def update(function: Any = None, /, *, name: str | None = None) -> Any:
     and wake the workflow by an asyncio.Event. Its sender gets what it returns, or the exception that it raises, which
     does not fail the execution. Updates begin in the order of their arrival, each once, and may run at the same time.
 
+    function: the function, where the decorator is used without parentheses.
     name: 1 to 64 of A-Z a-z 0-9 . _ -; the name of the function by default. A later function of the same name takes the
     place of an earlier one.
 
@@ -150,8 +156,8 @@ def update(function: Any = None, /, *, name: str | None = None) -> Any:
     error: `await all_updates_done()` before. Raises DefinitionError for a function that cannot be an update.
     """
     if function is None:
-        return lambda named: _registered(Update(named, name))
-    return _registered(Update(function, name))
+        return lambda named: _registered(UpdateFunction(named, name))
+    return _registered(UpdateFunction(function, name))
 
 
 async def all_updates_done() -> None:

@@ -14,7 +14,7 @@ from pydantic import JsonValue
 
 from stepfast.errors import ForbiddenInWorkflow
 from stepfast.frames import calls
-from stepfast.language.handlers import Handler, Query, Update
+from stepfast.language.handlers import AskedFunction, QueryFunction, UpdateFunction
 from stepfast.language.workflow_loop import CommandLoop
 from stepfast.replay.tasks import WorkflowTask
 from stepfast.update_errors import NoSuchHandler
@@ -41,7 +41,7 @@ def is_of_update(command_id: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class UpdateArrival:
     """An update as its signal brings it. payload: parsed JSON."""
 
     id: str
@@ -54,17 +54,17 @@ class Arrival:
         return json.dumps(self.payload, ensure_ascii=False)
 
 
-ARRIVAL = Codec(Arrival, "update")
+ARRIVAL = Codec(UpdateArrival, "update")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class UpdateAnswer:
     """How an update has ended in this replay: with a result as JSON text, or with an error.
 
     began_at, ended_at: by the clock of the replay, so each is the same in every replay.
     """
 
-    arrival: Arrival
+    arrival: UpdateArrival
     began_at: float
     ended_at: float
     result: str | None = None
@@ -80,17 +80,17 @@ class Handlers:
 
     def __init__(self, loop: CommandLoop) -> None:
         self._loop = loop
-        self.queries: dict[str, Query[..., Any]] = {}
-        self.updates: dict[str, Update[..., Any]] = {}
+        self.queries: dict[str, QueryFunction[..., Any]] = {}
+        self.updates: dict[str, UpdateFunction[..., Any]] = {}
         self.running: dict[str, WorkflowTask] = {}
-        self.answers: dict[str, Answer] = {}
+        self.answers: dict[str, UpdateAnswer] = {}
         self.only_looks: str | None = None
         self._taker: WorkflowTask | None = None
         self._over = False
 
-    def add(self, handler: Handler) -> None:
+    def add(self, handler: AskedFunction) -> None:
         """Registers a query or an update. The first update begins the task that takes them."""
-        if isinstance(handler, Query):
+        if isinstance(handler, QueryFunction):
             self.queries[handler.name] = handler
             return
         self.updates[handler.name] = handler
@@ -112,11 +112,11 @@ class Handlers:
     async def _take(self) -> None:
         """Begins updates in the order in which they have arrived."""
         while True:
-            arrival: Arrival = await self._loop.commands.signal(SIGNAL, ARRIVAL)
+            arrival: UpdateArrival = await self._loop.commands.signal(SIGNAL, ARRIVAL)
             task = self._task(self._run(arrival), command_of(arrival.id))
             self.running[arrival.id] = task
 
-    async def _run(self, arrival: Arrival) -> None:
+    async def _run(self, arrival: UpdateArrival) -> None:
         began_at, text = self._loop.clock, arrival.text
         result: str | None = None
         error: BaseException | None = None
@@ -133,7 +133,7 @@ class Handlers:
         finally:
             self.running.pop(arrival.id, None)
         if not self._over:
-            self.answers[arrival.id] = Answer(arrival, began_at, self._loop.clock, result, error)
+            self.answers[arrival.id] = UpdateAnswer(arrival, began_at, self._loop.clock, result, error)
 
     def _task(self, coroutine: Any, path: str) -> WorkflowTask:
         task = WorkflowTask(coroutine, self._loop.number(), path, None, self._loop, contextvars.Context())  # type: ignore[arg-type]

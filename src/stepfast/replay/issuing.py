@@ -12,7 +12,7 @@ from typing import Any
 
 from stepfast.errors import FailsExecution, ForbiddenInWorkflow, NonDeterministic
 from stepfast.language.calls import CommandCall
-from stepfast.language.handlers import Handler
+from stepfast.language.handlers import AskedFunction
 from stepfast.language.logger import LogLines
 from stepfast.language.steps import Step
 from stepfast.language.workflow_loop import outside_of_block, path_of_block
@@ -137,7 +137,7 @@ class Issuing:
     def log(self, record: LogRecord) -> None:
         self.lines.add(record, self._follows)
 
-    def register(self, handler: Handler) -> None:
+    def register(self, handler: AskedFunction) -> None:
         if not self.closed:
             self.handlers.add(handler)
 

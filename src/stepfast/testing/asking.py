@@ -87,9 +87,9 @@ class Asking(Steering[S]):
     ) -> Any:
         """Sends an update, and runs until it is answered: `send_update`, then `answer`. Returns its result.
 
-        execution, name, payload, update_id, start: as of `send_update`. type: as of `answer`.
+        `execution`, `name`, `payload`, `update_id` and `start` are those of `send_update`, `type` that of `answer`.
 
-        Raises what these two raise.
+        Raises the errors of both.
         """
         return self.answer(
             execution, self.send_update(execution, name, payload, update_id=update_id, start=start), type=type

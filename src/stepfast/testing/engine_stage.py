@@ -12,7 +12,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
-from stepfast.client.update_answers import StartIf
+from stepfast.client.update_answers import StartIf, start_body
 from stepfast.engine.operations import Operations
 from stepfast.engine.repairing import repair_of
 from stepfast.engine.updating import StartWith
@@ -165,7 +165,7 @@ class EngineStage:
         return json.loads(finished(self.operations.query(execution_id, name, payload)))
 
     def update(self, execution_id: str, name: str, payload: Any, update_id: str, start: StartIf | None) -> None:
-        begins = None if start is None else StartWith(**start.body())
+        begins = None if start is None else StartWith(**start_body(start))
         finished(self.operations.update(execution_id, name, payload, update_id, 0.0, begins))
 
     def update_state(self, execution_id: str, update_id: str) -> Mapping[str, Any]:

@@ -17,7 +17,10 @@ from tests.waiting import until
 pytestmark = pytest.mark.slow
 
 ADA = {"input": {"name": "Ada"}, "wait_seconds": 60}
-OPERATOR_TOOLS = {"stepfast_list", "stepfast_show", "stepfast_resume", "stepfast_signal"}
+OPERATOR_TOOLS = {
+    *("stepfast_list", "stepfast_show", "stepfast_resume", "stepfast_signal"),
+    *("stepfast_query", "stepfast_update"),
+}
 
 
 @pytest.mark.parametrize(
@@ -183,6 +186,14 @@ def test_operator_tools_are_there_only_when_asked_for(talk: Talk) -> None:
             "stepfast_signal", {"execution_id": id, "name": "decision", "payload": "perhaps"}
         )
         assert wrong.is_error, "the workflow waits for a bool"
+        about = (await client.call_tool("stepfast_query", {"execution_id": id})).structured_content
+        assert (about["queries"], about["updates"]) == (["remarks"], ["remark"])
+        remark = {"execution_id": id, "name": "remark", "payload": "why?"}
+        for _ in range(2):
+            remarked = await client.call_tool("stepfast_update", {**remark, "update_id": "remark-1"})
+            assert remarked.structured_content["result"] == 1, text_of(remarked)
+        asked = await client.call_tool("stepfast_query", {"execution_id": id, "name": "remarks"})
+        assert asked.structured_content["answer"] == ["why?"]
         sent = await client.call_tool("stepfast_signal", {"execution_id": id, "name": "decision", "payload": False})
         assert not sent.is_error, text_of(sent)
         ended = await client.call_tool("stepfast_execution", {"execution_id": id, "wait_seconds": 60})

@@ -6,7 +6,7 @@ import threading
 
 from pydantic import BaseModel
 
-from stepfast import Retry, child, signal, step, workflow
+from stepfast import Retry, child, query, signal, step, update, workflow
 
 paid = threading.Event()
 """Set: the step `charge` succeeds."""
@@ -45,6 +45,17 @@ async def billing(cents: int) -> str:
 
 @workflow("approval")
 async def approval() -> str:
+    said: list[str] = []
+
+    @query
+    def remarks() -> list[str]:
+        return said
+
+    @update
+    async def remark(text: str) -> int:
+        said.append(text)
+        return len(said)
+
     return "approved" if await signal("decision", bool) else "declined"
 
 

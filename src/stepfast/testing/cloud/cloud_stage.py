@@ -16,7 +16,7 @@ from stepfast.backends.dynamodb.api_keys import SCOPES, ApiKeys
 from stepfast.backends.dynamodb.store import DynamoStore
 from stepfast.client.problems import error_of
 from stepfast.client.replies import Reply
-from stepfast.client.update_answers import StartIf
+from stepfast.client.update_answers import StartIf, start_body
 from stepfast.deployment.plan import Plan
 from stepfast.engine.messages import Message
 from stepfast.language.registry import Registry
@@ -149,7 +149,7 @@ class CloudStage:
 
     def update(self, execution_id: str, name: str, payload: Any, update_id: str, start: StartIf | None) -> None:
         body = {"payload": payload, "update_id": update_id, "wait": 0}
-        body |= {} if start is None else {"start": start.body()}
+        body |= {} if start is None else {"start": start_body(start)}
         self._post(f"/v1/executions/{execution_id}/updates/{name}", body)
 
     def update_state(self, execution_id: str, update_id: str) -> Mapping[str, Any]:
