@@ -29,7 +29,7 @@ from stepfast.errors import GiveUp, RetryAfter, StepTimeout, Unavailable
 from stepfast.language.limits import Gate
 from stepfast.language.retry import Retry, decide
 from stepfast.language.steps import Step
-from stepfast.model import Execution, Record
+from stepfast.model import Record
 from stepfast.replay.commands import Command
 
 log = logging.getLogger("stepfast.gates")
@@ -40,8 +40,6 @@ LONGEST_HORIZON = 120.0
 """Seconds ahead for which a ramp hands out moments."""
 NEAR_SECONDS = 30.0
 """A probe whose time is further away stays in the line: the gate may be opened by hand before that time."""
-LATE_END_SECONDS = 10.0
-"""Seconds within which a failure is written that is about to be."""
 HELD_SECONDS = 1.0
 """Seconds until a step whose failure a gate has held comes to the gate again, to stand in its line."""
 
@@ -244,7 +242,7 @@ class GateKeeper:
     async def _resume(self, failed: Sequence[FailedBehind]) -> list[FailedBehind]:
         """Redrives executions that failed before the gate closed; of those that have gone on since, nothing comes.
 
-        Gives those that have not ended yet.
+        Gives those that have not ended yet: whoever ends them looks at the gate (late_failures.py).
         """
         late = list[FailedBehind]()
         for entry in failed:
@@ -257,21 +255,6 @@ class GateKeeper:
                 message = Message("park", entry.execution_id, BY_GATE, entry.generation, run=execution.run)
                 await self._queue.send([(message, None)])
         return late
-
-    async def before_end(self, wants: Sequence[Want], execution: Execution) -> None:
-        """Has an execution brought back whose failure is about to be written, if its gate has opened since.
-
-        wants: of the step that has failed. Safe to repeat: a message that finds the execution RUNNING does nothing.
-        """
-        for want in wants:
-            if want.limit.gate is None:
-                continue
-            state = state_in((await self._store.limits.read(_pass(want).id)).gate)
-            mine = (execution.execution_id, execution.generation)
-            if mine in [(entry.execution_id, entry.generation) for entry in gates.to_resume(state)]:
-                message = Message("park", execution.execution_id, BY_GATE, execution.generation, run=execution.run)
-                await self._queue.send([(message, self._clock.now() + LATE_END_SECONDS)])
-                return
 
     async def _write(self, held: GatePass, item: LimitItem, state: GateState) -> bool:
         return await write_state(self._store, item, state, held.gate, self._clock.now())

@@ -81,7 +81,8 @@ class GateState:
         if self.status == "RAMPING":
             return max(self.moment, self.since) + 31 * gate.probe + 86400.0
         times = [time for held in self.failures.values() for time in held]
-        return max(times, default=self.since) + gate.window
+        late = 86400.0 if to_resume(self) else 0.0  # Those may end any time later.
+        return max(times, default=self.since) + gate.window + late
 
 
 EMPTY = GateState()
@@ -223,7 +224,8 @@ def failed(
     if len(recent[cause]) >= gate.failures:
         return _closed(state, cause, now, now + gate.probe), True
     if final is not None:
-        known = (*(entry for entry in known if entry.execution_id != final.execution_id), final)[-MOST_FAILED:]
+        same = (final.execution_id, final.step)
+        known = (*(entry for entry in known if (entry.execution_id, entry.step) != same), final)[-MOST_FAILED:]
     newest = dict(list(recent.items())[-MOST_CAUSES:])
     return replace(state, failures=newest, failed=known), False
 
@@ -231,7 +233,8 @@ def failed(
 def _closed(
     state: GateState, cause: str, now: float, next_probe: float | None, by: str = "", why: str = ""
 ) -> GateState:
-    return GateState("CLOSED", now, cause, by, why, {}, state.failed, next_probe)
+    failed = tuple(replace(entry, late=False) for entry in state.failed)  # The next ramp looks at all of them.
+    return GateState("CLOSED", now, cause, by, why, {}, failed, next_probe)
 
 
 def succeeded(state: GateState, gate: Gate, step: str, now: float) -> GateState:
