@@ -4,6 +4,7 @@ StepfastError
 ├── Refused                 the caller's mistake; nothing was written
 │   ├── InvalidRequest
 │   ├── UnknownWorkflow
+│   ├── UnknownName         of a limit, a gate or a schedule
 │   ├── ExecutionNotFound
 │   ├── ExecutionConflict
 │   ├── ExecutionDeleted    never leaves the engine
@@ -77,7 +78,8 @@ __all__ = [
     "FailsExecution", "FailsStep", "ForbiddenInWorkflow", "GiveUp", "InvalidRequest", "LimitKeyFailed", "MapFailed",
     "Misconfigured", "NeverAwaited", "NonDeterministic", "NotStorable", "Refused", "RetryAfter", "StartupError",
     "StepCancelled", "StepFailed", "StepInterrupted", "StepNotDeployed", "StepTimeout", "StepfastError",
-    "TooManyLevels", "TooManySignals", "Unavailable", "UnknownWorkflow", "WorkflowNotDeployed", "WrongStatus",
+    "TooManyLevels", "TooManySignals", "Unavailable", "UnknownName", "UnknownWorkflow",
+    "WorkflowNotDeployed", "WrongStatus",
 ]  # fmt: skip
 
 PROBLEM_URN = "urn:stepfast:problem:"
@@ -116,6 +118,10 @@ class InvalidRequest(Refused):
 
 class UnknownWorkflow(Refused):
     """No workflow of this name is deployed."""
+
+
+class UnknownName(Refused):
+    """No limit, gate or schedule of this name is deployed."""
 
 
 class ExecutionNotFound(Refused):

@@ -145,7 +145,25 @@ def test_numbers_that_make_no_sense_are_refused(api: Asked, body: dict[str, Any]
 
 def test_a_kind_of_number_that_the_code_does_not_have_is_refused(api: Asked) -> None:
     assert "the code decides" in api("PUT", "/v1/limits/pdf", {"concurrency": 3}, status=422)["detail"]
-    assert "there are: pace, pdf, slots" in api("GET", "/v1/limits/other", status=422)["detail"]
+    assert "there are: pace, pdf, slots" in api("GET", "/v1/limits/other", status=404)["detail"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/v1/limits/gone", None),
+        ("PUT", "/v1/limits/gone", {"rate": 1}),
+        ("DELETE", "/v1/limits/gone", None),
+        ("GET", "/v1/gates?name=gone", None),
+        ("POST", "/v1/gates/gone/close", {}),
+        ("POST", "/v1/gates/gone/open", {}),
+        ("POST", "/v1/gates/slots/open", {}),
+    ],
+)
+def test_a_name_that_nothing_has_is_not_found(api: Asked, method: str, path: str, body: Any) -> None:
+    refused = api(method, path, body, status=404)
+    assert refused["type"].endswith(":unknown-name")
+    assert "there are: " in refused["detail"]
 
 
 @pytest.mark.parametrize("cursor", ["x", "%7C", "99%7C", "-1%7Ca", "1"])
@@ -167,7 +185,7 @@ def test_a_gate_is_closed_and_opened_by_hand(api: Asked) -> None:
     assert [(step["execution_id"], step["command"]) for step in gate["first"]] == [(waiting.execution_id, "render")]
     assert api("POST", "/v1/gates/pdf/open", {"key": "customer 1"})["status"] == "RAMPING"
     assert api.env.run_until(waiting).result == 1
-    assert "slots" in api("POST", "/v1/gates/slots/close", {}, status=422)["detail"]
+    assert "slots" in api("POST", "/v1/gates/slots/close", {}, status=404)["detail"]
 
 
 def test_the_next_probe_of_a_gate_that_is_opened_by_hand_does_not_wait_for_its_time(api: Asked) -> None:

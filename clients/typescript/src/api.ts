@@ -4511,7 +4511,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description this can be no limit's name */
+            /** @description no step has a limit of this name, or that limit has no gate */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4592,7 +4592,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description this can be no limit's name */
+            /** @description no step has a limit of this name, or that limit has no gate */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4678,7 +4678,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description this can be no limit's name */
+            /** @description no step has a limit of this name, or that limit has no gate */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4759,7 +4759,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description this can be no limit's name */
+            /** @description no step has a limit of this name, or that limit has no gate */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4858,7 +4858,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description this can be no limit's name */
+            /** @description no step has a limit of this name, or that limit has no gate */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4944,7 +4944,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description this can be no schedule's name */
+            /** @description the settings have no schedule of this name */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5025,7 +5025,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description this can be no schedule's name */
+            /** @description the settings have no schedule of this name */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5111,7 +5111,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description this can be no schedule's name */
+            /** @description the settings have no schedule of this name */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5192,7 +5192,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description this can be no schedule's name, or its workflow is not deployed */
+            /** @description the settings have no schedule of this name, or its workflow is not deployed */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5291,7 +5291,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description this can be no schedule's name, or its workflow is not deployed */
+            /** @description the settings have no schedule of this name, or its workflow is not deployed */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5900,6 +5900,15 @@ export interface operations {
             };
             /** @description the API key lacks the scope; without keys: not from this machine */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description no step has a limit of this name, or that limit has no gate */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
