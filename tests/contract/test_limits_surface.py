@@ -258,3 +258,47 @@ def test_a_step_that_waits_for_its_moment_says_when_it_begins_at_the_latest(api:
     found = waits(api, run)
     assert [(wait["waits_for"], wait["limit"]) for wait in found] == [("rate", "pace")] * 2
     assert all(wait["next_at"] is not None for wait in found)
+
+
+def waited(run: Any) -> list[dict[str, Any]]:
+    """What its steps have waited for, without the times that differ between homes."""
+    return [dict(event.details) for event in run.history if event.type == "step-waited"]
+
+
+def test_the_history_says_for_what_a_step_has_waited_and_how_long(api: Asked) -> None:
+    run = api.env.start(holding, 5)
+    api.env.run_until(run)
+    found = waited(run)
+    assert [(wait["waited_for"], wait["limit"], wait["key"]) for wait in found] == [("slot", "slots", "")] * 3
+    assert [round((wait["until_at"] - wait["since_at"]) / 60) for wait in found] == [1, 1, 2]
+    run = api.env.start(paced, 3)
+    api.env.run_until(run)
+    assert [(wait["waited_for"], wait["limit"]) for wait in waited(run)] == [("rate", "pace")] * 2
+    events = api("GET", f"/v1/executions/{run.execution_id}/history")["events"]
+    (first, _) = [event for event in events if event["type"] == "step-waited"]
+    assert first["command"].startswith("tick")
+    assert first["since_at"].endswith("Z") and first["until_at"] == first["at"]
+
+
+def test_the_history_says_who_had_closed_the_gate_at_which_a_step_has_waited(api: Asked) -> None:
+    closed = api("POST", "/v1/gates/pdf/close", {"key": "customer 1", "why": "maintenance"})
+    run = api.env.start(rendering, 1)
+    api.env.advance(timedelta(minutes=10))
+    opened = api("POST", "/v1/gates/pdf/open", {"key": "customer 1", "why": "done"})
+    api.env.run_until(run)
+    events = api("GET", f"/v1/executions/{run.execution_id}/history")["events"]
+    (wait,) = [event for event in events if event["type"] == "step-waited"]
+    assert (wait["waited_for"], wait["limit"], wait["key"]) == ("gate", "pdf", "customer 1")
+    assert (wait["closed_at"], wait["opened_at"]) == (closed["since"], opened["since"])
+    assert (wait["cause"], wait["why"], wait.get("by", "")) == ("by hand", "maintenance", closed["by"])
+    assert wait["since_at"] < wait["opened_at"] <= wait["until_at"]
+
+
+def test_the_history_of_an_outage_has_the_wait_of_the_probe_and_of_the_others(api: Asked) -> None:
+    api.env.outage(render, timedelta(minutes=2))
+    runs = [api.env.start(rendering, number) for number in (1, 3, 5)]
+    api.env.run_until(lambda: all(run.status == "SUCCEEDED" for run in runs))
+    waits = [wait for run in runs for wait in waited(run)]
+    assert {wait["cause"] for wait in waits} == {"ConnectionError in render"}
+    assert any("opened_at" in wait for wait in waits)
+    assert any("opened_at" not in wait for wait in waits)

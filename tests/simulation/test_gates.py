@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stepfast.engine import advancer, chain, gates, late_failures
+from stepfast.engine import advancer, chain, finish, gates, late_failures
 from stepfast.engine.gate_keeper import GateKeeper
 from stepfast.engine.limiting import StepWaits
 from stepfast.engine.ports import Delete
@@ -78,7 +78,7 @@ def an_advance_that_ends_an_execution_late_does_not_look_at_the_gate(patch: Patc
     async def finish_alone(*asked: Any) -> bool:
         with pytest.MonkeyPatch.context() as inner:
             whoever_ends_an_execution_late_does_not_look_at_the_gate(inner)
-            return bool(await advancer.finish(*asked))
+            return bool(await finish.finish(*asked))
 
     patch.setitem(advancer.Advancer._finish.__globals__, "finish_alone", finish_alone)
 

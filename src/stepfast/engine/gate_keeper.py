@@ -95,7 +95,8 @@ class GateKeeper:
                 if any(not entry.late for entry in gates.to_resume(state)):
                     await self.drive(held)  # The worker that has begun the ramp has died.
                 return replace(held, quiet=state == gates.EMPTY)
-            passed = any(_opens(permit, held, state, revision) for permit in message.permits)
+            opens = next((permit for permit in message.permits if _opens(permit, held, state, revision)), None)
+            passed, asked = opens is not None, since if opens is None else opens.asked
             ramps = state.status == "RAMPING" and not passed
             empty = ramps and await self._store.limits.first(held.id) is None
             met = gates.arrive(state, held.gate, name, waiter.lease, now, handed_out=passed, line_empty=empty)
@@ -115,8 +116,9 @@ class GateKeeper:
                 log.info("gate %s: %s is the probe", _named(held.id), name)
             elif state.status == "RAMPING":
                 await self.drive(held)
-                return replace(held, quiet=False, permit=Permit(held.id, revision, now, lease=state.since))
-            return replace(held, quiet=False)
+                opens = opens or Permit(held.id, revision, now, lease=state.since, asked=since)
+                return replace(held, quiet=False, permit=opens, asked=asked, state=state)
+            return replace(held, quiet=False, asked=asked, state=state)
 
     async def waits(self, name: str, passes: Sequence[GatePass], at: float) -> None:
         """Tells the gates that a step has to wait until a moment of a rate: if it is the probe, its place is kept."""
@@ -216,7 +218,7 @@ class GateKeeper:
                 return
             if await self._write(held, item, changed):
                 for waiter, moment in zip(line, moments, strict=False):
-                    permit = Permit(held.id, waiter.revision, moment, lease=state.since)
+                    permit = Permit(held.id, waiter.revision, moment, lease=state.since, asked=waiter.since)
                     await self._queue.send([(replace(waiter.message, permits=(permit,)), moment)])
                     await self._store.limits.leave(held.id, waiter)
 

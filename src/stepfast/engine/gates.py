@@ -53,7 +53,8 @@ class GateState:
     by, why: who closed or opened it by hand. failures: times of the newest failures by cause. failed: executions to
     resume.
     next_probe: before this no probe begins; None until somebody opens the gate. probe: the step that is the probe, from
-    probe_at on, until probe_lease is over. moment: of a ramp, the next moment that is free.
+    probe_at on, until probe_lease is over. moment: of a ramp, the next moment that is free. closed, closed_by,
+    closed_why: of a ramp, when the gate closed before it, and who has closed it by hand.
     """
 
     status: GateStatus = "OPEN"
@@ -68,6 +69,9 @@ class GateState:
     probe_at: float = 0.0
     probe_lease: float = 0.0
     moment: float = 0.0
+    closed: float = 0.0
+    closed_by: str = ""
+    closed_why: str = ""
 
     def rate(self, gate: Gate, now: float) -> float:
         """Attempts a second that a ramp lets through at a time."""
@@ -111,13 +115,16 @@ class GatePass:
     """A step has passed a gate.
 
     quiet: the gate was open and knew of nothing, so that a success need not be told. permit: of the ramp; the step need
-    not ask again after it has waited for its limits.
+    not ask again after it has waited for its limits. asked: since when it has waited, None where it has not. state: of
+    the gate as it let the step through.
     """
 
     limit: Limit[Any]
     id: LimitId
     quiet: bool
     permit: Permit | None = None
+    asked: float | None = None
+    state: GateState | None = None
 
     @property
     def gate(self) -> Gate:
@@ -246,7 +253,8 @@ def succeeded(state: GateState, gate: Gate, step: str, now: float) -> GateState:
 
 
 def _ramping(state: GateState, now: float, by: str = "", why: str = "") -> GateState:
-    return GateState("RAMPING", now, state.cause, by, why, {}, state.failed, moment=now)
+    ramp = GateState("RAMPING", now, state.cause, by, why, {}, state.failed, moment=now)
+    return replace(ramp, closed=state.since, closed_by=state.by, closed_why=state.why)
 
 
 def _opened(state: GateState) -> GateState:

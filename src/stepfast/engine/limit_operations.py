@@ -118,8 +118,8 @@ class LimitOperations:
     ) -> LimitReport:
         """Sets numbers from now on; those that are None stay as they are now. Every process has them within seconds.
 
-        Raises UnknownName where no step has the limit, and InvalidRequest for a number that is not valid, and for a kind of number that
-        the limit does not have: the code decides what is limited.
+        Raises UnknownName where no step has the limit, and InvalidRequest for a number that is not valid, and for a
+        kind of number that the limit does not have: the code decides what is limited.
         """
         held = await self.describe(name)
         if rate is None and per is None and burst is None and concurrency is None:

@@ -120,8 +120,8 @@ class ScheduleOperations:
 
         A moment whose execution is there starts none, so the call is safe to repeat. overlap: "allow" starts all at
         once, "wait" one after the other. None is "allow" for a schedule that allows overlaps, else "wait".
-        Raises UnknownName where the settings have no such schedule, and InvalidRequest for a range that is not over, holds no moment
-        or more than MOST_BACKFILLED, and for a rate of which no moment is known yet.
+        Raises UnknownName where the settings have no such schedule, and InvalidRequest for a range that is not over,
+        holds no moment or more than MOST_BACKFILLED, and for a rate of which no moment is known yet.
         """
         schedule, now = self._schedule(name), self._clock.now()
         policy: Overlap = overlap or ("allow" if schedule.target.overlap == "allow" else "wait")

@@ -21,6 +21,7 @@ from stepfast.engine.item_files import ItemFiles
 from stepfast.engine.limit_items import Permit, step_name
 from stepfast.engine.limit_wants import wants_of
 from stepfast.engine.limiting import Limiter, PassedOn, StepWaits
+from stepfast.engine.limits_waited import with_waits
 from stepfast.engine.looks import EVERY_TIME, LookPace
 from stepfast.engine.messages import Hint, Message
 from stepfast.engine.moves import Room
@@ -33,7 +34,7 @@ from stepfast.engine.withdrawals import Withdrawals
 from stepfast.errors import LimitKeyFailed
 from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
-from stepfast.model import Execution, Record, Snapshot
+from stepfast.model import Execution, Record, Snapshot, changed
 from stepfast.replay.commands import Command
 from stepfast.replay.replay import Replay
 
@@ -219,6 +220,8 @@ class StepHandler:
             return held.disposition
         (permits, passes), now = held, self._clock.now()
         record = claim_of(execution, claim.command, claim.record, claim.chained, now)
+        if permits or passes:
+            record = changed(record, waited=with_waits(record.waited, passes, permits, now))
         interrupted = record.recorded  # It was interrupted for the last time: the record says so and nothing runs.
         if not await self._store.commit(execution.run_id, Commit(record, wake=interrupted)):
             await self._give_back_refused(delivery.message, claim.command, permits)
