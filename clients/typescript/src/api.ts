@@ -1023,6 +1023,14 @@ export interface components {
              * @default []
              */
             children: string[];
+            /**
+             * Waited
+             * @description of a step: the gates and limits that its attempts waited for, as in its `step-waited` events
+             * @default []
+             */
+            waited: {
+                [key: string]: unknown;
+            }[];
         };
         /** DeadLetterList */
         DeadLetterList: {
