@@ -1,8 +1,8 @@
 """Brings back an execution whose failure is written after the gate of its step has opened (rule *ramp*).
 
 A ramp redrives what has FAILED behind its gate. An execution that is still RUNNING then has nothing to redrive, so
-whoever writes its failure looks at the gate: before the write, in case that the process dies after it, and after the
-write, in case that the ramp has begun between the two.
+whoever writes its failure looks at the gate. It looks before the write, in case that the process dies after it, and
+after the write, in case that the ramp has begun between the two.
 """
 
 from __future__ import annotations

@@ -35,8 +35,8 @@ def waits_in(text: str | None) -> list[dict[str, Any]]:
     A wait at a gate also says when the gate closed, when it opened (not of a probe), its `cause`, and who has closed it
     `by` hand and `why`, as far as that was known.
     """
-    found: list[dict[str, Any]] = json.loads(text) if text else []
-    return found
+    waits: list[dict[str, Any]] = json.loads(text) if text else []
+    return waits
 
 
 def _at_gates(passes: Sequence[GatePass], now: float) -> Iterator[Mapping[str, Any]]:
