@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
@@ -19,6 +20,10 @@ def fact(page: Page, name: str, text: str) -> None:
 
 def narrow(page: Page) -> bool:
     return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
+
+
+def _at_run(site: Site, run: int) -> bool:
+    return bool(site.show("wheel")["run"] == run)
 
 
 def test_the_tree_is_walked_from_its_root_to_the_leaf_that_failed_and_back(
@@ -78,7 +83,7 @@ def test_runs_are_one_press_apart_and_the_current_one_is_shown_first(
     site.start("endless", 1, "wheel")
     for turn in (1, 2):
         assert site.http.post("/v1/executions/wheel/signals/turn", json={"signal_id": f"s-{turn}"}).status_code < 300
-        until(lambda turn=turn: site.show("wheel")["run"] == turn + 1)
+        until(partial(_at_run, site, turn + 1))
     page = open_page(site, "#/executions/wheel", width=400)
     fact(page, "Run", "3")
     page.get_by_role("link", name="run 2", exact=True).press("Enter")
