@@ -62,7 +62,7 @@ class Api:
     ) -> None:
         self._pool, self._keys, self._page = pool, keys, page
         self.ends = ends
-        """What tells of the ends of executions, so that requests may wait for them. None: nobody does."""
+        """What reports the ends of executions, so that requests may wait for them. None: nobody does."""
 
     def __call__(self, event: dict[str, Any], context: object) -> dict[str, Any]:
         try:
@@ -106,7 +106,7 @@ def build(
     page: the dashboard, served without authentication; None serves the API alone.
     background: whether the process keeps running after a request, so that jobs can continue in it.
     start_threads: the threads that share a batch of starts, for a store whose calls block.
-    ends: tells of the ends of executions, for servers that let requests wait for them.
+    ends: reports the ends of executions, for servers that let requests wait for them.
     """
     pool = resolvers(operations, registry, call, background=background, start_threads=start_threads)
     return Api(pool, keys, page, ends)

@@ -36,7 +36,7 @@ def serve(
     """Serves until SIGINT or SIGTERM, then lets running requests finish. Call it in the main thread.
 
     handler: a Lambda handler; its method `admit`, if it has one, is asked before a request's body is read, and its
-        `ends` tells of the ends that requests wait for.
+        `ends` reports the ends that requests wait for.
     listener: the socket to accept on. host: the name for the printed address. ready: called once with the address.
     stopper: called once with a function that stops the server, from any thread.
 

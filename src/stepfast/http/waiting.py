@@ -47,7 +47,7 @@ class EndWatch(Protocol):
 
 
 class TellsEnds(Protocol):
-    """What tells of ends."""
+    """Reports the ends of executions."""
 
     def watch(self, execution_id: str) -> AbstractContextManager[EndWatch]: ...
 
@@ -63,7 +63,7 @@ class WaitAsked:
 class HeldRequests:
     """Holds requests back until their execution has ended. It takes no thread while it waits.
 
-    ends: tells of the ends that this process writes.
+    ends: reports the ends that this process writes.
     """
 
     def __init__(self, ends: TellsEnds) -> None:

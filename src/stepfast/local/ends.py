@@ -34,7 +34,7 @@ class Ends(StoreListener):
 
     @contextmanager
     def watch(self, execution_id: str) -> Iterator[Watch]:
-        """Tells of every end from here on, to the event loop that is running."""
+        """Reports every end from here on, to the event loop that is running."""
         watch = Watch()
         with self._lock:
             self._watches[execution_id].append(watch)

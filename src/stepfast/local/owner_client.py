@@ -32,7 +32,7 @@ class OwnerAway(Exception):
 class OwnerWatch:
     """Waits for the end of an execution that the owner of the file runs.
 
-    address: where the owner is now, or None while there is none.
+    address: where the owner is now, or None while no process owns the file.
     """
 
     def __init__(self, address: Callable[[], OwnerAddress | None], execution_id: str) -> None:

@@ -122,7 +122,7 @@ class SharedHome:
 
     @contextmanager
     def watch(self, execution_id: str) -> Iterator[EndWatch]:
-        """Tells of every end of an execution from here on, in this process or through the owner."""
+        """Reports every end of an execution from here on, in this process or through the owner."""
         owned = self._owned
         with (
             owned.ends.watch(execution_id)
