@@ -113,6 +113,7 @@ PUBLIC = {
         "TooManyLevels",
         "TooManySignals",
         "Unavailable",
+        "UnknownName",
         "UnknownWorkflow",
         "WorkflowNotDeployed",
         "WrongStatus",

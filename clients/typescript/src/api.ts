@@ -1100,6 +1100,14 @@ export interface components {
              * @default []
              */
             children: string[];
+            /**
+             * Waited
+             * @description of a step: the gates and limits that its attempts waited for, as in its `step-waited` events
+             * @default []
+             */
+            waited: {
+                [key: string]: unknown;
+            }[];
         };
         /** DeadLetterList */
         DeadLetterList: {
@@ -5060,7 +5068,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description this can be no limit's name */
+            /** @description no step has a limit of this name, or that limit has no gate */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5141,7 +5149,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description this can be no limit's name */
+            /** @description no step has a limit of this name, or that limit has no gate */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5227,7 +5235,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description this can be no limit's name */
+            /** @description no step has a limit of this name, or that limit has no gate */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5308,7 +5316,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description this can be no limit's name */
+            /** @description no step has a limit of this name, or that limit has no gate */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5407,7 +5415,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description this can be no limit's name */
+            /** @description no step has a limit of this name, or that limit has no gate */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5493,7 +5501,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description this can be no schedule's name */
+            /** @description the settings have no schedule of this name */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5574,7 +5582,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description this can be no schedule's name */
+            /** @description the settings have no schedule of this name */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5660,7 +5668,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description this can be no schedule's name */
+            /** @description the settings have no schedule of this name */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5741,7 +5749,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description this can be no schedule's name, or its workflow is not deployed */
+            /** @description the settings have no schedule of this name, or its workflow is not deployed */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5840,7 +5848,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description this can be no schedule's name, or its workflow is not deployed */
+            /** @description the settings have no schedule of this name, or its workflow is not deployed */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -6449,6 +6457,15 @@ export interface operations {
             };
             /** @description the API key lacks the scope; without keys: not from this machine */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description no step has a limit of this name, or that limit has no gate */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -65,10 +65,12 @@ export function rowOf(command: Command, earlier: Map<string, ShownAttempt[]>): R
   };
 }
 
-/** The name with its number, where the same task has used it before. */
+/** The name with its number, where the same task has used it before. The batches of a map are named by what is mapped. */
 export function nameOf(command: Pick<Command, "id" | "kind" | "name">): string {
   const number = /#(\d+)$/.exec(command.id)?.[0] ?? "";
   if (command.name === ":update") return `next update${number && ` ${number}`}`;
+  const mapped = command.name === "stepfast.map" && /child:map-([^#/]+)/.exec(command.id);
+  if (mapped) return `map ${mapped[1]}${number && ` ${number}`}`;
   return (command.kind === "signal" || command.kind === "child" || command.kind === "update" ? `${command.kind} ${command.name}` : command.name) + (number ? ` ${number}` : "");
 }
 

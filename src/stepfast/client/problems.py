@@ -15,6 +15,7 @@ from stepfast.errors import (
     StepfastError,
     TooManySignals,
     Unavailable,
+    UnknownName,
     UnknownWorkflow,
     WrongStatus,
 )
@@ -22,6 +23,7 @@ from stepfast.update_errors import NoSuchHandler, QueryFailed, UpdateNotFound, U
 
 PROBLEMS: dict[str, type[Refused]] = {
     "unknown-workflow": UnknownWorkflow,
+    "unknown-name": UnknownName,
     "execution-not-found": ExecutionNotFound,
     "execution-conflict": ExecutionConflict,
     "too-many-signals": TooManySignals,
