@@ -193,4 +193,4 @@ def test_all_updates_are_removed(app: Versions, ran: list[str]) -> None:
 
     app.begin(old)
     assert sent(app, "first", None, "a")["status"] == "succeeded"
-    app.refused(new, "signal::update")
+    app.refused(new, "the recorded order goes on with")

@@ -19,7 +19,7 @@ R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
 
-class _Handler(Generic[P]):
+class _NamedFunction(Generic[P]):
     """A function of at most one argument, with a name by which others call it."""
 
     def __init__(self, function: Callable[P, Any], name: str | None, kind: str) -> None:
@@ -52,7 +52,7 @@ class _Handler(Generic[P]):
         return function() if self._parameter is None else function(value)
 
 
-class QueryFunction(_Handler[P], Generic[P, R_co]):
+class QueryFunction(_NamedFunction[P], Generic[P, R_co]):
     """A function with `@query`. It is called as before."""
 
     function: Callable[P, R_co]
@@ -69,7 +69,7 @@ class QueryFunction(_Handler[P], Generic[P, R_co]):
         return self.function(*args, **kwargs)
 
 
-class UpdateFunction(_Handler[P], Generic[P, R_co]):
+class UpdateFunction(_NamedFunction[P], Generic[P, R_co]):
     """A function with `@update`. It is called as before.
 
     checks: the function of `@….check`, or None.
