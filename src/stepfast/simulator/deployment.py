@@ -17,6 +17,7 @@ from stepfast.functions import advancer, api, authorizer, entry, resume, step, s
 from stepfast.functions.clients import Clients
 from stepfast.functions.host import Host, WallClock
 from stepfast.language.registry import Registry
+from stepfast.link_tokens import PATH
 from stepfast.simulator import resources
 from stepfast.simulator.clients import PlayedClients
 from stepfast.simulator.invocation import Handler
@@ -36,7 +37,7 @@ from stepfast.simulator.queues import QueueMapping
 from stepfast.simulator.sandbox import Sandbox
 from stepfast.simulator.strand_sandbox import StrandSandbox
 
-OPEN = ("/v1/health", "/")
+OPEN = ("/v1/health", "/", PATH)
 """What needs no key; of the page's files nothing is played."""
 
 BUILDERS: Mapping[str, Callable[..., Handler]] = {

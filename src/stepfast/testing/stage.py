@@ -53,6 +53,9 @@ class Stage(Protocol):
     def signal(self, execution_id: str, name: str, payload: Any, signal_id: str | None) -> None:
         """Sends a signal; the payload is plain JSON values."""
 
+    def answer(self, token: str, answer: Any) -> None:
+        """Gives an answer by a link; the answer is plain JSON values."""
+
     def cancel(self, execution_id: str) -> None:
         """Cancels an execution."""
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from stepfast.language.steps import Step
+from stepfast.link_tokens import token_in
 from stepfast.simulator.simulated_loop import moment
 from stepfast.testing.cues import Cue, Target
 from stepfast.testing.points import Point, Side, Trigger
@@ -31,6 +32,17 @@ class Steering(Staged[S]):
         WrongStatus when the execution has ended for good.
         """
         self._stage.signal(self._id(execution), name, as_json(payload, "payload"), signal_id)
+
+    def answer(self, url: str, answer: Any = None) -> None:
+        """Answers a wait of `callback()` by its link now, as a person does on the page behind it.
+
+        url: the address, `link.url` or `link.url_for(…)` of the workflow, such as a fake of the sending step got it.
+        answer: a model or plain JSON values. A link that gives one answer needs none.
+
+        Raises InvalidRequest for an answer of another type, and an error that says so for a link that has expired,
+        that was answered otherwise, or that nobody waits for.
+        """
+        self._stage.answer(token_in(url), as_json(answer, "answer"))
 
     def cancel(self, execution: Target) -> None:
         """Cancels an execution now. `execution` is a Run or an id.
