@@ -74,7 +74,7 @@ class LinkKeys:
                 return key
         raise Unavailable("the keys of links are being changed by others; try again")
 
-    async def list(self) -> Sequence[LinkKey]:
+    async def taken(self) -> Sequence[LinkKey]:
         """All keys whose links are taken, the oldest first."""
         keys, _ = await self._read()
         return [key for key in keys if key.until is None or self._clock.now() < key.until]

@@ -65,7 +65,7 @@ class Signalling:
         *,
         only_waited: bool = False,
     ) -> Sent:
-        """As Operations.signal. only_waited: WrongStatus where the execution does not wait for a signal of this name."""
+        """As Operations.signal. only_waited: WrongStatus where the execution does not wait for this signal."""
         check_signal_name(name)
         if signal_id is not None:
             check_id(signal_id, "signal_id", "a signal id")

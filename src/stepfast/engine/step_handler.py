@@ -59,8 +59,8 @@ class StepHandler:
     time_left: seconds this invocation may still run; a step is only chained while its timeout and margin fit. lives:
     shared with the advancer of the process. takes: whether a step may run on this thread; where not, nothing is claimed
     and the disposition is Elsewhere. files: where `map_items` reads files of items. pace: of the looks at an execution
-    while a step of it runs. limiter: keeps the limits of steps; by default with the numbers of the code. public_url: what
-    the addresses of links begin with.
+    while a step of it runs. limiter: keeps the limits of steps; by default with the numbers of the code. public_url:
+    what the addresses of links begin with.
     """
 
     def __init__(

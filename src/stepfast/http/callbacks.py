@@ -11,6 +11,7 @@ import json
 import threading
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl
@@ -19,7 +20,7 @@ from stepfast.engine.answering import LinkRefused, LinkState
 from stepfast.engine.operations import Operations
 from stepfast.engine.signalling import name_of_link
 from stepfast.errors import InvalidRequest
-from stepfast.http import bodies, callback_pages, problems
+from stepfast.http import bodies, callback_pages, problems, views
 from stepfast.http.auth import require_json
 from stepfast.http.callback_forms import Form, form_of
 from stepfast.http.engine import EngineCaller
@@ -105,7 +106,7 @@ class Callbacks:
             "name": name_of_link(claims.link),
             "execution_id": claims.execution_id,
             "status": "open" if state.wait is not None else "answered",
-            "expires_at": _time(claims.expires_at),
+            "expires_at": views.time(claims.expires_at).isoformat(),
             "answer": json.loads(claims.answer) if claims.answer is not None else None,
             "schema": schema,
         }
@@ -115,7 +116,7 @@ class Callbacks:
         claims = state.claims
         if state.wait is None:
             return callback_pages.notice(_TITLE["answered"], "Nothing is left to do here.")
-        name, expires = name_of_link(claims.link) or claims.link, _clock(claims.expires_at)
+        name, expires = name_of_link(claims.link) or claims.link, _day_and_time(claims.expires_at)
         form = _form_of(state)
         if claims.answer is not None:
             answer = json.loads(claims.answer)
@@ -187,8 +188,9 @@ def _form_of(state: LinkState) -> Form:
 
 
 def _schema(state: LinkState) -> Object:
-    assert state.wait is not None and state.wait.codec is not None
-    return state.wait.codec.json_schema()
+    codec = state.wait.codec if state.wait is not None else None
+    assert codec is not None, "a wait for a signal has a codec"
+    return codec.json_schema()
 
 
 def _in_words(error: InvalidRequest) -> str:
@@ -229,9 +231,5 @@ def _response(status: int, kind: str, body: str, headers: Mapping[str, Any] | No
     }
 
 
-def _time(at: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
-
-
-def _clock(at: float) -> str:
-    return time.strftime("%d %B %Y, %H:%M UTC", time.gmtime(at))
+def _day_and_time(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%d %B %Y, %H:%M} UTC"

@@ -20,6 +20,7 @@ from stepfast.language.registry import Registry
 from stepfast.link_tokens import PATH
 from stepfast.simulator import resources
 from stepfast.simulator.clients import PlayedClients
+from stepfast.simulator.gateway import HOST
 from stepfast.simulator.invocation import Handler
 from stepfast.simulator.lambdas import ACCOUNT, REGION, SimulatedFunction
 from stepfast.simulator.lane import StreamMapping
@@ -109,6 +110,7 @@ class Deployment:
             "STEPFAST_OPENTELEMETRY": str(plan.project.opentelemetry).lower(),
             "STEPFAST_POOL_TIMEOUTS": json.dumps(plan.pool_timeouts),
             "STEPFAST_MAX_CHILD_DEPTH": str(plan.project.max_child_depth),
+            "STEPFAST_PUBLIC_URL": plan.project.public_url or f"https://{HOST}",
             "STEPFAST_MAX_SIGNALS": str(plan.project.max_signals),
             "STEPFAST_MAX_SIGNAL_BYTES": str(plan.project.max_signal_bytes),
         }
