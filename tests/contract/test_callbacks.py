@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel
 
-from stepfast import ContinueAsNew, callback, child, current_execution, sleep, step, workflow
+from stepfast import CallbackTimeout, ContinueAsNew, callback, child, current_execution, sleep, step, workflow
 from stepfast.errors import InvalidRequest, StepfastError
 from stepfast.testing import Environment, MotoCloud, Run
 
@@ -214,3 +214,108 @@ def test_an_operator_answers_by_the_name_of_the_callback(env: Any) -> None:
     env.signal(run, "approved", NO)
     assert "answered before" in refusal(env, url, YES)
     assert env.run_until(run).result == "dropped"
+
+
+@step
+def start_job(video: str, url: str) -> None: ...
+
+
+@workflow("rendering")
+async def rendering(video: str) -> str:
+    for attempt in range(2):
+        try:
+            async with callback("rendered", str, timeout=timedelta(hours=10), heartbeat=timedelta(minutes=5)) as link:
+                await start_job(f"{video} {attempt}", link.url)
+                return await link.answer()
+        except CallbackTimeout:
+            continue
+    return "given up"
+
+
+@workflow("strict")
+async def strict(video: str) -> str:
+    async with callback("rendered", str, timeout=timedelta(hours=10)) as link:
+        await start_job(video, link.url)
+        return await link.answer()
+
+
+@pytest.fixture(params=KITS)
+def jobs(request: pytest.FixtureRequest) -> Any:
+    with request.param(rendering, strict) as made:
+        yield made
+
+
+def job(env: Any, run: Run[Any], number: int = 1) -> str:
+    env.run_until(lambda: len(run.calls(start_job)) >= number)
+    return str(run.calls(start_job)[number - 1].input["url"])
+
+
+def test_heartbeats_keep_a_wait_alive_and_silence_ends_it(jobs: Any) -> None:
+    run = jobs.start(rendering, "film")
+    url = job(jobs, run)
+    for minutes in range(20):
+        jobs.advance(timedelta(minutes=3))
+        jobs.heartbeat(url, {"done": minutes})
+    assert len(run.calls(start_job)) == 1
+    silent_since = jobs.now
+    second = job(jobs, run, 2)
+    assert timedelta(minutes=4) < jobs.now - silent_since < timedelta(minutes=10, seconds=30)
+    assert "any more" in refusal(jobs, url, "late")
+    jobs.answer(second, "s3://film")
+    assert jobs.run_until(run).result == "s3://film"
+
+
+def test_a_failure_is_reported_and_a_resume_begins_the_work_anew(jobs: Any) -> None:
+    run = jobs.start(strict, "film")
+    url = job(jobs, run)
+    jobs.report_failure(url, "disk full", type="OutOfSpace")
+    assert jobs.run_until(run).status == "FAILED"
+    assert (run.error.type, run.error.message, run.error.step) == ("OutOfSpace", "disk full", "rendered")
+    assert "answered before" in refusal(jobs, url, "s3://film") or "any more" in refusal(jobs, url, "s3://film")
+    jobs.resume(run)
+    jobs.answer(job(jobs, run, 2), "s3://film")
+    assert jobs.run_until(run).result == "s3://film"
+
+
+def test_a_link_whose_block_was_left_is_over(jobs: Any) -> None:
+    run = jobs.start(rendering, "film")
+    url = job(jobs, run)
+    jobs.run_until(run)
+    assert run.result == "given up"
+    assert "any more" in refusal(jobs, url, "late")
+    with pytest.raises(StepfastError, match="ended"):
+        jobs.heartbeat(url)
+
+
+def test_a_crash_at_any_point_records_one_answer_and_mails_one_address() -> None:
+    def play(crash_at: int | None) -> int:
+        with Environment(approving) as env:
+            if crash_at is not None:
+                env.crash(at=crash_at)
+            run = env.start(approving, "ann@example.com")
+            (url, *more) = mailed(env)
+            assert not more
+            env.answer(url, YES)
+            env.answer(url, YES)
+            assert env.run_until(run).result == "published"
+            assert {call.input["url"] for call in run.calls(mail)} == {url}
+            taken = [event for event in run.history if event.type == "signal-received"]
+            assert len(taken) == 1
+            return len(env.points)
+
+    for at in range(play(None)):
+        play(at)
+
+
+def test_concurrent_answers_are_one(env: Any) -> None:
+    run = env.start(choosing, "ann@example.com")
+    yes, no = mailed(env, 2)
+    outcomes = []
+    for url in (yes, no, yes, no):
+        try:
+            env.answer(url)
+            outcomes.append("taken")
+        except StepfastError:
+            outcomes.append("refused")
+    assert outcomes == ["taken", "refused", "taken", "refused"]
+    assert env.run_until(run).result == "yes"

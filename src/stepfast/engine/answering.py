@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,11 +12,16 @@ from stepfast import link_tokens
 from stepfast.engine.link_keys import LinkKeys
 from stepfast.engine.link_store import Beat
 from stepfast.engine.ports import Clock, Store
-from stepfast.engine.signalling import Sent, Signalling, signal_id_of
+from stepfast.engine.queries import ReadOperations
+from stepfast.engine.signalling import Sent, Signalling, name_of_link, signal_id_of
 from stepfast.errors import ExecutionConflict, ExecutionNotFound, InvalidRequest, Refused, WrongStatus
+from stepfast.language.callback_steps import open_link
 from stepfast.language.callbacks import FAILURE
 from stepfast.link_tokens import LinkClaims
+from stepfast.model import UNDER_WAY, Record
 from stepfast.replay.commands import Command
+from stepfast.replay.signals import waits_of
+from stepfast.stored_text import text_of
 
 log = logging.getLogger(__name__)
 
@@ -51,11 +57,23 @@ class LinkState:
     answer: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class OpenLink:
+    """A link that waits for an answer. opened_at, expires_at: None where its record is not to be had."""
+
+    name: str
+    link: str
+    command_id: str
+    opened_at: float | None
+    expires_at: float | None
+    beat: Beat | None
+
+
 class Answering:
     """What links do: show, answer, report a failure, send a heartbeat. All of it is safe to repeat."""
 
-    def __init__(self, store: Store, clock: Clock, signalling: Signalling) -> None:
-        self._store, self._clock, self._signalling = store, clock, signalling
+    def __init__(self, store: Store, clock: Clock, signalling: Signalling, reading: ReadOperations) -> None:
+        self._store, self._clock, self._signalling, self._reading = store, clock, signalling, reading
         self.keys = LinkKeys(store.links, clock)
         self._beats: dict[tuple[str, str], float] = {}
 
@@ -75,6 +93,41 @@ class Answering:
         if held is not None:
             return LinkState(claims, None, held.payload)
         return LinkState(claims, await self._wait_of(claims))
+
+    async def open_links(self, execution_id: str) -> list[OpenLink]:
+        """The links of an execution that wait for an answer, in the order of the waits; ExecutionNotFound."""
+        snapshot = await self._reading.load(execution_id, signals=False)
+        if snapshot.execution.status not in UNDER_WAY:
+            return []
+        waits = [wait for wait in waits_of(self._reading.replay(snapshot)) if name_of_link(wait.name) is not None]
+        opened = {link["link"]: (record, link) for record, link in _opened(snapshot.records.values())} if waits else {}
+        links = []
+        for wait in waits:
+            record, link = opened.get(wait.name, (None, {}))
+            beat = await self._store.links.last_beat(execution_id, wait.name)
+            opened_at = record.ended_at if record is not None else None
+            name = name_of_link(wait.name) or wait.name
+            links.append(OpenLink(name, wait.name, wait.id, opened_at, link.get("expires_at"), beat))
+        return links
+
+    async def report(self, claims: LinkClaims, body: Mapping[str, Any]) -> Sent | None:
+        """What a program sends: an object with `answer`, `failure` or `heartbeat`. None for a heartbeat.
+
+        It may be empty for a narrowed link, which has its answer. Raises as `answer`, naming the field of the body.
+        """
+        if len(body) > 1 or not set(body) <= {"answer", "failure", "heartbeat"}:
+            raise InvalidRequest("send one of `answer`, `failure` and `heartbeat`", (("", "one of three is needed"),))
+        if "heartbeat" in body:
+            await self.beat(claims, body["heartbeat"])
+            return None
+        if "failure" in body:
+            failure = body["failure"]
+            if not isinstance(failure, dict) or not isinstance(failure.get("message"), str):
+                raise InvalidRequest("a failure has a `message`", (("failure.message", "must be a text"),))
+            return await self.fail(claims, str(failure.get("type") or "Failed"), failure["message"])
+        if not body and claims.answer is None:
+            raise InvalidRequest("send the answer as `answer`", (("answer", "must be there"),))
+        return await self.answer(claims, body.get("answer"))
 
     async def answer(self, claims: LinkClaims, answer: Any = None) -> Sent:
         """Gives an answer, once: an equal answer later is the same one. The answer of a narrowed link is its own.
@@ -142,6 +195,12 @@ class Answering:
             if wait.name == claims.link:
                 return wait
         raise _over(f"execution {claims.execution_id!r} does not wait for {claims.link!r}")
+
+
+def _opened(records: Iterable[Record]) -> Iterator[tuple[Record, dict[str, Any]]]:
+    for record in records:
+        if record.name == open_link.name and record.status == "SUCCEEDED":
+            yield record, json.loads(text_of(record.output) or "{}")
 
 
 def _over(reason: str) -> LinkRefused:

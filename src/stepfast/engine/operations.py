@@ -76,7 +76,7 @@ class Operations(ReadOperations):
         self.gates = GateOperations(store, clock, registry, queue)
         self.scheduled = ScheduledStarts(store, clock, self)
         self.schedules = ScheduleOperations(store, clock, self.scheduled, schedules, look_later)
-        self.links = Answering(store, clock, self._signalling)
+        self.links = Answering(store, clock, self._signalling, self)
 
     # -- starting ----------------------------------------------------------------------------------------
 

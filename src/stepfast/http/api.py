@@ -30,6 +30,7 @@ from stepfast.http.routes import (
     interventions,
     items,
     limits,
+    links,
     listing,
     runs,
     schedules,
@@ -143,6 +144,7 @@ def _resolver(engine: ApiEngine) -> Resolver:
         dead_letters,
         figures,
         limits,
+        links,
         schedules,
         about,
     ):

@@ -106,7 +106,7 @@ class Callbacks:
             "name": name_of_link(claims.link),
             "execution_id": claims.execution_id,
             "status": "open" if state.wait is not None else "answered",
-            "expires_at": views.time(claims.expires_at).isoformat(),
+            "expires_at": views.time(claims.expires_at),
             "answer": json.loads(claims.answer) if claims.answer is not None else None,
             "schema": schema,
         }
@@ -138,29 +138,18 @@ class Callbacks:
 
     def _report(self, claims: LinkClaims, sent: Object | None) -> Object:
         """Takes JSON of a program: `answer`, `failure` or `heartbeat`."""
-        links, body = self._operations.links, sent or {}
-        if len(body) > 1 or not set(body) <= {"answer", "failure", "heartbeat"}:
-            raise InvalidRequest("send one of `answer`, `failure` and `heartbeat`", (("", "one of three is needed"),))
-        if "heartbeat" in body:
-            self._call(links.beat(claims, body["heartbeat"]))
-            return _json(200, {"status": "open"})
+        body = sent or {}
         try:
-            if "failure" in body:
-                failure = body["failure"]
-                if not isinstance(failure, dict) or not isinstance(failure.get("message"), str):
-                    raise InvalidRequest("a failure has a `message`", (("message", "must be a text"),))
-                made = self._call(links.fail(claims, str(failure.get("type") or "Failed"), failure["message"]))
-            else:
-                if not body and claims.answer is None:
-                    raise InvalidRequest("send the answer as `answer`", (("", "is needed"),))
-                made = self._call(links.answer(claims, body.get("answer")))
+            made = self._call(self._operations.links.report(claims, body))
         except InvalidRequest as error:
-            raise problems.below("failure" if "failure" in body else "answer", error) from error
+            raise (problems.below("answer", error) if set(body) == {"answer"} else error) from error
+        if made is None:
+            return _json(200, {"status": "open"})
         return _json(202 if made.created else 200, {"status": "answered"})
 
 
 def _token(event: Mapping[str, Any]) -> str:
-    asked = parse_qs(event.get("rawQueryString") or "", keep_blank_values=True).get("token", [])
+    asked: list[str] = parse_qs(event.get("rawQueryString") or "", keep_blank_values=True).get("token", [])
     if len(asked) != 1:
         raise LinkRefused("invalid", "this link is not complete: copy all of it")
     return asked[0]

@@ -82,7 +82,7 @@ def of(kind: str, resources: Resources, pool: str = "") -> list[iam.PolicyStatem
             _figures(resources, "dynamodb:Query"),
             _limits(resources),
             _schedules(resources),
-            _links(resources, "dynamodb:GetItem"),
+            _links(resources),
             _allow("LookLater", ["sqs:SendMessage"], [resources.timer_queue]),
         ],
         "authorizer": lambda: [_allow("Keys", ["dynamodb:GetItem"], [resources.table], _only_keys("k#*"))],
@@ -98,7 +98,7 @@ def of(kind: str, resources: Resources, pool: str = "") -> list[iam.PolicyStatem
             *_state(resources),
             _figures(resources),
             _limits(resources),
-            _links(resources, "dynamodb:GetItem", "dynamodb:PutItem"),
+            _links(resources),
             _allow("Consume", _CONSUME, [resources.pools[pool]]),
             # To all pools: a deployment may move a step to another pool while its message is in a queue.
             _allow("Send", ["sqs:SendMessage"], [*resources.pools.values(), resources.park_queue]),
@@ -190,9 +190,9 @@ def _schedules(resources: Resources) -> iam.PolicyStatement:
     return _allow("Pauses", ["dynamodb:GetItem", "dynamodb:PutItem"], [resources.table], _only_keys(f"{SCHEDULES}*"))
 
 
-def _links(resources: Resources, *actions: str) -> iam.PolicyStatement:
-    """The keys that sign answer links: steps make links, and the API checks them."""
-    return _allow("Links", actions, [resources.table], _only_keys(LINKS))
+def _links(resources: Resources) -> iam.PolicyStatement:
+    """The keys that sign answer links: the first link makes a key, and the API checks links and rotates keys."""
+    return _allow("Links", ["dynamodb:GetItem", "dynamodb:PutItem"], [resources.table], _only_keys(LINKS))
 
 
 def _only_keys(*patterns: str) -> Mapping[str, object]:

@@ -158,9 +158,9 @@ class EngineStage:
     def signal(self, execution_id: str, name: str, payload: Any, signal_id: str | None) -> None:
         finished(self.operations.signal(execution_id, name, payload, signal_id))
 
-    def answer(self, token: str, answer: Any) -> None:
+    def report(self, token: str, report: Mapping[str, Any]) -> None:
         links = self.operations.links
-        finished(links.answer(finished(links.check(token)), answer))
+        finished(links.report(finished(links.check(token)), report))
 
     def cancel(self, execution_id: str) -> None:
         finished(self.operations.cancel(execution_id))

@@ -42,7 +42,25 @@ class Steering(Staged[S]):
         Raises InvalidRequest for an answer of another type, and an error that says so for a link that has expired,
         that was answered otherwise, or that nobody waits for.
         """
-        self._stage.answer(token_in(url), as_json(answer, "answer"))
+        self._stage.report(token_in(url), {} if answer is None else {"answer": as_json(answer, "answer")})
+
+    def heartbeat(self, url: str, progress: Any = None) -> None:
+        """Sends a heartbeat by a link of `callback()` now, as external work does.
+
+        url: the address of the link. progress: a model or plain JSON values, which operators see.
+
+        Raises an error that says so for a link that has expired, and for an execution that has ended.
+        """
+        self._stage.report(token_in(url), {"heartbeat": as_json(progress, "progress")})
+
+    def report_failure(self, url: str, message: str, type: str = "Failed") -> None:
+        """Reports by a link of `callback()` that external work has failed. The workflow sees CallbackFailed.
+
+        url: the address of the link. message: what has happened. type: the class of the error.
+
+        Raises what `answer` raises.
+        """
+        self._stage.report(token_in(url), {"failure": {"type": type, "message": message}})
 
     def cancel(self, execution: Target) -> None:
         """Cancels an execution now. `execution` is a Run or an id.

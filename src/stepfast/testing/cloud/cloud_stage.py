@@ -144,9 +144,8 @@ class CloudStage:
         body = {"payload": payload} | ({"signal_id": signal_id} if signal_id else {})
         self._post(f"/v1/executions/{execution_id}/signals/{name}", body)
 
-    def answer(self, token: str, answer: Any) -> None:
-        body = {} if answer is None else {"answer": answer}
-        response = self._player.request("POST", PATH, body, query={"token": token})
+    def report(self, token: str, report: Mapping[str, Any]) -> None:
+        response = self._player.request("POST", PATH, dict(report), query={"token": token})
         require_success(response, PATH)
 
     def cancel(self, execution_id: str) -> None:
