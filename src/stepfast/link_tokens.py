@@ -88,7 +88,7 @@ def is_signed(token: str, secret: bytes) -> bool:
 
 
 def token_in(url: str) -> str:
-    """The token in the address of a link; "" where there is none."""
+    """The token in the address of a link; "" for another address."""
     return (parse_qs(urlsplit(url).query).get("token") or [""])[0]
 
 

@@ -29,7 +29,7 @@ BEAT_SECONDS = 1.0
 """A heartbeat that comes sooner after another one is answered and not stored."""
 LONGEST_PROGRESS = 4_000
 LONGEST_MESSAGE = 4_000
-LATE_SECONDS = 86400.0
+BEAT_KEPT_SECONDS = 86400.0
 Reason = Literal["invalid", "expired", "answered", "over"]
 
 
@@ -59,7 +59,7 @@ class LinkState:
 
 @dataclass(frozen=True, slots=True)
 class OpenLink:
-    """A link that waits for an answer. opened_at, expires_at: None where its record is not to be had."""
+    """A link that waits for an answer. opened_at, expires_at: None where it has no record."""
 
     name: str
     link: str
@@ -167,7 +167,7 @@ class Answering:
         if await self._store.signal(claims.execution_id, signal_id_of(claims.link)) is not None:
             raise LinkRefused("answered", "this link was answered")
         await self._store.links.beat(
-            claims.execution_id, claims.link, Beat(now, text), claims.expires_at + LATE_SECONDS
+            claims.execution_id, claims.link, Beat(now, text), claims.expires_at + BEAT_KEPT_SECONDS
         )
         self._beats[place] = now
         while len(self._beats) > 1_000:

@@ -14,9 +14,9 @@ from stepfast.errors import Unavailable
 
 LONGEST_LINK_SECONDS = 366 * 86400.0
 """How long a link may be valid, and so how long a key is kept after its rotation."""
-KEPT_SECONDS = 60.0
+LINK_KEYS_KEPT_SECONDS = 60.0
 """How long a process checks links by the keys that it has read. A revoked key works for as long at most."""
-SOONEST_LOOK_SECONDS = 5.0
+UNKNOWN_KEY_SECONDS = 5.0
 """A link that names an unknown key makes a process read the keys again, but only so often."""
 TRIES = 5
 
@@ -36,7 +36,7 @@ class LinkKey:
 
 
 class LinkKeys:
-    """The keys of a deployment. Checking a link reads none: they are kept for KEPT_SECONDS."""
+    """The keys of a deployment. Checking a link reads none: they are kept for LINK_KEYS_KEPT_SECONDS."""
 
     def __init__(self, store: LinkStore, clock: Clock) -> None:
         self._store, self._clock = store, clock
@@ -46,7 +46,7 @@ class LinkKeys:
     async def find(self, key_id: str) -> LinkKey | None:
         """The key of this id, if links that it has signed are taken."""
         age = self._clock.now() - self._read_at
-        if not 0 <= age < KEPT_SECONDS or (key_id not in self._kept and age >= SOONEST_LOOK_SECONDS):
+        if not 0 <= age < LINK_KEYS_KEPT_SECONDS or (key_id not in self._kept and age >= UNKNOWN_KEY_SECONDS):
             keys, _ = await self._read()
             self._kept, self._read_at = {key.id: key for key in keys}, self._clock.now()
         key = self._kept.get(key_id)

@@ -10,14 +10,14 @@ from typing import Any, Literal
 from stepfast.errors import InvalidRequest
 
 Object = dict[str, Any]
-MOST_FIELDS = 20
+MOST_FORM_FIELDS = 20
 WHOLE = "answer"
 """The name of the only field of an answer that is no model."""
 _TRUE_FALSE: list[tuple[str, Any]] = [("Yes", True), ("No", False)]
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class FormField:
     """One field of the form.
 
     key: the property of the answer; "" where the field is the whole answer. choices: labels and their values, of a
@@ -40,7 +40,7 @@ class Field:
 class Form:
     """A form for an answer. about: what the type says about itself, in its docstring."""
 
-    fields: Sequence[Field]
+    fields: Sequence[FormField]
     about: str = ""
 
     def read(self, sent: Mapping[str, str]) -> Any:
@@ -59,12 +59,12 @@ class Form:
 
 
 def form_of(schema: Mapping[str, Any]) -> Form:
-    """The form for a JSON Schema. What has no field of its own is filled in as JSON."""
+    """The form for a JSON Schema. Values of other types are filled in as JSON."""
     definitions = schema.get("$defs", {})
     whole = _resolved(schema, definitions)
     about = str(whole.get("description") or "")
     properties = whole.get("properties")
-    if whole.get("type") == "object" and isinstance(properties, dict) and 0 < len(properties) <= MOST_FIELDS:
+    if whole.get("type") == "object" and isinstance(properties, dict) and 0 < len(properties) <= MOST_FORM_FIELDS:
         required = set(whole.get("required", ()))
         fields = [
             _field(f"field.{key}", key, _resolved(of, definitions), definitions, optional=key not in required)
@@ -85,7 +85,7 @@ def _resolved(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Obje
     return {**target, **{name: value for name, value in schema.items() if name not in ("$ref", "allOf", "$defs")}}
 
 
-def _field(name: str, key: str, schema: Object, definitions: Mapping[str, Any], *, optional: bool) -> Field:
+def _field(name: str, key: str, schema: Object, definitions: Mapping[str, Any], *, optional: bool) -> FormField:
     nullable = False
     options = schema.get("anyOf")
     if isinstance(options, list):
@@ -96,7 +96,7 @@ def _field(name: str, key: str, schema: Object, definitions: Mapping[str, Any], 
     label = str(schema.get("title") or key or "Your answer")
     text = str(schema.get("description") or "") if key else ""
     kind, choices = _kind(schema)
-    return Field(
+    return FormField(
         name, key, label, text, kind, choices, optional, nullable, schema.get("maxLength"), schema.get("default")
     )
 
@@ -126,7 +126,7 @@ def _label(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _value(field: Field, text: str) -> Any:
+def _value(field: FormField, text: str) -> Any:
     wrong = "must be filled in" if text == "" and field.kind != "text" else ""
     if not wrong:
         try:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from stepfast.http.callback_forms import Field, Form
+from stepfast.http.callback_forms import Form, FormField
 
 _STYLE = """
 :root{color-scheme:light dark}
@@ -107,7 +107,7 @@ def _wrong(text: str) -> str:
     return f'<p class="wrong" role="alert">{escape(text)}</p>' if text else ""
 
 
-def _field(field: Field, sent: Mapping[str, str]) -> str:
+def _field(field: FormField, sent: Mapping[str, str]) -> str:
     name, value = escape(field.name), sent.get(field.name)
     help_id = f"{field.name}-help"
     helped = f' aria-describedby="{escape(help_id)}"' if field.help else ""

@@ -30,7 +30,7 @@ from stepfast.link_tokens import PATH, LinkClaims
 __all__ = ["Callbacks", "is_callback"]
 
 Object = dict[str, Any]
-MAX_ANSWER_BYTES = 64 * 1024
+MAX_LINK_BODY_BYTES = 64 * 1024
 """The largest body of an answer."""
 _STATUS = {"invalid": 403, "expired": 410, "answered": 409, "over": 410}
 _TITLE = {
@@ -47,7 +47,7 @@ def is_callback(event: Mapping[str, Any]) -> bool:
     return event.get("rawPath") == PATH
 
 
-class Pace:
+class LinkPace:
     """Limits the requests of each link to `burst` at once and `rate` a second. Thread-safe."""
 
     def __init__(self, rate: float = 2.0, burst: float = 20.0) -> None:
@@ -74,7 +74,7 @@ class Callbacks:
     """Answers requests for links. call: runs a coroutine of the engine to its result, from any thread."""
 
     def __init__(self, operations: Operations, call: EngineCaller) -> None:
-        self._operations, self._call, self._pace = operations, call, Pace()
+        self._operations, self._call, self._pace = operations, call, LinkPace()
 
     def answer(self, event: Mapping[str, Any]) -> Object:
         """A Lambda response; it never raises."""
@@ -158,8 +158,8 @@ def _token(event: Mapping[str, Any]) -> str:
 def _body(event: Mapping[str, Any], headers: Mapping[str, str], kind: str) -> Object | str | None:
     """A form as text, JSON as an object; None without a body. Rejected for another type, or if it is too large."""
     body, coded = event.get("body") or "", bool(event.get("isBase64Encoded"))
-    if (len(body) * 3 // 4 if coded else len(body.encode(errors="replace"))) > MAX_ANSWER_BYTES:
-        raise Rejected(413, "body-too-large", "Body too large", f"an answer may have {MAX_ANSWER_BYTES} bytes")
+    if (len(body) * 3 // 4 if coded else len(body.encode(errors="replace"))) > MAX_LINK_BODY_BYTES:
+        raise Rejected(413, "body-too-large", "Body too large", f"an answer may have {MAX_LINK_BODY_BYTES} bytes")
     if kind == _FORM:
         try:
             return base64.b64decode(body).decode() if coded else str(body)

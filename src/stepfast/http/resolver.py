@@ -110,13 +110,13 @@ class ResolverPool:
     def __init__(
         self, make: Callable[[], Resolver], callbacks: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
     ) -> None:
-        self._make, self._callbacks = make, callbacks
+        self._make, self._link_answers = make, callbacks
         self._free: queue.SimpleQueue[Resolver] = queue.SimpleQueue()
         self._free.put(make())
 
     def resolve(self, event: Mapping[str, Any], context: Any, granted: frozenset[str]) -> dict[str, Any]:
-        if self._callbacks is not None and is_callback(event):
-            return self._callbacks(event)
+        if self._link_answers is not None and is_callback(event):
+            return self._link_answers(event)
         try:
             resolver = self._free.get_nowait()
         except queue.Empty:

@@ -337,7 +337,7 @@ class DeploymentConstruct(Construct):
 
 @jsii.implements(IStableStringProducer)
 class _AddressOf:
-    """The address of the API, which is made after the functions that are told it."""
+    """The address of the API, which is made after the functions whose environment has it."""
 
     def __init__(self, deployment: DeploymentConstruct) -> None:
         self._deployment = deployment

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from stepfast.errors import FailsStep, StepFailed
 
 __all__ = ["CallbackFailed", "CallbackTimeout"]
@@ -29,3 +31,7 @@ class CallbackTimeout(FailsStep, TimeoutError):
     def __init__(self, message: str, step_id: str) -> None:
         super().__init__(message)
         self.step_id = step_id
+
+    def __reduce__(self) -> Any:
+        # TimeoutError is an OSError, whose __new__ leaves `args` to __init__ where a class has one of its own.
+        return type(self), (str(self), self.step_id), self.__dict__.copy()

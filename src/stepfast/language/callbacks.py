@@ -23,9 +23,9 @@ from stepfast.values.codec import UNTYPED, Codec
 __all__ = ["CallbackLink", "callback"]
 
 T = TypeVar("T")
-LONGEST_NAME = 48
-"""Characters of a name. A wait is named by it and by the number of its link, and such a name has 64."""
-LONGEST_SECONDS = 366 * 86400.0
+LONGEST_CALLBACK_NAME = 48
+"""Characters of a name. A wait is named by it and by the number of its link, and the name of a wait has 64."""
+LONGEST_TIMEOUT_SECONDS = 366 * 86400.0
 FAILURE = '{"stepfast.failure":'
 """What a payload begins with that reports a failure in place of an answer."""
 _CLOSE = 1e-3
@@ -53,7 +53,7 @@ class AnswerCodec(Codec):
 class CallbackLink(Generic[T]):
     """An address that answers one wait of one execution, once, until it expires.
 
-    url: the address. Whoever has it may give any answer of the type, so treat it as a password.
+    url: the address. Everybody who has it may give any answer of the type, so treat it as a password.
     expires_at: when it expires, in UTC.
     """
 
@@ -69,8 +69,10 @@ class CallbackLink(Generic[T]):
     def url_for(self, answer: T) -> str:
         """An address that gives this answer and no other, such as for a button "Approve" in a mail.
 
-        Whoever opens it is asked before the answer is given. The link is used up by the first answer, whichever
-        address it came by. Raises NotStorable for a value of another type, and DefinitionError for a long value.
+        answer: a value of the callback's type.
+
+        The page asks before it gives the answer. The first answer uses up the link, by whichever address it came.
+        Raises NotStorable for a value of another type, and DefinitionError for a long value.
         """
         text = json.dumps(json.loads(self._codec.text(answer)), separators=(",", ":"), ensure_ascii=False)
         if len(text) > link_tokens.LONGEST_ANSWER // 2:
@@ -91,8 +93,8 @@ class CallbackLink(Generic[T]):
         answer = self._wait.result()
         if isinstance(answer, Reported):
             raise CallbackFailed(self._name, self._command_id, answer.type, answer.message)
-        given: T = answer
-        return given
+        typed: T = answer
+        return typed
 
     async def _until_done(self) -> None:
         commands = commands_for("answer()")
@@ -166,10 +168,10 @@ def callback(
     Raises DefinitionError for a wrong name or time, and ForbiddenInWorkflow outside workflow code.
     """
     commands_for("callback()")
-    if len(name_of(name, "callback")) > LONGEST_NAME:
-        raise DefinitionError(f"a callback name has at most {LONGEST_NAME} characters, not {name!r}")
+    if len(name_of(name, "callback")) > LONGEST_CALLBACK_NAME:
+        raise DefinitionError(f"a callback name has at most {LONGEST_CALLBACK_NAME} characters, not {name!r}")
     seconds = seconds_of(timeout, f"callback {name!r}: timeout")
-    if seconds > LONGEST_SECONDS:
+    if seconds > LONGEST_TIMEOUT_SECONDS:
         raise DefinitionError(f"callback {name!r}: timeout is at most 366 days, not {timeout!r}")
     beat = float("inf") if heartbeat is None else seconds_of(heartbeat, f"callback {name!r}: heartbeat", least=1.0)
     return _Callback(name, _codec_of(name, type), seconds, beat)

@@ -47,7 +47,8 @@ class Steering(Staged[S]):
     def heartbeat(self, url: str, progress: Any = None) -> None:
         """Sends a heartbeat by a link of `callback()` now, as external work does.
 
-        url: the address of the link. progress: a model or plain JSON values, which operators see.
+        url: the address of the link.
+        progress: a model or plain JSON values, which operators see.
 
         Raises an error that says so for a link that has expired, and for an execution that has ended.
         """
@@ -56,7 +57,9 @@ class Steering(Staged[S]):
     def report_failure(self, url: str, message: str, type: str = "Failed") -> None:
         """Reports by a link of `callback()` that external work has failed. The workflow sees CallbackFailed.
 
-        url: the address of the link. message: what has happened. type: the class of the error.
+        url: the address of the link.
+        message: what has happened.
+        type: the class of the error.
 
         Raises what `answer` raises.
         """
