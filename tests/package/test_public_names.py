@@ -111,6 +111,7 @@ PUBLIC = {
         "TooManyLevels",
         "TooManySignals",
         "Unavailable",
+        "UnknownName",
         "UnknownWorkflow",
         "WorkflowNotDeployed",
         "WrongStatus",

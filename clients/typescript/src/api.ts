@@ -1080,6 +1080,14 @@ export interface components {
              * @default []
              */
             children: string[];
+            /**
+             * Waited
+             * @description of a step: the gates and limits that its attempts waited for, as in its `step-waited` events
+             * @default []
+             */
+            waited: {
+                [key: string]: unknown;
+            }[];
         };
         /** DeadLetterList */
         DeadLetterList: {
@@ -4634,7 +4642,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description this can be no limit's name */
+            /** @description no step has a limit of this name, or that limit has no gate */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4715,7 +4723,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description this can be no limit's name */
+            /** @description no step has a limit of this name, or that limit has no gate */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4801,7 +4809,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description this can be no limit's name */
+            /** @description no step has a limit of this name, or that limit has no gate */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4882,7 +4890,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description this can be no limit's name */
+            /** @description no step has a limit of this name, or that limit has no gate */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4981,7 +4989,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description this can be no limit's name */
+            /** @description no step has a limit of this name, or that limit has no gate */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5135,7 +5143,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description this can be no schedule's name */
+            /** @description the settings have no schedule of this name */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5216,7 +5224,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description this can be no schedule's name */
+            /** @description the settings have no schedule of this name */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5302,7 +5310,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description this can be no schedule's name */
+            /** @description the settings have no schedule of this name */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5383,7 +5391,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description this can be no schedule's name, or its workflow is not deployed */
+            /** @description the settings have no schedule of this name, or its workflow is not deployed */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5482,7 +5490,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description this can be no schedule's name, or its workflow is not deployed */
+            /** @description the settings have no schedule of this name, or its workflow is not deployed */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -6091,6 +6099,15 @@ export interface operations {
             };
             /** @description the API key lacks the scope; without keys: not from this machine */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description no step has a limit of this name, or that limit has no gate */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -11,7 +11,8 @@ The functions' code decides what they need:
 | advancer   | executions, figures,     | reads the stream; sends to pools, timer, park       | makes  |
 |            | starts                   |                                                     |        |
 | step       | executions, figures,     | consumes its pool; sends to pools and park          | makes  |
-|            | limits, keys of links    |                                                     |        |
+|            | limits; of the default   |                                                     |        |
+|            | pool: keys of links      |                                                     |        |
 | timer      | executions, starts       | consumes timer; sends to timer and park             | makes  |
 | resume     | executions, starts       | consumes park                                       |        |
 | sweeper    | executions, listing, its | sends to pools, timer, park                         | makes  |
@@ -38,6 +39,7 @@ from stepfast.backends.dynamodb.metrics import PARTITION
 from stepfast.backends.dynamodb.schedules import SCHEDULES
 from stepfast.backends.dynamodb.starts import HOLDS
 from stepfast.engine.start_items import THROTTLES
+from stepfast.language.steps import DEFAULT_POOL
 from stepfast.model import ExecutionStatus
 
 _READ = ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")
@@ -98,7 +100,7 @@ def of(kind: str, resources: Resources, pool: str = "") -> list[iam.PolicyStatem
             *_state(resources),
             _figures(resources),
             _limits(resources),
-            _links(resources),
+            *([_links(resources)] if pool == DEFAULT_POOL else []),
             _allow("Consume", _CONSUME, [resources.pools[pool]]),
             # To all pools: a deployment may move a step to another pool while its message is in a queue.
             _allow("Send", ["sqs:SendMessage"], [*resources.pools.values(), resources.park_queue]),
@@ -191,7 +193,7 @@ def _schedules(resources: Resources) -> iam.PolicyStatement:
 
 
 def _links(resources: Resources) -> iam.PolicyStatement:
-    """The keys that sign answer links: the first link makes a key, and the API checks links and rotates keys."""
+    """The keys that sign answer links. The default pool makes links and the first key, the API checks them and rotates."""
     return _allow("Links", ["dynamodb:GetItem", "dynamodb:PutItem"], [resources.table], _only_keys(LINKS))
 
 
