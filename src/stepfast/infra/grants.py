@@ -193,7 +193,7 @@ def _schedules(resources: Resources) -> iam.PolicyStatement:
 
 
 def _links(resources: Resources) -> iam.PolicyStatement:
-    """The keys that sign answer links. The default pool makes links and the first key, the API checks them and rotates."""
+    """The keys that sign answer links: the default pool makes links, the API checks links and rotates keys."""
     return _allow("Links", ["dynamodb:GetItem", "dynamodb:PutItem"], [resources.table], _only_keys(LINKS))
 
 
