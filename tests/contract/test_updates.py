@@ -208,7 +208,7 @@ def test_a_refused_update_leaves_no_trace(env: Any) -> None:
     with pytest.raises(NoSuchHandler, match="'add'"):
         env.send_update(run, "remove", update_id="full")
     with pytest.raises(UpdateNotFound):
-        env.answer(run, "full")
+        env.update_answer(run, "full")
     assert run.history == before
 
 
@@ -216,8 +216,8 @@ def test_the_check_is_made_again_as_the_update_is_taken(env: Any) -> None:
     run = env.start(cart, 1)
     first = env.send_update(run, "add", Item(name="tea"))
     second = env.send_update(run, "add", Item(name="cup"))
-    assert env.answer(run, first) == 1
-    assert env.answer(run, second) == 2, "its check ran before the first had ended"
+    assert env.update_answer(run, first) == 1
+    assert env.update_answer(run, second) == 2, "its check ran before the first had ended"
 
 
 def test_the_workflow_refuses_what_no_longer_passes_as_it_is_taken(env: Any) -> None:
@@ -226,9 +226,9 @@ def test_the_workflow_refuses_what_no_longer_passes_as_it_is_taken(env: Any) -> 
     env.pause(run)
     first, second = env.send_update(run, "take", "a"), env.send_update(run, "take", "b")
     env.unpause(run)
-    assert env.answer(run, first) == 0
+    assert env.update_answer(run, first) == 0
     with pytest.raises(UpdateRefused, match="no seat is left"):
-        env.answer(run, second)
+        env.update_answer(run, second)
     assert calls == ["a"]
 
 
@@ -261,7 +261,7 @@ def test_an_update_that_the_workflow_does_not_wait_for_is_told_so(env: Any) -> N
     env.update(run, "pay")
     env.run_until(run)
     with pytest.raises(WrongStatus, match="ended before"):
-        env.answer(run, left)
+        env.update_answer(run, left)
 
 
 def test_an_update_starts_the_execution_if_need_be(env: Any) -> None:
@@ -282,7 +282,7 @@ def test_updates_go_along_with_a_new_run(env: Any) -> None:
     assert env.update(run, "deposit", 5, update_id="five") == 15
     env.signal(run, "turn", "next")
     after = [env.send_update(run, "deposit", 1), env.send_update(run, "deposit", 2)]
-    assert [env.answer(run, id) for id in after] == [18, 18]
+    assert [env.update_answer(run, id) for id in after] == [18, 18]
     assert env.query(run, "money") == 18
     assert env.update(run, "deposit", 5, update_id="five") == 15, "the answer of an earlier run"
     env.signal(run, "turn", "end")
@@ -307,7 +307,7 @@ def test_a_paused_execution_takes_an_update_later(env: Any) -> None:
     env.advance(timedelta(minutes=5))
     assert calls == ["tea"]
     env.unpause(run)
-    assert env.answer(run, waits) == 2
+    assert env.update_answer(run, waits) == 2
 
 
 def test_an_answer_outlives_a_resume_that_runs_its_update_again(env: Any) -> None:
@@ -320,7 +320,7 @@ def test_an_answer_outlives_a_resume_that_runs_its_update_again(env: Any) -> Non
     book_again = env.send_update(run, "note", 8, update_id="eight")
     env.fake(book, lambda name: "mended")
     env.resume(run)
-    assert env.answer(run, book_again) == 2
+    assert env.update_answer(run, book_again) == 2
     assert env.update(run, "note", 7, update_id="seven") == 1
     env.signal(run, "end")
     env.run_until(run)
@@ -333,5 +333,5 @@ def test_a_terminated_execution_answers_no_more(env: Any) -> None:
     left = env.send_update(run, "never")
     env.terminate(run)
     with pytest.raises(WrongStatus, match="ended before"):
-        env.answer(run, left)
+        env.update_answer(run, left)
     assert env.query(run, "total") == 1

@@ -73,10 +73,10 @@ def test_a_crash_at_any_point_changes_no_answer(tmp_path: Path, monkeypatch: pyt
             run = env.start(code.cart, 2)
             first = env.send_update(run, "add", {"name": "tea", "price": 4})
             second = env.send_update(run, "add", {"name": "cup", "price": 3})
-            assert [env.answer(run, first), env.answer(run, second)] == [2, 2]
+            assert [env.update_answer(run, first), env.update_answer(run, second)] == [2, 2]
             env.update(run, "pay")
             assert env.run_until(run).result == 7
-            assert [env.answer(run, first), env.answer(run, second)] == [2, 2]
+            assert [env.update_answer(run, first), env.update_answer(run, second)] == [2, 2]
             assert len(run.calls(code.reserve)) <= 2 + (crash is not None)
             return len(env.points)
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Literal, assert_never
 
 from stepfast.engine import progress
-from stepfast.engine.answering import record_answers
 from stepfast.engine.attempt import SKEW
 from stepfast.engine.beginning import Beginning
 from stepfast.engine.children import CHILDREN_AT_ONCE, Children
@@ -24,6 +23,7 @@ from stepfast.engine.ports import Clock, Commit, Queue, Store
 from stepfast.engine.replay_cache import LiveReplays
 from stepfast.engine.resending import Resend, resend_after
 from stepfast.engine.start_items import begin_message
+from stepfast.engine.update_answers import record_answers
 from stepfast.errors import FailsExecution, StepNotDeployed, WorkflowNotDeployed
 from stepfast.language.registry import Registry
 from stepfast.model import MAX_CHILD_DEPTH, Execution, OrderEntry, Record, Signal, Snapshot

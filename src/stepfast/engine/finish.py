@@ -5,13 +5,13 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 
-from stepfast.engine.answering import record_answers
 from stepfast.engine.cancelling import end_cleaned_up
 from stepfast.engine.continuing import continue_as_new
 from stepfast.engine.late_failures import LateFailure
 from stepfast.engine.messages import BY_GATE, Message
 from stepfast.engine.metrics import tallies_of
 from stepfast.engine.ports import Clock, End, Queue, Store
+from stepfast.engine.update_answers import record_answers
 from stepfast.model import Execution
 from stepfast.replay.children import has_open_child
 from stepfast.replay.failures import causes_of, failure_of

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from stepfast.engine.answering import owes_answers
 from stepfast.engine.attempt import OwnedStep
 from stepfast.engine.claims import LEASE_MARGIN
 from stepfast.engine.finish import succeeded
 from stepfast.engine.ports import End
+from stepfast.engine.update_answers import owes_answers
 from stepfast.language.steps import Step
 from stepfast.model import Chained, Record, changed
 from stepfast.replay.replay import Command, Replay

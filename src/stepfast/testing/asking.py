@@ -39,7 +39,7 @@ class Asking(Steering[S]):
         update_id: str | None = None,
         start: StartIf | None = None,
     ) -> str:
-        """Sends an update now, without waiting for its answer. Returns its id, which `answer` takes.
+        """Sends an update now, without waiting for its answer. Returns its id, which `update_answer` takes.
 
         execution: a Run or the id of an execution.
         name: the name of the update.
@@ -57,7 +57,7 @@ class Asking(Steering[S]):
             self._stage.state.started.setdefault(target, start.workflow)
         return id
 
-    def answer(self, execution: Target, update_id: str, *, type: Any = None) -> Any:
+    def update_answer(self, execution: Target, update_id: str, *, type: Any = None) -> Any:
         """Runs until an update is answered, and returns its result.
 
         execution: a Run or the id of an execution.
@@ -85,13 +85,13 @@ class Asking(Steering[S]):
         start: StartIf | None = None,
         type: Any = None,
     ) -> Any:
-        """Sends an update, and runs until it is answered: `send_update`, then `answer`. Returns its result.
+        """Sends an update, and runs until it is answered: `send_update`, then `update_answer`. Returns its result.
 
-        `execution`, `name`, `payload`, `update_id` and `start` are those of `send_update`, `type` that of `answer`.
+        `execution`, `name`, `payload`, `update_id` and `start` are those of `send_update`, `type` that of `update_answer`.
 
         Raises the errors of both.
         """
-        return self.answer(
+        return self.update_answer(
             execution, self.send_update(execution, name, payload, update_id=update_id, start=start), type=type
         )
 

@@ -171,6 +171,10 @@ class EngineStage:
     def update_state(self, execution_id: str, update_id: str) -> Mapping[str, Any]:
         return finished(self.operations.update_state(execution_id, update_id)).shown()
 
+    def report(self, token: str, report: Mapping[str, Any]) -> None:
+        links = self.operations.links
+        finished(links.report(finished(links.check(token)), report))
+
     def cancel(self, execution_id: str) -> None:
         finished(self.operations.cancel(execution_id))
         self._process.alert(execution_id)

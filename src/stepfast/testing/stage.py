@@ -63,6 +63,9 @@ class Stage(Protocol):
     def update_state(self, execution_id: str, update_id: str) -> Mapping[str, Any]:
         """How an update stands, as the API says it."""
 
+    def report(self, token: str, report: Mapping[str, Any]) -> None:
+        """Answers by a link, reports a failure, or sends a heartbeat; report: the body of the API's request."""
+
     def cancel(self, execution_id: str) -> None:
         """Cancels an execution."""
 

@@ -21,6 +21,7 @@ from stepfast.deployment.plan import Plan
 from stepfast.engine.messages import Message
 from stepfast.language.registry import Registry
 from stepfast.language.workflows import Workflow
+from stepfast.link_tokens import PATH
 from stepfast.simulator import resources
 from stepfast.simulator.deployment import Code, Deployment
 from stepfast.simulator.gateway import HOST, Response
@@ -158,6 +159,10 @@ class CloudStage:
         require_success(response, path)
         shown: Mapping[str, Any] = json.loads(response.body)
         return shown
+
+    def report(self, token: str, report: Mapping[str, Any]) -> None:
+        response = self._player.request("POST", PATH, dict(report), query={"token": token})
+        require_success(response, PATH)
 
     def cancel(self, execution_id: str) -> None:
         self._post(f"/v1/executions/{execution_id}/cancel")
