@@ -2944,7 +2944,7 @@ export interface components {
             update_id?: string | null;
             /**
              * Wait
-             * @description seconds to wait for the answer; then 202, and ask again by the id
+             * @description the most seconds to wait for the answer; then 202: ask again by its id
              * @default 5
              */
             wait: number;

@@ -87,7 +87,7 @@ class Asking(Steering[S]):
     ) -> Any:
         """Sends an update, and runs until it is answered: `send_update`, then `update_answer`. Returns its result.
 
-        `execution`, `name`, `payload`, `update_id` and `start` are those of `send_update`, `type` that of `update_answer`.
+        `execution`, `name`, `payload`, `update_id` and `start`: as of `send_update`. `type`: as of `update_answer`.
 
         Raises the errors of both.
         """
