@@ -181,8 +181,8 @@ def the_end_is_written_before_the_answers(patch: Patch) -> None:
 
 
 MUTANTS: list[tuple[Any, int]] = [
-    (an_answer_is_written_before_the_order, 0),
-    (a_resume_opens_an_answer_again, 0),
+    (an_answer_is_written_before_the_order, 33),
+    (a_resume_opens_an_answer_again, 12),
     (the_end_is_written_before_the_answers, 0),
 ]
 """What goes wrong, and the first seed that has shown it."""
