@@ -59,8 +59,7 @@ NUMBERS = tuple(range(1, 13))
 
 
 def test_the_code_changes_in_the_middle_of_a_map(app: Versions, ran: list[str]) -> None:
-    """What has run stands, what was running runs again, and what comes runs the new code."""
-
+    # What has run stands, what was running runs again, and what comes runs the new code.
     @step(name="item")
     async def held(number: int) -> int:
         ran.append(f"item {number}")
@@ -79,7 +78,7 @@ def test_the_code_changes_in_the_middle_of_a_map(app: Versions, ran: list[str]) 
 
 
 def test_functions_are_replaced_in_the_middle_of_a_map() -> None:
-    """The same on AWS: batches that old functions began are ended by new ones."""
+    # The same on AWS: batches that old functions began are ended by new ones.
     old, new = list[str](), list[str]()
     code = mapping(item(old), NUMBERS, batch=2, concurrency=2)
     with MotoCloud(code) as cloud:
