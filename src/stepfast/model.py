@@ -181,7 +181,8 @@ class Execution:
     where an execution of the same id was deleted before, so that messages and workers left over from the deleted
     execution belong to other generations. `sent` is the fingerprint of the start request (Codec.sent); None for an
     execution that version 0.1 has started. `link` is set if the execution is a child of another.
-    `progress` is JSON text of what workflow code has noted of its maps, for people to look at.
+    `progress` is JSON text of what workflow code has noted of its maps, for people to look at. `shown` is what it has
+    shown by set_status() and set_labels(): see shown.py. `labels` are those of now.
 
     traceparent: the W3C header of the call that has started it, where there was one. start: what its start was turned
     into; None for a workflow without start options. intervention: the last thing that an operator has done to it by
@@ -214,6 +215,7 @@ class Execution:
     traceparent: str | None = None
     start: StartInfo | None = None
     intervention: Intervention | None = None
+    shown: str | None = None
 
     @property
     def waits(self) -> bool:

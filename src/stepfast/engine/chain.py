@@ -22,6 +22,7 @@ from stepfast.engine.limiting import Limiter
 from stepfast.engine.moves import EndRun, GoOn, HandOver, Move, PutBack, Room, next_move, takes_outcome
 from stepfast.engine.ports import Clock, Commit, Committed, Delete, Later, Leave, Queue, Store
 from stepfast.engine.recording import Recorder
+from stepfast.engine.showing import news_of
 from stepfast.errors import LimitKeyFailed
 
 CANCEL_LOOK_SECONDS = 1.0
@@ -131,8 +132,13 @@ class Chain:
     async def _write(self, run: OwnedStep, move: Move) -> Committed:
         """Records the outcome; where an advance is needed to find out what follows, with a wake."""
         end = move.succeeded if isinstance(move, EndRun) else None
-        committed = await self._recorder.record(run, Commit(move.record, end, wake=isinstance(move, HandOver)))
+        shown = None
+        if isinstance(move, GoOn) and run.replay is not None and (news := news_of(run.execution, run.replay)) is not None:
+            shown = (run.execution, news)
+        committed = await self._recorder.record(run, Commit(move.record, end, wake=isinstance(move, HandOver), shown=shown))
         if committed and run.replay is not None and isinstance(move, GoOn | EndRun):
+            if shown is not None:
+                run.replay.showing.written = run.replay.showing.calls
             run.replay.lines.flush()  # No advance will come by here, so nobody else logs these lines.
         return committed
 

@@ -33,6 +33,7 @@ in the middle of that transaction is noticed. Its `fault` is the failure that th
 list of step, class of the error and generation. Its `link` is a JSON list, in the order of model.Link; a child has it.
 Its `turn` is a JSON list too, in the order of model.StartInfo.
 Its `hand` is what an operator has done to it last, a JSON object with the fields of model.Intervention.
+Its `shown` is what its code shows, as in shown.py.
 A command's `kids` are the ids of the children that were started for it, as a JSON list. A meta's `first` is its first
 generation, if that is not 0. The note tells
 that values of the execution are in the bucket. A meta that is DELETED is a tombstone, with gen, deleted (when) and
@@ -159,6 +160,7 @@ BRIEF = (
     "tp",
     "turn",
     "hand",
+    "shown",
     *_META_TIMES.values(),
     "began",
 )
@@ -205,6 +207,7 @@ def execution_of(item: Item, input: str) -> Execution:
         ended_at=float_in(item, "ended"),
         resumed_at=float_in(item, "resumed"),
         intervention=Intervention(**json.loads(hand)) if hand else None,
+        shown=text_in(item, "shown"),
     )
 
 

@@ -21,7 +21,7 @@ _EXECUTION = (
     "execution_id", "workflow", "status", "generation", "first_generation", "input", "result", "error", "causes",
     "labels", "created_at", "ended_at", "resumed_at", "sent", "link", "progress", "run", "began_at", "traceparent",
     "start",
-    "intervention",
+    "intervention", "shown",
 )  # fmt: skip
 _EXECUTION_ROW = (*_EXECUTION, "parent")
 _RECORD = tuple("chained" if attribute.name == "then" else attribute.name for attribute in fields(Record))
@@ -105,6 +105,11 @@ UPDATE_LINK = _update(
 )
 UPDATE_INPUT = "UPDATE executions SET input = ? WHERE execution_id = ?"
 UPDATE_PROGRESS = "UPDATE executions SET progress = ? WHERE execution_id = ? AND status = 'RUNNING' AND generation = ?"
+UPDATE_SHOWN = _update(
+    "executions",
+    ("shown", "labels"),
+    "execution_id = :execution_id AND generation = :generation AND coalesce(shown, '') < :floor",
+)
 UPDATE_RUN = _update(
     "executions",
     ("generation", "first_generation", "resumed_at", "run", "began_at", "input", "progress"),
@@ -190,6 +195,7 @@ def execution(row: tuple[Any, ...]) -> Execution:
     (
         execution_id, workflow, status, generation, first_generation, input, result, error, causes, labels, created_at,
         ended_at, resumed_at, sent, link, progress, run, began_at, traceparent, start, intervention,
+        shown,
     ) = row  # fmt: skip
     return Execution(
         execution_id, workflow, input, created_at, status, generation, result, _failure(error),
@@ -197,6 +203,7 @@ def execution(row: tuple[Any, ...]) -> Execution:
         first_generation, sent, Link(*json.loads(link)) if link else None, progress, run, began_at,
         traceparent=traceparent, start=start_in(start),
         intervention=Intervention(**json.loads(intervention)) if intervention else None,
+        shown=shown,
     )  # fmt: skip
 
 
