@@ -56,6 +56,8 @@ class Chain:
             ended = await self._attempts.run(run)
             now = self._clock.now()
             name, permits = self._name(run), run.permits
+            if run.pulse.progress is not None:
+                run.record = replace(run.record, progress=run.pulse.progress)
             if ended.stop is not None and ended.stop.lost:
                 await self._limiter.give_back(name, permits)
                 return Later(now + 1.0)  # The record that is stored by then says what to do with the message.

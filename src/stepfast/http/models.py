@@ -238,6 +238,7 @@ class CommandView(Shown):
         description="of a step that an attempt from before the last resume may still run: when it is tried again "
         "at the latest",
     )
+    progress: Json = Field(None, description="of a step: what `heartbeat(progress=…)` has reported last")
     signal_id: str | None
     attempts: list[AttemptView]
     omitted: dict[str, int | None] = Field(

@@ -9,7 +9,7 @@ would hold nothing are left out.
 by, born, reopened, cut, fault, link, turn and hand (below) |
 | input above 2 KB | `input#<digest>` | input |
 | command | `c#<command id>` | rev gen stat kind name tries cuts token lease due input output error first began \
-ended then signal past kids, wake; id where the key is too short for it |
+ended then signal past kids prog, wake; id where the key is too short for it |
 | entry of the order's log | `o#<number>` | gen order (zlib of JSON: applied, dispatched, withdrawn, seal) cut ended \
 seal |
 | order before the log | `cursor` | gen order (zlib of JSON: applied, dispatched), and rev (version 1) or upto (2) |
@@ -276,6 +276,8 @@ def record_item(execution_id: str, record: Record, now: float, *, wake: bool = F
         item["past"] = text(attempts_text(record.attempts, record.error))
     if record.repair is not None:
         item["repair"] = text(record.repair)
+    if record.progress is not None:
+        item["prog"] = text(record.progress)
     if record.children:
         item["kids"] = text(json_text(record.children))
     if (then := record.then) is not None:
@@ -309,6 +311,7 @@ def record_of(item: Item, later: Callable[[Value], StoredText] | None = None) ->
         attempts=attempts_of(past, error) if past else (),
         children=tuple(json.loads(children)) if children else (),
         repair=text_in(item, "repair"),
+        progress=text_in(item, "prog"),
         **plain,
     )
 

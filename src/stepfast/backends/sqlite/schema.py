@@ -228,7 +228,7 @@ ALTER TABLE executions ADD COLUMN resumed_at REAL;
     10: _STARTS,
     11: "ALTER TABLE executions ADD COLUMN intervention TEXT;\n",
     12: _SCHEDULES,
-    13: "ALTER TABLE executions ADD COLUMN shown TEXT;\n",
+    13: "ALTER TABLE executions ADD COLUMN shown TEXT; ALTER TABLE commands ADD COLUMN progress TEXT;\n",
 }
 """What takes a file from the version named to the next one, in one transaction each."""
 
