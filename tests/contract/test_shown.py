@@ -107,7 +107,16 @@ class Bench:
         self.operations = Operations(backend.store, backend.clock, registry, self.advancer)
 
     def end(self, id: str, number: int) -> None:
-        record = Record(id, "step", "work", "SUCCEEDED", 0, input=f'{{"number":{number}}}', output=str(number), ended_at=1001.0 + number)
+        record = Record(
+            id,
+            "step",
+            "work",
+            "SUCCEEDED",
+            0,
+            input=f'{{"number":{number}}}',
+            output=str(number),
+            ended_at=1001.0 + number,
+        )
         assert self.backend.run(self.backend.store.commit("one", Commit(record, wake=True)))
 
     def advance(self) -> object:

@@ -25,6 +25,7 @@ NEEDED = {
     ("GET", "/v1/executions/one/items"): "read",
     ("GET", "/v1/executions/one/runs"): "read",
     ("GET", "/v1/executions/one/waits"): "read",
+    ("GET", "/v1/executions/one/events"): "read",
     ("GET", "/v1/executions/one/history"): "read",
     ("POST", "/v1/executions/one/signals/go"): "run",
     ("POST", "/v1/executions/one/resume"): "operate",

@@ -36,6 +36,7 @@ ROUTES = [
     ("GET", "/v1/executions/one/items", None),
     ("GET", "/v1/executions/one/runs", None),
     ("GET", "/v1/executions/one/waits", None),
+    ("GET", "/v1/executions/one/events", None),
     ("GET", "/v1/executions/one/history", None),
     ("DELETE", "/v1/executions/one", None),
     ("POST", "/v1/executions/one/resume", None),

@@ -135,9 +135,15 @@ class Chain:
         """Records the outcome; where an advance is needed to find out what follows, with a wake."""
         end = move.succeeded if isinstance(move, EndRun) else None
         shown = None
-        if isinstance(move, GoOn) and run.replay is not None and (news := news_of(run.execution, run.replay)) is not None:
+        if (
+            isinstance(move, GoOn)
+            and run.replay is not None
+            and (news := news_of(run.execution, run.replay)) is not None
+        ):
             shown = (run.execution, news)
-        committed = await self._recorder.record(run, Commit(move.record, end, wake=isinstance(move, HandOver), shown=shown))
+        committed = await self._recorder.record(
+            run, Commit(move.record, end, wake=isinstance(move, HandOver), shown=shown)
+        )
         if committed and run.replay is not None and isinstance(move, GoOn | EndRun):
             if shown is not None:
                 run.replay.showing.written = run.replay.showing.calls

@@ -43,7 +43,9 @@ async def finish(store: Store, queue: Queue, clock: Clock, execution: Execution,
         causes=causes_of(replay),
         ended_at=clock.now(),
     )
-    return await store.finish(End(ended, tallies_of(ended, replay.records.values()), execution.is_awaited, shown=news_of(execution, replay)))
+    return await store.finish(
+        End(ended, tallies_of(ended, replay.records.values()), execution.is_awaited, shown=news_of(execution, replay))
+    )
 
 
 def succeeded(execution: Execution, replay: Replay, now: float) -> End:

@@ -12,8 +12,8 @@ from stepfast.errors import InvalidRequest, LimitKeyFailed
 from stepfast.language.limits import LONGEST_LIMIT_KEY, LabelKey, Limit, is_priority
 from stepfast.language.steps import Step
 from stepfast.model import Execution, Record
-from stepfast.shown import base_labels
 from stepfast.replay.commands import Command
+from stepfast.shown import base_labels
 from stepfast.stored_text import text_of
 from stepfast.unguarded import unguarded
 

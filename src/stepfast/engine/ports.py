@@ -96,7 +96,8 @@ class End:
 
     execution: as it is once it has ended. counts: lost where a store needs a write of its own for them and the
     process dies before it; then the end stands uncounted. wake: an advance follows, whatever dies in between.
-    childless: no child of it may run any more, so that this advance only has to report the end to a parent. shown: what its code has come to show.
+    childless: no child of it may run any more, so that this advance only has to report the end to a parent.
+    shown: what its code has come to show.
     """
 
     execution: Execution

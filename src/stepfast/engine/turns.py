@@ -178,7 +178,11 @@ def _wanted(workflow: Workflow[..., Any], options: StartOptions, execution: Exec
             ) from error
 
     def key(name: str, wanted: Key) -> str:
-        value = _label(base_labels(execution.labels, execution.shown, execution.run), wanted) if isinstance(wanted, LabelKey) else of(name, wanted)
+        value = (
+            _label(base_labels(execution.labels, execution.shown, execution.run), wanted)
+            if isinstance(wanted, LabelKey)
+            else of(name, wanted)
+        )
         if not isinstance(value, str) or len(value) > LONGEST_LIMIT_KEY:
             shown = type(value).__name__ if not isinstance(value, str) else f"a text of {len(value)} characters"
             raise InvalidRequest(

@@ -85,9 +85,9 @@ class StepContext:
     def heartbeat(self, progress: Any = None) -> None:
         """Reports that the step is alive. It is cheap: call it as often as you like, from any thread.
 
-        progress: how far the step has come, as plain JSON of at most 2,048 bytes; None leaves the last one. The page and
-        `stepfast show` show it, and the next attempt has it as `last_progress`. It is written at most every 5 seconds,
-        and with the end of the attempt.
+        progress: how far the step has come, as plain JSON of at most 2,048 bytes; None leaves the last one. The page
+        and `stepfast show` show it, and the next attempt has it as `last_progress`. It is written at most every 5
+        seconds, and with the end of the attempt.
 
         Raises NotStorable for progress that is not plain JSON or above the size.
         Raises StepCancelled when the attempt must stop: the execution has failed or ended, workflow code has taken the

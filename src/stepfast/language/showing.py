@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -27,7 +27,8 @@ def set_status(value: Any) -> None:
     Raises ForbiddenInWorkflow outside workflow code, and NotStorable for a value without JSON form or above the size.
     """
     commands = commands_for("set_status()")
-    text = _codec(UNTYPED if type(value) in _PLAIN else type(value)).text(value)
+    kind: Hashable = UNTYPED if type(value) in _PLAIN else type(value)
+    text = _codec(kind).text(value)
     if (size := len(text.encode())) > MAX_STATUS_BYTES:
         raise NotStorable(
             f"set_status(): the value has {size} bytes of JSON, and may have {MAX_STATUS_BYTES}: "
@@ -65,5 +66,5 @@ def set_labels(labels: Mapping[str, str | None] | None = None, /, **more: str | 
 
 
 @lru_cache(maxsize=64)
-def _codec(annotation: Any) -> Codec:
+def _codec(annotation: Hashable) -> Codec:
     return Codec(annotation, "set_status()")

@@ -119,9 +119,13 @@ class PoolProcess:
             scope = contextvars.copy_context()
         scope.run(current.set, context)
         try:
-            return CallDone(request.number, output=scope.run(_result_of, step, request.input), progress=progress[0] or None)
+            return CallDone(
+                request.number, output=scope.run(_result_of, step, request.input), progress=progress[0] or None
+            )
         except BaseException as error:  # SystemExit must not end the process
-            return CallDone(request.number, raised=raised_of(error), failure=describe_error(error), progress=progress[0] or None)
+            return CallDone(
+                request.number, raised=raised_of(error), failure=describe_error(error), progress=progress[0] or None
+            )
 
     def _heart_of(self, request: RunStep, progress: list[str]) -> Callable[[], None]:
         """What `heartbeat()` of this call does: it tells the server, and raises if the attempt must stop."""
