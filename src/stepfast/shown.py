@@ -21,10 +21,10 @@ _MARK = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownState:
     """What is to be shown from now on.
 
-    mark: see this module. value: of set_status(), as JSON text; None where there is none. labels: all labels, None
+    mark: see this module. value: of set_status(), as JSON text; None without one. labels: all labels, None
     where they stay as they are. base: the labels that the run has begun with, where its code has changed them.
     """
 
@@ -58,7 +58,7 @@ def mark_in(text: str | None) -> str:
 
 
 def status_value(text: str | None) -> object:
-    """The value that set_status() has set last, as plain JSON; None where there is none."""
+    """The value that set_status() has set last, as plain JSON; None without one."""
     return None if text is None else json.loads(text[_MARK:]).get("value")
 
 

@@ -12,7 +12,7 @@ from stepfast.engine.operations import Operations
 from stepfast.engine.ports import Commit, End, Query
 from stepfast.language.registry import Registry
 from stepfast.model import Execution, Record
-from stepfast.shown import Shown, base_labels, mark_of, status_value
+from stepfast.shown import ShownState, base_labels, mark_of, status_value
 
 ONE = Execution("one", "w", "1", 1000.0, sent="0a 0b", labels={"team": "a", "kind": "x"})
 FIRST, SECOND = mark_of(1, 0, 1), mark_of(1, 0, 2)
@@ -31,7 +31,7 @@ def read(backend: Any) -> Execution:
 def test_a_status_is_kept_with_the_execution_and_wakes_nobody(backend: Any) -> None:
     backend.run(backend.store.create(ONE))
     backend.woken.clear()
-    assert backend.run(backend.store.show(ONE, Shown(FIRST, '{"done": 1}')))
+    assert backend.run(backend.store.show(ONE, ShownState(FIRST, '{"done": 1}')))
     execution = read(backend)
     assert status_value(execution.shown) == {"done": 1}
     assert replace(execution, shown=None) == ONE
@@ -41,9 +41,9 @@ def test_a_status_is_kept_with_the_execution_and_wakes_nobody(backend: Any) -> N
 
 def test_what_is_shown_never_goes_back(backend: Any) -> None:
     backend.run(backend.store.create(ONE))
-    assert backend.run(backend.store.show(ONE, Shown(SECOND, '"second"')))
+    assert backend.run(backend.store.show(ONE, ShownState(SECOND, '"second"')))
     for mark in (FIRST, SECOND):
-        assert not backend.run(backend.store.show(ONE, Shown(mark, '"first"', {"team": "z"}, ONE.labels)))
+        assert not backend.run(backend.store.show(ONE, ShownState(mark, '"first"', {"team": "z"}, ONE.labels)))
     assert status_value(read(backend).shown) == "second"
     assert read(backend).labels == ONE.labels
 
@@ -51,7 +51,7 @@ def test_what_is_shown_never_goes_back(backend: Any) -> None:
 def test_the_index_follows_labels_that_code_has_changed(backend: Any) -> None:
     backend.run(backend.store.create(ONE))
     labels = {"team": "b", "stage": "paid"}
-    assert backend.run(backend.store.show(ONE, Shown(FIRST, None, labels, ONE.labels)))
+    assert backend.run(backend.store.show(ONE, ShownState(FIRST, None, labels, ONE.labels)))
     execution = read(backend)
     assert (execution.labels, base_labels(execution.labels, execution.shown, 1)) == (labels, ONE.labels)
     assert ids(backend, team="b") == ids(backend, stage="paid") == ["one"]
@@ -64,19 +64,21 @@ def test_the_index_follows_labels_that_code_has_changed(backend: Any) -> None:
 
 def test_an_execution_that_has_ended_or_gone_on_shows_nothing_new(backend: Any) -> None:
     backend.run(backend.store.create(ONE))
-    assert not backend.run(backend.store.show(replace(ONE, generation=1), Shown(SECOND, "2")))
-    end = End(replace(ONE, status="SUCCEEDED", result="2", ended_at=1001.0), shown=Shown(FIRST, '"done"'))
+    assert not backend.run(backend.store.show(replace(ONE, generation=1), ShownState(SECOND, "2")))
+    end = End(replace(ONE, status="SUCCEEDED", result="2", ended_at=1001.0), shown=ShownState(FIRST, '"done"'))
     backend.run(backend.store.finish(end))
-    assert not backend.run(backend.store.show(ONE, Shown(SECOND, '"late"')))
+    assert not backend.run(backend.store.show(ONE, ShownState(SECOND, '"late"')))
     assert status_value(read(backend).shown) == "done"
 
 
 def test_a_chained_result_brings_what_follows_from_it(backend: Any) -> None:
     backend.run(backend.store.create(ONE))
     record = Record("pay", "step", "pay", "SUCCEEDED", 0, output="1", ended_at=1001.0)
-    assert backend.run(backend.store.commit("one", Commit(record, wake=False, shown=(ONE, Shown(FIRST, '"paid"')))))
+    assert backend.run(
+        backend.store.commit("one", Commit(record, wake=False, shown=(ONE, ShownState(FIRST, '"paid"'))))
+    )
     assert status_value(read(backend).shown) == "paid"
-    refused = Commit(replace(record, output="2"), wake=False, shown=(ONE, Shown(SECOND, '"twice"')))
+    refused = Commit(replace(record, output="2"), wake=False, shown=(ONE, ShownState(SECOND, '"twice"')))
     assert not backend.run(backend.store.commit("one", refused))
     assert status_value(read(backend).shown) == "paid"
 

@@ -9,7 +9,8 @@ from typing import Any
 from rich.live import Live
 
 from stepfast.cli import folding, printing, timeline
-from stepfast.client import Execution, ExecutionCancelled, ExecutionFailed, ExecutionNotFound
+from stepfast.client import Execution, ExecutionCancelled, ExecutionFailed
+from stepfast.errors import ExecutionNotFound
 
 Object = dict[str, Any]
 

@@ -8,7 +8,7 @@ from stepfast.engine.intervention_store import StatusTurn
 from stepfast.engine.ports import Commit, Committed, End, NextRun, Store
 from stepfast.engine.start_items import Hold
 from stepfast.model import Event, Execution, Link, OrderEntry, Record, run_of
-from stepfast.shown import Shown
+from stepfast.shown import ShownState
 
 
 class StoreListener:
@@ -126,7 +126,7 @@ class _Observed:
     async def note(self, execution: Execution, progress: str) -> bool:
         return self._changed(execution.execution_id, await self._store.note(execution, progress))
 
-    async def show(self, execution: Execution, shown: Shown) -> bool:
+    async def show(self, execution: Execution, shown: ShownState) -> bool:
         return self._changed(execution.execution_id, await self._store.show(execution, shown))
 
     async def intervene(self, turn: StatusTurn) -> bool:

@@ -35,7 +35,7 @@ from stepfast.model import (
     SignalLimits,
     Snapshot,
 )
-from stepfast.shown import Shown
+from stepfast.shown import ShownState
 from stepfast.unguarded import unguarded
 
 
@@ -104,7 +104,7 @@ class End:
     counts: Tallies = field(default_factory=dict)
     wake: bool = False
     childless: bool = False
-    shown: Shown | None = None
+    shown: ShownState | None = None
 
 
 @unguarded
@@ -119,7 +119,7 @@ class Commit:
     record: Record
     end: End | None = None
     wake: bool = field(kw_only=True)
-    shown: tuple[Execution, Shown] | None = None
+    shown: tuple[Execution, ShownState] | None = None
 
 
 @unguarded

@@ -22,7 +22,7 @@ CONTINUED = Stop("the execution continues as a new run, without this step", lost
 OVERTAKEN = Stop("another worker has taken the step over; stop this one", lost=True)
 
 
-PROGRESS_SECONDS = 5.0
+PROGRESS_WRITE_SECONDS = 5.0
 """Seconds between two writes of the progress of an attempt, at least."""
 FIRST_STATUS_SECONDS = 10.0
 """Age of an attempt with siblings until which its looks go to the order's log alone."""
@@ -58,7 +58,7 @@ class StepWatch:
     def _pause(self) -> float:
         """Seconds between two extensions of the lease: fewer while there is progress to write."""
         pause, progress = self._run.step.lease / 3, self._run.pulse.progress
-        return pause if progress in (None, self._run.record.progress) else min(pause, PROGRESS_SECONDS)
+        return pause if progress in (None, self._run.record.progress) else min(pause, PROGRESS_WRITE_SECONDS)
 
     async def _looks(self, alive: bool, now: float) -> bool:
         """Whether all is to be read now: each time, or where glances are to be had, once one shows a change.

@@ -30,7 +30,7 @@ _HASH = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class NewEvents:
     """events: in the order of time. after: the cursor behind them. ended: the execution has ended, and all is said."""
 
     events: list[Object]
@@ -38,25 +38,25 @@ class Changes:
     ended: bool
 
 
-def since(execution: Execution, records: Sequence[Record], cursor: str | None) -> Changes:
+def since(execution: Execution, records: Sequence[Record], cursor: str | None) -> NewEvents:
     """The events that a reader with this cursor has not seen; without one, the state of now as events.
 
     Raises InvalidRequest for a cursor that no answer has given.
     """
     known, seen, floor = _parts_of(cursor)
     state = {kind: (_hash(kind, values), values) for kind, values in _state_of(execution)}
-    told: list[tuple[float, Object]] = []
+    happened: list[tuple[float, Object]] = []
     latest = sorted(((_changed_at(record), record.id, record) for record in records), key=lambda each: each[:2])
     kept = latest[-KEPT:]
     hashes = [_hash(record.id, record.revision, record.generation, execution.run) for _, _, record in kept]
     for (at, _, record), mark in zip(kept, hashes, strict=True):
         if mark not in seen and at >= floor:
-            told.append((at, _command(record, at)))
-    told.sort(key=lambda each: each[0])
-    events = [event for _, event in told]
+            happened.append((at, _command(record, at)))
+    happened.sort(key=lambda each: each[0])
+    events = [event for _, event in happened]
     events += [values for kind, (mark, values) in state.items() if known.get(kind) != mark and _says(values, known)]
     after = _cursor_of({kind: mark for kind, (mark, _) in state.items()}, hashes, kept[0][0] if latest[KEPT:] else 0.0)
-    return Changes(events, after, execution.status in ENDED)
+    return NewEvents(events, after, execution.status in ENDED)
 
 
 def _state_of(execution: Execution) -> Iterator[tuple[str, Object]]:

@@ -22,7 +22,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 KEEPALIVE_SECONDS = 15.0
 """A comment is sent after this time without an event, so that proxies keep the connection."""
-RECHECK_SECONDS = 2.0
+STREAM_RECHECK_SECONDS = 2.0
 """The time after which the execution is read again unasked: of some changes nobody tells."""
 MAX_STREAMS = 256
 """Streams at a time; a further one is answered 503."""
@@ -78,22 +78,22 @@ class EventStreams:
                 response = await read(_after(event, after))
                 if int(response["statusCode"]) != 200:
                     return response
-                found = json.loads(response["body"])
-                if found["ended"] and not found["events"]:
+                page = json.loads(response["body"])
+                if page["ended"] and not page["events"]:
                     return {"statusCode": 204}  # a browser's EventSource comes again after anything else
                 await send({"type": "http.response.start", "status": 200, "headers": _HEAD})
                 spoke = time.monotonic()
                 while True:
-                    if found["events"]:
-                        await send({"type": "http.response.body", "body": _text(found), "more_body": True})
+                    if page["events"]:
+                        await send({"type": "http.response.body", "body": _text(page), "more_body": True})
                         spoke = time.monotonic()
                     elif time.monotonic() - spoke >= KEEPALIVE_SECONDS:
                         await send({"type": "http.response.body", "body": b": keepalive\n\n", "more_body": True})
                         spoke = time.monotonic()
-                    after = found["after"]
-                    if found["ended"] or closing.is_set():
+                    after = page["after"]
+                    if page["ended"] or closing.is_set():
                         break
-                    changed = asyncio.ensure_future(watch.wait(RECHECK_SECONDS))
+                    changed = asyncio.ensure_future(watch.wait(STREAM_RECHECK_SECONDS))
                     try:
                         await asyncio.wait({changed, *waits}, return_when=asyncio.FIRST_COMPLETED)
                     finally:
@@ -103,7 +103,7 @@ class EventStreams:
                     response = await read(_after(event, after))
                     if int(response["statusCode"]) != 200:
                         break  # it was deleted, or the server ends: the client asks again and learns it
-                    found = json.loads(response["body"])
+                    page = json.loads(response["body"])
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
                 return None
         finally:
@@ -112,12 +112,12 @@ class EventStreams:
             self._closing.discard(closing)
 
 
-def _text(found: Object) -> bytes:
+def _text(page: Object) -> bytes:
     """The events; the last one has the cursor, so that a client which was cut off before gets all of them again."""
     lines = []
-    for event in found["events"]:
+    for event in page["events"]:
         lines += [f"event: {event['type']}", f"data: {json.dumps(event, ensure_ascii=False)}", ""]
-    lines.insert(-1, f"id: {found['after']}")
+    lines.insert(-1, f"id: {page['after']}")
     return ("\n".join(lines) + "\n").encode()
 
 

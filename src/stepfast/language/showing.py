@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Mapping
-from functools import lru_cache
+from collections.abc import Mapping
 from typing import Any
 
 from stepfast.errors import DefinitionError, NotStorable
@@ -27,8 +26,7 @@ def set_status(value: Any) -> None:
     Raises ForbiddenInWorkflow outside workflow code, and NotStorable for a value without JSON form or above the size.
     """
     commands = commands_for("set_status()")
-    kind: Hashable = UNTYPED if type(value) in _PLAIN else type(value)
-    text = _codec(kind).text(value)
+    text = _codec(UNTYPED if type(value) in _PLAIN else type(value)).text(value)
     if (size := len(text.encode())) > MAX_STATUS_BYTES:
         raise NotStorable(
             f"set_status(): the value has {size} bytes of JSON, and may have {MAX_STATUS_BYTES}: "
@@ -65,6 +63,5 @@ def set_labels(labels: Mapping[str, str | None] | None = None, /, **more: str | 
         commands.show_labels(changes)
 
 
-@lru_cache(maxsize=64)
-def _codec(annotation: Hashable) -> Codec:
+def _codec(annotation: Any) -> Codec:
     return Codec(annotation, "set_status()")

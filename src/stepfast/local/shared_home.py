@@ -35,7 +35,7 @@ OPENING_SECONDS = 30.0
 """The time for an owner that has just taken the file to serve it."""
 HANDING_ON_SECONDS = 5.0
 """The time that a request waits for an owner to be there; then its caller tries again."""
-LOOK_SECONDS = 0.5
+CHANGE_LOOK_SECONDS = 0.5
 """Between two looks for changes that another process makes."""
 _THREAD = "stepfast-owner"
 
@@ -202,4 +202,4 @@ class AnyTime:
     """Stands for the changes that the owner in another process makes: they are looked for."""
 
     async def wait(self, seconds: float) -> None:
-        await asyncio.sleep(min(seconds, LOOK_SECONDS))
+        await asyncio.sleep(min(seconds, CHANGE_LOOK_SECONDS))

@@ -6,10 +6,10 @@ from stepfast.backends.dynamodb.calls import Condition
 from stepfast.backends.dynamodb.transactions import stands
 from stepfast.backends.dynamodb.typed_json import Item, text
 from stepfast.model import Execution
-from stepfast.shown import Shown
+from stepfast.shown import ShownState
 
 
-def attributes(shown: Shown) -> Item:
+def attributes(shown: ShownState) -> Item:
     """What is written of it. Without labels, those of the meta stay."""
     sets: Item = {"shown": text(shown.text)}
     if shown.labels is not None:
@@ -17,7 +17,7 @@ def attributes(shown: Shown) -> Item:
     return sets
 
 
-def condition(execution: Execution, shown: Shown) -> Condition:
+def condition(execution: Execution, shown: ShownState) -> Condition:
     """The execution is RUNNING in this generation, and shows what has a lower mark, or nothing."""
     runs = stands("RUNNING", execution.generation)
     values = {**runs.values, ":if_floor": text(shown.floor)}

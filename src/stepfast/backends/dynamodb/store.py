@@ -39,7 +39,7 @@ from stepfast.model import (
     Signal,
     SignalLimits,
 )
-from stepfast.shown import Shown
+from stepfast.shown import ShownState
 from stepfast.standing import StartInfo
 
 
@@ -114,7 +114,7 @@ class DynamoStore(DynamoReads):
         changes = changes_to({"prog": text(progress)}, ["wake"])
         return await self._table.update(key, changes, condition) is None
 
-    async def show(self, execution: Execution, shown: Shown) -> bool:
+    async def show(self, execution: Execution, shown: ShownState) -> bool:
         key = item_keys.key(execution.execution_id, item_keys.META)
         changes = changes_to(showing.attributes(shown), ["wake"])
         return await self._table.update(key, changes, showing.condition(execution, shown)) is None

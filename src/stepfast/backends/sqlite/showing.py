@@ -7,16 +7,16 @@ import json
 from stepfast.backends.sqlite import rows
 from stepfast.backends.sqlite.file import Transaction
 from stepfast.model import Execution
-from stepfast.shown import Shown
+from stepfast.shown import ShownState
 
 
-def show(tx: Transaction, execution: Execution, shown: Shown) -> bool:
+def show(tx: Transaction, execution: Execution, shown: ShownState) -> bool:
     """Writes what is shown while the execution is RUNNING in this generation, as the port says."""
     row = tx.execute("SELECT status FROM executions WHERE execution_id = ?", (execution.execution_id,)).fetchone()
     return row is not None and row[0] == "RUNNING" and put(tx, execution, shown)
 
 
-def put(tx: Transaction, execution: Execution, shown: Shown) -> bool:
+def put(tx: Transaction, execution: Execution, shown: ShownState) -> bool:
     """Writes what is shown over what has a lower mark in this generation."""
     id = execution.execution_id
     row = tx.execute("SELECT labels FROM executions WHERE execution_id = ?", (id,)).fetchone()

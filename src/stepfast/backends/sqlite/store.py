@@ -43,7 +43,7 @@ from stepfast.model import (
     SignalLimits,
     run_of,
 )
-from stepfast.shown import Shown
+from stepfast.shown import ShownState
 from stepfast.standing import StartInfo
 
 
@@ -167,7 +167,7 @@ class SqliteBackend(SqliteReads):
         values = (progress, execution.execution_id, execution.generation)
         return await self._file.write(lambda tx: tx.execute(rows.UPDATE_PROGRESS, values).rowcount == 1)
 
-    async def show(self, execution: Execution, shown: Shown) -> bool:
+    async def show(self, execution: Execution, shown: ShownState) -> bool:
         return await self._file.write(lambda tx: showing.show(tx, execution, shown))
 
     async def append(
