@@ -21,7 +21,7 @@ class FollowCalls:
         raise NotImplementedError
 
     def follow(self, after: str | None = None) -> Iterator[Object]:
-        """What happens to the execution as it happens, until it has ended: first the state of now, then each change.
+        """Yields the events of the execution until it has ended: first the state of now, then each change.
 
         after: the cursor of an event seen before, as `changes` gives it; only what has changed since then comes.
 

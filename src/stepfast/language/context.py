@@ -75,7 +75,7 @@ class StepContext:
 
     @cached_property
     def last_progress(self) -> Any:
-        """What the attempt before this one has passed to `heartbeat(progress=…)` last, as plain JSON; None without.
+        """The last progress that the attempt before this one passed to `heartbeat(progress=…)`, as plain JSON, or None.
 
         An attempt may begin where the one before it was cut off. Progress is written every few seconds: what was done
         since then may be done again. After a resume, it is that of the attempt before, unless the input has changed.
