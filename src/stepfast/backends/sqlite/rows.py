@@ -290,8 +290,7 @@ def record(row: tuple[Any, ...], opened_at: float) -> Record:
     """The record of a row; claims older than `opened_at` were a dead process's, so their lease is over."""
     (
         id, kind, name, status, generation, revision, attempt, interrupted, token, lease, due, input, output, error,
-        first_at, started_at, ended_at, chained, signal, attempts, children, repair,
-        progress,
+        first_at, started_at, ended_at, chained, signal, attempts, children, repair, waited, progress,
     ) = row  # fmt: skip
     then = Chained(*json.loads(chained)) if chained else None
     if then is not None and then.started_at < opened_at:
@@ -302,7 +301,7 @@ def record(row: tuple[Any, ...], opened_at: float) -> Record:
     return Record(
         id, kind, name, status, generation, revision, attempt, interrupted, token, lease, due, input, output,
         _failure(error), first_at, started_at, ended_at, then, signal, past,
-        tuple(json.loads(children)) if children else (), repair, progress,
+        tuple(json.loads(children)) if children else (), repair, waited, progress,
     )  # fmt: skip
 
 
@@ -326,6 +325,7 @@ def record_write(execution_id: str, record: Record) -> Write:
         json.dumps([asdict(attempt) for attempt in record.attempts]) if record.attempts else None,
         json.dumps(record.children) if record.children else None,
         record.repair,
+        record.waited,
         record.progress,
     )  # fmt: skip
     if record.revision == 1:
