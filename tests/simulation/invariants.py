@@ -57,7 +57,7 @@ INVARIANTS = {
     "every-end-is-counted-once": "in the figures of its workflow",
     "promises-are-kept": "what a client was told survives: a start, a signal, a resume, a cancel",
     "what-was-cancelled-stays-so": "after CANCELLED nothing begins, and no command gets another outcome",
-    "what-is-shown-has-happened": "a status value never goes back, the durable order has led to it, and labels are indexed",
+    "what-is-shown-has-happened": "a status value never goes back, its order is durable, and labels are found",
     "history-reads-alike-twice": "also by the next owner of the file",
     "replay-reproduces": "the records give what is recorded, at any moment",
     "results-are-those-of-plain-asyncio": "of the same functions, run without the engine",
