@@ -73,6 +73,7 @@ class Signalling:
         text = json_text(payload)
         held = await self._held(execution_id, signal_id)
         if held is None:
+            signal: Signal | None = None
             try:
                 waits = await self.waits(execution_id)
                 if only_waited and all(command.name != name for command in waits):
@@ -87,7 +88,7 @@ class Signalling:
                 held = await self._held(execution_id, signal_id)
                 if held is None:
                     raise
-            if held is signal:
+            if signal is not None and held is signal:
                 names = (command.name for command in waits if command.name != UPDATES)
                 return Sent(held, True, tuple(dict.fromkeys(names)))
         if name not in (held.name, name_of_link(held.name)) or not same_json(held.payload, text):

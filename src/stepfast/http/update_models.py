@@ -8,7 +8,6 @@ from pydantic import Field
 
 from stepfast.engine.updating import MOST_WAIT_SECONDS
 from stepfast.http.models import (
-    MAX_LABELS,
     NAME,
     Asked,
     ErrorView,
@@ -19,6 +18,7 @@ from stepfast.http.models import (
     Shown,
     Time,
 )
+from stepfast.shown import MAX_LABELS
 
 
 class QueryRequest(Asked):

@@ -1,4 +1,4 @@
-"""The queries and updates of one replay: what its code has registered, and the task that takes updates (ADR 0049)."""
+"""The queries and updates of one replay, and the task that takes updates (docs/adr/0047-queries-and-updates.md)."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class Replay(Issuing):
         self.result: str | None = None
         self.error: BaseException | None = None
         self.continues: str | None = None
-        self._asked: int | None = None  # what was asked for and answered before the first choice that is not durable
+        self._asked: tuple[int, int, int] | None = None  # see `_reached`, before what is not durable was chosen
         self._succession = Succession()
         self._outcomes = OutcomeReader()
         self._awaited: asyncio.Future[Any] | None = None  # the main task, then what is left to shut down
@@ -217,16 +217,16 @@ class Replay(Issuing):
 
     @property
     def acts(self) -> bool:
-        """Whether something follows from choices that are not durable: a command, one withdrawn, or the end.
+        """Whether something follows from choices that are not durable: a command, one withdrawn, a status, or the end.
 
         The order must be durable before any of that is acted on. Choices that led to nothing may be made anew.
         """
         return not self.decided and (self.finished or bool(self.withdrawn) or self._reached != self._asked)
 
     @property
-    def _reached(self) -> int:
-        """How many commands the code has asked for, and updates it has answered."""
-        return len(self.issued) + len(self.handlers.answers)
+    def _reached(self) -> tuple[int, int, int]:
+        """How many commands the code has asked for, updates it has answered, and values it has shown."""
+        return len(self.issued), len(self.handlers.answers), self.showing.calls
 
     def _apply(self, id: str) -> None:
         command, record = self.outstanding.pop(id), self.records[id]
