@@ -5,7 +5,7 @@ import os
 from datetime import timedelta
 from pathlib import Path
 
-from stepfast import Gate, Limit, Rate, Retry, current_step, signal, step, workflow
+from stepfast import Gate, Limit, Rate, Retry, callback, current_step, signal, step, workflow
 
 
 def _folder() -> Path:
@@ -122,6 +122,19 @@ async def nap(seconds: float) -> str:
 async def ask(value: str) -> str:
     answer = await signal("answered", str, timeout=timedelta(days=1))
     return await counted(f"{value} {answer}")
+
+
+@step
+def mailed(url: str) -> str:
+    return url
+
+
+@workflow("approve")
+async def approve(value: str) -> str:
+    async with callback("approved", bool, timeout=timedelta(days=1)) as link:
+        await mailed(link.url)
+        approved = await link.answer()
+    return await counted(f"{value} {approved}")
 
 
 @workflow("carry")
