@@ -44,6 +44,7 @@ API_SAMPLES: dict[str, tuple[tuple[str, ...], int]] = {
     "api-link-keys.json": ((), 200),
     "api-link-keys-rotate.json": ((), 200),
     "api-callback.json": ((), 403),
+    "api-events.json": (STARTED, 200),
     "api-signal.json": (STARTED, 202),
     "api-cancel.json": (STARTED, 200),
     "api-pause.json": (STARTED, 200),
