@@ -40,6 +40,10 @@ API_SAMPLES: dict[str, tuple[tuple[str, ...], int]] = {
     "api-items.json": (SHIPPED, 200),
     "api-runs.json": (SHIPPED, 200),
     "api-waits.json": (STARTED, 200),
+    "api-links.json": (STARTED, 200),
+    "api-link-keys.json": ((), 200),
+    "api-link-keys-rotate.json": ((), 200),
+    "api-callback.json": ((), 403),
     "api-events.json": (STARTED, 200),
     "api-signal.json": (STARTED, 202),
     "api-handlers.json": (STARTED, 200),
@@ -241,7 +245,7 @@ def test_requests_without_a_caller_are_not_answered(aws: Aws) -> None:
     for name in API_SAMPLES:
         event = sample(name)
         event["requestContext"].pop("authorizer", None)
-        expected = 200 if name == "api-health.json" else 401
+        expected = {"api-health.json": 200, "api-callback.json": 403}.get(name, 401)
         assert aws.invoke("api", event)["statusCode"] == expected, name
 
 

@@ -10,6 +10,7 @@ import logging
 from typing import Any
 
 from stepfast.engine.observed import StoreListener
+from stepfast.link_tokens import masked
 from stepfast.model import Execution, Failure, Record
 from stepfast.stored_text import text_of
 
@@ -74,12 +75,13 @@ def _outcome(output: str | None, error: Failure | None) -> dict[str, Any]:
     fields: dict[str, Any] = {} if output is None else {"output": _value(output)}
     if error is not None:
         parts = {"type": error.type, "message": error.message, "traceback": error.traceback}
-        fields["error"] = {name: _cut(text) for name, text in parts.items() if text}
+        fields["error"] = {name: _cut(masked(text)) for name, text in parts.items() if text}
     return fields
 
 
 def _value(text: str | None) -> Any:
-    """A JSON text as what it stands for; one that is too long as the beginning of the text."""
+    """A JSON text as what it stands for, a long one as the beginning of the text. Links lose their signature."""
+    text = None if text is None else masked(text)
     return _cut(text) if text is None or len(text) > LOGGED_VALUE_CHARACTERS else json.loads(text)
 
 

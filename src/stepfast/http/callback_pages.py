@@ -98,9 +98,7 @@ def _about(name: str, about: str) -> str:
 
 
 def _place(execution_id: str, expires: str) -> str:
-    return (
-        f'<p class="quiet">For {escape(execution_id)}. This link is open until {escape(expires)}, and works once.</p>'
-    )
+    return f'<p class="quiet">Execution {escape(execution_id)}. This link is open until {escape(expires)}, and works once.</p>'
 
 
 def _wrong(text: str) -> str:

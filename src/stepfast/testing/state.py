@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from stepfast.engine.signalling import name_of_link
 from stepfast.language.workflows import Workflow
 from stepfast.testing.calls import CallLog
 from stepfast.testing.fakes import Fakes
@@ -42,4 +43,5 @@ class KitState:
             return
         for command in self.reading.replay(snapshot).outstanding.values():
             if command.kind == "signal" and command.id not in snapshot.records:
-                self.points.reach(Point("at", "waiting", execution_id, command.name, 0, command.id))
+                name = name_of_link(command.name) or command.name
+                self.points.reach(Point("at", "waiting", execution_id, name, 0, command.id))

@@ -12,6 +12,7 @@ from stepfast import (
     Retry,
     UpdateRefused,
     all_updates_done,
+    callback,
     current_step,
     query,
     signal,
@@ -163,6 +164,19 @@ async def purse(balance: int) -> int:
     await empty.wait()
     await all_updates_done()
     return balance
+
+
+@step
+def mailed(url: str) -> str:
+    return url
+
+
+@workflow("approve")
+async def approve(value: str) -> str:
+    async with callback("approved", bool, timeout=timedelta(days=1)) as link:
+        await mailed(link.url)
+        approved = await link.answer()
+    return await counted(f"{value} {approved}")
 
 
 @workflow("carry")
