@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stepfast.backends.dynamodb import api_keys as module
+from stepfast import api_key as module
 from stepfast.backends.dynamodb.api_keys import SCOPES, ApiKeys
 from stepfast.errors import InvalidRequest, StartupError, Unavailable
 from stepfast.functions.entry import Failed
