@@ -1,4 +1,7 @@
-"""A named API key: what is known of it, its text `sf_<key id>_<secret>`, and the digest of the secret that is stored."""
+"""A named API key: what is known of it, its text, and the digest of its secret, which alone is stored.
+
+The text is `sf_<key id>_<secret>`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from stepfast.errors import InvalidRequest
-from stepfast.restriction import Restriction
+from stepfast.restriction import NONE, Restriction
 
 SCOPES = ("read", "run", "operate")
 KNOWN = ("look", *SCOPES)
@@ -32,7 +35,7 @@ class ApiKey:
     created_at: float
     until: float | None = None
     revoked_at: float | None = None
-    restriction: Restriction = Restriction()
+    restriction: Restriction = NONE
 
     def state(self, now: float) -> State:
         if self.revoked_at is not None:

@@ -69,6 +69,10 @@ class Restriction:
         return None
 
 
+NONE = Restriction()
+"""Of a key that is limited to nothing."""
+
+
 def is_among(name: str, patterns: Iterable[str]) -> bool:
     """Whether a workflow's name is one of the patterns; any name is where there are none."""
     patterns = tuple(patterns)

@@ -16,9 +16,8 @@ from typing import Any
 from stepfast import api_key
 from stepfast.api_key import ApiKey
 from stepfast.errors import StartupError
-from stepfast.restriction import Restriction
+from stepfast.restriction import NONE, Restriction
 
-NONE = Restriction()
 _Held = tuple[ApiKey, bytes | None]
 
 

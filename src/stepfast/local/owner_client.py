@@ -10,6 +10,8 @@ from urllib.parse import quote
 import httpx
 
 from stepfast.errors import Unavailable
+from stepfast.http.auth import EVERYTHING, Authenticator, Grant
+from stepfast.http.problems import Rejected
 from stepfast.local.owner_file import OwnerAddress
 
 HANDED_ON = ("content-type", "idempotency-key", "if-none-match")
@@ -18,6 +20,22 @@ OWNER_ANSWER_SECONDS = 60.0
 """The time for the owner to answer. A replay of dead letters takes 20 s."""
 OWNER_CONNECT_SECONDS = 5.0
 """The time for the owner to accept a connection."""
+
+
+GRANT = "x-stepfast-grant"
+"""The header in which a process tells the owner what its caller may do. Only the owner's key makes it count."""
+
+
+class OwnerAuthenticator(Authenticator):
+    """Lets the other processes in, which have let in their callers: each request says what its caller may do."""
+
+    def admit(self, headers: Mapping[str, str]) -> Grant:
+        super().admit(headers)
+        try:
+            return Grant.of_text(headers[GRANT])
+        except (KeyError, ValueError, TypeError) as error:
+            detail = "say what the caller may do: all processes must have the same version of stepfast"
+            raise Rejected(401, "unauthorized", "Not let in", detail) from error
 
 
 class OwnerAway(Exception):
@@ -43,17 +61,20 @@ class OwnerClient:
     def answers(self, address: OwnerAddress) -> bool:
         """Whether the owner of this address is there."""
         try:
-            self._send(address, "GET", f"{address.url}/v1/executions?limit=1&largest=0", {}, b"")
+            self._send(
+                address, "GET", f"{address.url}/v1/executions?limit=1&largest=0", {GRANT: EVERYTHING.as_text()}, b""
+            )
         except (OwnerAway, Unavailable):
             return False
         return True
 
-    def send(self, address: OwnerAddress, event: Mapping[str, Any]) -> dict[str, Any]:
+    def send(self, address: OwnerAddress, event: Mapping[str, Any], grant: Grant) -> dict[str, Any]:
         """The owner's response to an event. Raises OwnerAway, and Unavailable if it may have seen the request."""
         url = address.url + quote(event["rawPath"], safe="/~")
         if query := event.get("rawQueryString"):
             url = f"{url}?{query}"
         headers = {name: value for name, value in event["headers"].items() if name in HANDED_ON}
+        headers[GRANT] = grant.as_text()
         body = event.get("body") or ""
         content = base64.b64decode(body) if event.get("isBase64Encoded") else body.encode()
         answer = self._send(address, event["requestContext"]["http"]["method"], url, headers, content)

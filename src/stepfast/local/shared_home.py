@@ -16,11 +16,11 @@ from typing import Any
 
 from stepfast.backends.sqlite.owner import DatabaseInUse
 from stepfast.errors import StartupError, Unavailable
+from stepfast.http import restricting
 from stepfast.http.api import Api, resolvers
-from stepfast.http.auth import Authenticator
 from stepfast.http.resolver import ResolverPool
 from stepfast.http.server import Server, listen
-from stepfast.local.owner_client import OwnerAway, OwnerClient
+from stepfast.local.owner_client import OwnerAuthenticator, OwnerAway, OwnerClient
 from stepfast.local.owner_file import OwnerFile
 from stepfast.local.runtime import Runtime
 
@@ -109,7 +109,7 @@ class SharedHome:
             address = self._file.read()
             try:
                 if address is not None:
-                    return self._client.send(address, event)
+                    return self._client.send(address, event, restricting.current())
             except OwnerAway:
                 pass
             self._look.set()
@@ -159,7 +159,9 @@ class _Owned:
         self.pool: ResolverPool = resolvers(runtime.operations, runtime.registry, runtime.call)
         key = secrets.token_urlsafe(32)
         # As an Api, so that a request without the secret is refused before its body is read.
-        self._server = Server(Api(self.pool, Authenticator([key]), None), listen("127.0.0.1", 0), owns_logging=False)
+        self._server = Server(
+            Api(self.pool, OwnerAuthenticator([key]), None), listen("127.0.0.1", 0), owns_logging=False
+        )
         self._thread = threading.Thread(target=self._server.run, name=_THREAD, daemon=True)
         logging.getLogger("uvicorn.error").addFilter(_is_of_another_server)
         started = threading.Event()

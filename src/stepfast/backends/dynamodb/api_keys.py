@@ -1,7 +1,8 @@
 """API keys in the table: `sf_<key id>_<secret>`, of which only the secret's SHA-256 is stored.
 
 An item holds: name, scopes (a limited key has limited_scopes instead, and limited), created, until (the expiry, if
-any), hash (gone once revoked), revoked, and `expires`, the table's TTL. They are listed by the table's index, under a partition of their own.
+any), hash (gone once revoked), revoked, and `expires`, the table's TTL. They are listed by the table's index, under a
+partition of their own.
 """
 
 from __future__ import annotations
@@ -16,9 +17,8 @@ from stepfast.api_key import SCOPES as SCOPES
 from stepfast.api_key import ApiKey as ApiKey
 from stepfast.backends.aws.errors import CONDITION, code_of, translated
 from stepfast.backends.dynamodb.typed_json import Item, float_in, number, text, text_in
-from stepfast.restriction import Restriction, read, text_of
+from stepfast.restriction import NONE, Restriction, read, text_of
 
-NONE = Restriction()
 LISTED = "keys"
 """The index partition of all keys; those of executions begin with a status."""
 SHOWN_AFTER = 30 * 86400.0
