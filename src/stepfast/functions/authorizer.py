@@ -38,7 +38,7 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
 
 
 def _context(key: ApiKey) -> dict[str, str]:
-    """What the api function is told of a key. Values are texts: API Gateway hands on no others."""
+    """What the api function receives about a key. Values are texts: API Gateway hands on no others."""
     scopes = " ".join(key.scopes)
     if not key.restriction:
         return {"scopes": scopes, "key": key.name}

@@ -89,7 +89,7 @@ def _add_batch(app: Resolver, engine: ApiEngine) -> None:
 
 
 def _start_all(engine: ApiEngine, requests: Sequence[BatchStart]) -> list[Started | Exception]:
-    """The outcome of each start, in their order. What the caller's key is not for is not started."""
+    """The outcome of each start, in their order. A start that the caller's key is not for is refused."""
     outcomes: list[Started | Exception | None] = []
     starts = []
     for request in requests:
