@@ -12,8 +12,8 @@ _PATTERN = re.compile(r"[A-Za-z0-9._-]{1,64}\*?")
 """The name of a workflow, or the beginning of names with a star behind it."""
 _LABEL_KEY = re.compile(r"[^\x00-\x1f\x7f:=]{1,128}")
 _LABEL_VALUE = re.compile(r"[^\x00-\x1f\x7f]{0,128}")
-MAX_PATTERNS = 20
-MAX_LABELS = 10
+MAX_KEY_PATTERNS = 20
+MAX_KEY_LABELS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ class Restriction:
             texts = isinstance(key, str) and isinstance(value, str)
             if not texts or not _LABEL_KEY.fullmatch(key) or not _LABEL_VALUE.fullmatch(value):
                 return f"{key}={value} is no label: write key=value, such as team=billing"
-        if len(self.workflows) > MAX_PATTERNS or len(self.labels) > MAX_LABELS:
-            return f"a key is limited to at most {MAX_PATTERNS} workflows and {MAX_LABELS} labels"
+        if len(self.workflows) > MAX_KEY_PATTERNS or len(self.labels) > MAX_KEY_LABELS:
+            return f"a key is limited to at most {MAX_KEY_PATTERNS} workflows and {MAX_KEY_LABELS} labels"
         return None
 
 
