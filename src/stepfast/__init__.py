@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from stepfast.language.map_reports import MapBatch, MapFailure, MapReport, MapResults
     from stepfast.language.map_sources import Csv, JsonLines
     from stepfast.language.retry import Retry
+    from stepfast.language.showing import set_labels, set_status
     from stepfast.language.steps import step
     from stepfast.language.workflows import workflow
     from stepfast.local.embedded import Embedded
@@ -61,6 +62,8 @@ __all__ = [
     "map_items",
     "now",
     "random",
+    "set_labels",
+    "set_status",
     "signal",
     "sleep",
     "step",
@@ -84,6 +87,7 @@ _HOMES = {
     "child": "language.children",
     "logger": "language.logger",
     "map_items": "language.map_items",
+    **dict.fromkeys(("set_labels", "set_status"), "language.showing"),
     "step": "language.steps",
     "workflow": "language.workflows",
     **dict.fromkeys(("now", "random", "signal", "uuid4"), "language.durable"),

@@ -100,7 +100,8 @@ class Record:
     `interrupted` counts the attempts that use up no tries: those cut off by a crash, or stopped by the engine.
     `children` are the ids of the executions that were started for a command of kind child; the last one is current.
     `repair` is JSON text of what an operator has set by hand: the result, or the input of the next attempt. `waited` is
-    JSON text of what the step has waited for before its attempts (limits_waited.py).
+    JSON text of what the step has waited for before its attempts (limits_waited.py). `progress` is JSON text of what a
+    heartbeat has reported last.
     A large `input` or `output` may still be where the store keeps it: `stored_text.py::text_of` reads it.
     """
 
@@ -127,6 +128,7 @@ class Record:
     children: tuple[str, ...] = ()
     repair: str | None = None
     waited: str | None = None
+    progress: str | None = None
 
     @property
     def recorded(self) -> bool:
@@ -183,7 +185,8 @@ class Execution:
     where an execution of the same id was deleted before, so that messages and workers left over from the deleted
     execution belong to other generations. `sent` is the fingerprint of the start request (Codec.sent); None for an
     execution that version 0.1 has started. `link` is set if the execution is a child of another.
-    `progress` is JSON text of what workflow code has noted of its maps, for people to look at.
+    `progress` is JSON text of what workflow code has noted of its maps, for people to look at. `shown` is what it has
+    shown by set_status() and set_labels(): see shown.py. `labels` are those of now.
 
     traceparent: the W3C header of the call that has started it, where there was one. start: what its start was turned
     into; None for a workflow without start options. intervention: the last thing that an operator has done to it by
@@ -216,6 +219,7 @@ class Execution:
     traceparent: str | None = None
     start: StartInfo | None = None
     intervention: Intervention | None = None
+    shown: str | None = None
 
     @property
     def waits(self) -> bool:

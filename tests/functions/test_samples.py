@@ -40,6 +40,7 @@ API_SAMPLES: dict[str, tuple[tuple[str, ...], int]] = {
     "api-items.json": (SHIPPED, 200),
     "api-runs.json": (SHIPPED, 200),
     "api-waits.json": (STARTED, 200),
+    "api-events.json": (STARTED, 200),
     "api-signal.json": (STARTED, 202),
     "api-cancel.json": (STARTED, 200),
     "api-pause.json": (STARTED, 200),

@@ -26,6 +26,7 @@ NEEDED = {
     ("GET", "/v1/executions/one/runs"): "read",
     ("GET", "/v1/executions/one/waits"): "read",
     ("GET", "/v1/executions/one/links"): "read",
+    ("GET", "/v1/executions/one/events"): "read",
     ("GET", "/v1/executions/one/history"): "read",
     ("POST", "/v1/executions/one/signals/go"): "run",
     ("POST", "/v1/executions/one/resume"): "operate",

@@ -39,6 +39,7 @@ ROUTES = [
     ("GET", "/v1/link-keys", None),
     ("POST", "/v1/link-keys/rotate", {"revoke": False}),
     ("GET", "/v1/executions/one/waits", None),
+    ("GET", "/v1/executions/one/events", None),
     ("GET", "/v1/executions/one/history", None),
     ("DELETE", "/v1/executions/one", None),
     ("POST", "/v1/executions/one/resume", None),

@@ -50,6 +50,8 @@ PUBLIC = {
         "map_items",
         "now",
         "random",
+        "set_labels",
+        "set_status",
         "signal",
         "sleep",
         "step",

@@ -17,11 +17,13 @@ from stepfast.engine.finish import is_parked_by
 from stepfast.engine.history import history_of
 from stepfast.engine.messages import Message
 from stepfast.engine.metrics import added, hour_of
+from stepfast.engine.ports import Query
 from stepfast.engine.verify import verify
 from stepfast.language.context import StepContext
 from stepfast.language.steps import Step
 from stepfast.model import ENDED, Execution, OrderEntry, Record, Snapshot
 from stepfast.replay.replay import Replay
+from stepfast.shown import mark_in, mark_of, status_value
 from stepfast.testing.memory import finished
 from tests.replay.shapes import on_plain_asyncio
 
@@ -55,6 +57,7 @@ INVARIANTS = {
     "every-end-is-counted-once": "in the figures of its workflow",
     "promises-are-kept": "what a client was told survives: a start, a signal, a resume, a cancel",
     "what-was-cancelled-stays-so": "after CANCELLED nothing begins, and no command gets another outcome",
+    "what-is-shown-has-happened": "a status value never goes back, its order is durable, and labels are found",
     "history-reads-alike-twice": "also by the next owner of the file",
     "replay-reproduces": "the records give what is recorded, at any moment",
     "results-are-those-of-plain-asyncio": "of the same functions, run without the engine",
@@ -88,6 +91,7 @@ class Watch:
         self._holders: dict[str, Handler] = {}  # by command, the last
         self._entries: list[OrderEntry] = []
         self._known: set[str] = set()
+        self._shown = ""
 
     def violated(self, invariant: str, what: str) -> None:
         """Kept for the scheduler, too: the engine goes on after errors of any kind, as it should."""
@@ -189,7 +193,7 @@ class Watch:
 
     def deleted(self) -> None:
         """The next execution of this id has records and a log of its own."""
-        self._entries, self._known = [], set()
+        self._entries, self._known, self._shown = [], set(), ""
 
     # -- writes --------------------------------------------------------------------------------------------
 
@@ -197,6 +201,8 @@ class Watch:
         """After a write that was accepted."""
         if name in ("append", "cancel", "rewind", "intervene"):
             self._logged()
+        if name in ("show", "commit", "finish"):
+            self._has_shown()
         if name == "commit":
             assert before is not None
             commit = arguments[1]
@@ -218,6 +224,27 @@ class Watch:
             self._world.note(f"resumed, generation {generation}")
             if not self.resuming and generation - 1 not in self.redriven:
                 self.violated("a-failure-is-resumed-once", f"generation {generation} began, and nobody asked for it")
+
+    def _has_shown(self) -> None:
+        """What is shown by now: the code has said it, on what is durable."""
+        snapshot = self._world.snapshot()
+        assert snapshot is not None
+        execution = snapshot.execution
+        mark = mark_in(execution.shown)
+        if mark < self._shown:
+            self.violated("what-is-shown-has-happened", f"{self._shown} became {execution.shown}")
+        indexed = finished(self._world.backend.page(Query(labels=execution.labels))).executions
+        if ID not in [found.execution_id for found in indexed]:
+            self.violated("what-is-shown-has-happened", f"{execution.labels} are not indexed")
+        if mark == self._shown:
+            return
+        self._shown = mark
+        replay = self._replayed(snapshot)
+        said = mark_of(execution.run, execution.generation, replay.showing.calls)
+        if mark > said or (
+            mark == said and json.loads(replay.showing.value or "null") != status_value(execution.shown)
+        ):
+            self.violated("what-is-shown-has-happened", f"{execution.shown} is shown, and the code has said {said}")
 
     def _record(self, record: Record, before: Snapshot) -> None:
         self._world.note(f"{record.id} → {record.status} (attempt {record.attempt})")

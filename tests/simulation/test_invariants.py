@@ -32,7 +32,7 @@ from stepfast.engine import (
 )
 from stepfast.engine import finish as finishing
 from stepfast.engine.ports import Committed, Delete, Later, Leave
-from tests.simulation import mutants_of_the_order
+from tests.simulation import mutants_of_the_order, mutants_of_what_is_shown
 from tests.simulation.breaking import WRONG, Patch, breaks, edited, handled, rewound
 from tests.simulation.first_seeds import FIRST
 from tests.simulation.invariants import INVARIANTS, Violation
@@ -42,7 +42,7 @@ from tests.simulation.workflows import WORKFLOWS
 
 SEEDS = 100
 """Runs of the workflow that shows it soonest in a search, before the others have their turn."""
-MUTANTS = (mutants_of_the_order,)
+MUTANTS = (mutants_of_the_order, mutants_of_what_is_shown)
 """Modules that add mutants to those of this one."""
 
 

@@ -10,8 +10,9 @@ import random
 from typing import Any
 
 import stepfast
-from stepfast import GiveUp, Retry, StepFailed, signal, step, workflow
+from stepfast import GiveUp, Retry, StepFailed, set_labels, set_status, signal, step, workflow
 from stepfast.language.steps import Step
+from stepfast.language.workflow_loop import in_workflow
 from stepfast.language.workflows import Workflow
 from tests.replay.shapes import ALL, Shape, shaped
 
@@ -85,6 +86,34 @@ async def completed() -> Any:
         seen.append((await one)[1])
         await do("note", seen)
     return sorted(seen)
+
+
+@workflow("shows")
+async def shows() -> Any:
+    """Shows what it has seen, between results whose order is a choice."""
+
+    async def branch(index: int) -> Any:
+        await do("p", index)
+        return await do("bad" if index == 1 else "q", index)
+
+    seen: list[Any] = []
+    show(0)
+    for one in asyncio.as_completed([branch(index) for index in range(3)]):
+        try:
+            seen.append((await one)[1])
+        except StepFailed:
+            seen.append(None)
+        show(seen)
+    await do("note")
+    show("noted")
+    return await do("end")
+
+
+def show(value: Any) -> None:
+    """As workflow code does; the same functions also run on plain asyncio, where nobody looks."""
+    if in_workflow():
+        set_status(value)
+        set_labels(shown=str(value)[:60])
 
 
 @workflow("timed")
@@ -331,5 +360,6 @@ WORKFLOWS: dict[str, Workflow[..., Any]] = {
     for one in (
         linear, fan_out, race, completed, timed, saga, halves,
         approvals, deadline, semaphore, cancels, late, only_once, nested, torn, verdict, gathers, turns, shaped, tidies,
+        shows,
     )
 }  # fmt: skip

@@ -68,6 +68,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/executions/{execution_id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What has changed in an execution since a cursor
+         * @description Without `after`, the state of now as events. With the cursor of an earlier answer, what has changed since then; with `wait`, the answer comes with the next change, or after so many seconds. Every event comes at least once. Changes that follow each other closely may come as the last of them. `history` has the past. With `Accept: text/event-stream`, `stepfast dev` and Embedded stream the events as server-sent events, whose `id` is the cursor, and end after the end of the execution; a deployment on AWS answers with JSON.
+         */
+        get: operations["followExecution"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/executions/{execution_id}/runs": {
         parameters: {
             query?: never;
@@ -898,6 +918,26 @@ export interface components {
              */
             cleanup_seconds: number;
         };
+        /** ChangeList */
+        ChangeList: {
+            /**
+             * Events
+             * @description each has a `type`: `execution` (its status), `command` (of a step, timer, signal wait or child), `status` (what `set_status()` shows), `labels`, or `progress` (of maps)
+             */
+            events: {
+                [key: string]: unknown;
+            }[];
+            /**
+             * After
+             * @description the cursor for the next request
+             */
+            after: string;
+            /**
+             * Ended
+             * @description true once the execution has ended and all of it was told
+             */
+            ended: boolean;
+        };
         /** CloseGateRequest */
         CloseGateRequest: {
             /**
@@ -1034,6 +1074,11 @@ export interface components {
              * @description of a step that an attempt from before the last resume may still run: when it is tried again at the latest
              */
             held_until?: string | null;
+            /**
+             * Progress
+             * @description of a step: what `heartbeat(progress=…)` has reported last
+             */
+            progress?: unknown;
             /** Signal Id */
             signal_id: string | null;
             /** Attempts */
@@ -1243,6 +1288,11 @@ export interface components {
              */
             reopens?: string[] | null;
             /**
+             * Status Value
+             * @description what the workflow's code has set last by `set_status()`
+             */
+            status_value?: unknown;
+            /**
              * Progress
              * @description of each map: its batches, and its items
              * @default []
@@ -1386,6 +1436,11 @@ export interface components {
              * @description of a FAILED one: ids of the commands that a resume runs again; empty when no failed step stands behind the failure, and a resume runs the code at hand on what is recorded
              */
             reopens?: string[] | null;
+            /**
+             * Status Value
+             * @description what the workflow's code has set last by `set_status()`
+             */
+            status_value?: unknown;
             /**
              * Progress
              * @description of each map: its batches, and its items
@@ -2259,6 +2314,11 @@ export interface components {
              */
             reopens?: string[] | null;
             /**
+             * Status Value
+             * @description what the workflow's code has set last by `set_status()`
+             */
+            status_value?: unknown;
+            /**
              * Progress
              * @description of each map: its batches, and its items
              * @default []
@@ -2669,6 +2729,11 @@ export interface components {
              * @description of a FAILED one: ids of the commands that a resume runs again; empty when no failed step stands behind the failure, and a resume runs the code at hand on what is recorded
              */
             reopens?: string[] | null;
+            /**
+             * Status Value
+             * @description what the workflow's code has set last by `set_status()`
+             */
+            status_value?: unknown;
             /**
              * Progress
              * @description of each map: its batches, and its items
@@ -3181,6 +3246,79 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["History"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description no execution has this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    followExecution: {
+        parameters: {
+            query?: {
+                /** @description an answer's `after` */
+                after?: string | null;
+                /** @description seconds to wait for a change */
+                wait?: number;
+            };
+            header?: never;
+            path: {
+                /** @description the execution's id */
+                execution_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description its changes */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangeList"];
                 };
             };
             /** @description an API key is needed */

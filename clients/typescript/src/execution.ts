@@ -10,6 +10,8 @@ import type {
   ExecutionStatus,
   ExecutionView,
   HistoryEvent,
+  Change,
+  ChangePage,
   HistoryPage,
   ItemPage,
   Json,
@@ -105,6 +107,23 @@ export class Execution {
   ): Promise<HistoryPage> {
     const page = await this.#calls.get<HistoryPage>(`${this.#path}/history`, { query: { limit: 1000, ...query } });
     return { events: page.events, next: page.next ?? null, by_command: page.by_command ?? false };
+  }
+
+  /**
+   * The changes of the execution until it has ended: first the state of now as events, then each change as it comes.
+   * Every event comes at least once; changes that follow each other closely may come as the last of them. `after`: the
+   * cursor of an answer seen before. `events` has the past.
+   */
+  async *follow({ after, signal }: { after?: string; signal?: AbortSignal } = {}): AsyncGenerator<Change> {
+    for (let cursor = after, ended = false; !ended; ) {
+      const page: ChangePage = await this.#calls.get(`${this.#path}/events`, {
+        query: { wait: 20, ...(cursor === undefined ? {} : { after: cursor }) },
+        ...(signal === undefined ? {} : { signal }),
+      });
+      yield* page.events as Change[];
+      cursor = page.after;
+      ended = page.ended;
+    }
   }
 
   /**

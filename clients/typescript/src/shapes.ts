@@ -16,6 +16,12 @@ export type ItemPage = Schemas["ItemList"];
 export type RunPage = Schemas["RunList"];
 export type CommandView = Schemas["CommandView"];
 export type CommandStatus = CommandView["status"];
+export type ChangePage = Schemas["ChangeList"];
+/** A change of an execution: what it is of as `type`, and what is so now. */
+export interface Change {
+  type: "execution" | "command" | "status" | "labels" | "progress";
+  [name: string]: Json;
+}
 export type HistoryEvent = Schemas["EventView"];
 export interface HistoryPage {
   events: HistoryEvent[];

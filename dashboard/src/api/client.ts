@@ -54,6 +54,13 @@ export const pollHead = (
   held: Tagged<Execution> | null,
   signal?: AbortSignal,
 ): Promise<Tagged<Execution>> => askAgain(`${of(id)}${queryString({ commands: "false", largest })}`, held, signal);
+/** What has changed since a cursor; the answer comes with the next change, or after some seconds. */
+export const changesOf = (
+  id: string,
+  after: string | null,
+  signal?: AbortSignal,
+): Promise<{ events: { type: string }[]; after: string; ended: boolean }> =>
+  ask("GET", `${of(id)}/events${queryString({ after, wait: after === null ? null : 20 })}`, undefined, signal);
 /** A page of its commands, if nothing is otherwise than held. */
 export const commandsOf = <T extends Tagged<CommandPage>>(
   id: string,

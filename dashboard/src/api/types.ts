@@ -28,6 +28,8 @@ export interface Execution {
   result: Json;
   error: Failure | null;
   labels: Record<string, string>;
+  /** What its code has set last by set_status(). */
+  status_value?: Json;
   created_at: string;
   ended_at: string | null;
   generation: number;

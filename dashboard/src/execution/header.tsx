@@ -71,6 +71,24 @@ export function Header({ execution, refresh }: { execution: ExecutionDetail; ref
             </dd>
           </div>
         )}
+        {execution.status_value !== undefined && execution.status_value !== null && (
+          <div>
+            <dt>Shows</dt>
+            <dd class="status-value">
+              {typeof execution.status_value === "string" ? execution.status_value : inShort(execution.status_value)}
+            </dd>
+          </div>
+        )}
+        {Object.keys(execution.labels).length > 0 && (
+          <div>
+            <dt>Labels</dt>
+            <dd>
+              {Object.entries(execution.labels)
+                .map(([label, value]) => `${label}: ${value}`)
+                .join(", ")}
+            </dd>
+          </div>
+        )}
         <div>
           <dt>Started</dt>
           <dd>

@@ -6,6 +6,7 @@ import { historyOf } from "../api/client";
 import type { Problem } from "../api/problem";
 import type { ExecutionDetail, HistoryEvent } from "../api/types";
 import { GraphView } from "../graph/view";
+import { useChanges } from "../lib/changes";
 import { present, useNow } from "../lib/now";
 import { usePoll } from "../lib/poll";
 import { go, href, place } from "../lib/router";
@@ -32,12 +33,14 @@ export function ExecutionPage({ id }: { id: string }) {
   const wanted = useRef({ id, pages: 1, events: 1 });
   if (wanted.current.id !== id) wanted.current = { id, pages: 1, events: 1 };
   const run = Number(place.value.query.get("run")) || null;
+  const told = useRef(false);
   const polled = usePoll<Held>(
     run === null ? id : `${id} run ${run}`,
     (signal, held) => (run === null ? again(id, held, signal, wanted.current.pages) : earlierRun(id, run, held, signal)),
-    (held) => (held?.more ? 0 : held?.value.status === "RUNNING" ? LIVE : STILL),
+    (held) => (held?.more ? 0 : held?.value.status === "RUNNING" && !told.current ? LIVE : STILL),
   );
   const execution = polled.value?.value;
+  told.current = useChanges(id, run === null && execution?.status === "RUNNING", polled.refresh);
   const view = (place.value.query.get("view") ?? "timeline") as View;
   // Earlier generations are only in the history, which changes for good once an execution is resumed.
   const past = usePoll(

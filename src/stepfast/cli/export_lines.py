@@ -30,6 +30,7 @@ COLUMNS = (
     "error_class",
     "error_step",
     "error_message",
+    "status_value",
 )
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """How a cell begins that a spreadsheet runs as a formula: https://owasp.org/www-community/attacks/CSV_Injection"""
@@ -104,6 +105,9 @@ def csv_row(execution: Object) -> bytes:
         **{f"error_{name}": _harmless(error.get(name)) for name in ("type", "step", "message")},
         "labels": json.dumps(execution["labels"], sort_keys=True),
         "error_class": _harmless(error.get("error_class")),
+        "status_value": json.dumps(execution.get("status_value"))
+        if execution.get("status_value") is not None
+        else None,
     }
     return _row([cells[name] for name in COLUMNS])
 

@@ -10,11 +10,16 @@ from rich.live import Live
 
 from stepfast.cli import folding, printing, timeline
 from stepfast.client import Execution, ExecutionCancelled, ExecutionFailed
+from stepfast.errors import ExecutionNotFound
 
 Object = dict[str, Any]
 
 LIVE_ROWS = 40
 """Rows of the live table: the latest ones."""
+
+
+LONGEST_WAIT_SECONDS = 20
+"""The longest wait for the next change; deployments wait no longer."""
 
 
 class TooLate(Exception):
@@ -52,6 +57,8 @@ def raise_for(execution: Object) -> None:
 def _states(execution: Execution[Any], timeout: float | None) -> Iterator[Object]:
     end = None if timeout is None else time.monotonic() + timeout
     before, pause = None, 0.05
+    after: str | None = None
+    follows = True
     while True:
         state = execution.describe()
         yield state
@@ -59,10 +66,16 @@ def _states(execution: Execution[Any], timeout: float | None) -> Iterator[Object
             return
         pause = 0.05 if state != before else min(1.0, pause * 1.5)
         before = state
-        left = pause if end is None else end - time.monotonic()
+        left = LONGEST_WAIT_SECONDS if end is None else end - time.monotonic()
         if left <= 0:
             raise TooLate
-        time.sleep(min(pause, left))
+        if follows:
+            try:
+                after = execution.changes(after, int(min(left, LONGEST_WAIT_SECONDS)))["after"]
+            except ExecutionNotFound:
+                follows = False  # an earlier version has no such route; or it was deleted, which describe() tells
+        if not follows or left < 1:
+            time.sleep(min(pause, left))
 
 
 def _followed(state: Object) -> list[Object]:
@@ -88,6 +101,17 @@ def _print_changes(state: Object, seen: dict[str, tuple[object, ...]], write: Ca
         lines.append(
             (_happened_at(command) or state["created_at"], f"{command['id']}  {command['status']}{tries}{error}")
         )
+    value = state.get("status_value")
+    if value is not None and seen.get("value") != (value,):
+        seen["value"] = (value,)
+        lines.append(
+            (max((at for at, _ in lines), default=state["created_at"]), f"status  {timeline.value_text(value)}")
+        )
+    for command in _followed(state):
+        if (reported := command.get("progress")) is not None and seen.get(f"at {command['id']}") != (reported,):
+            seen[f"at {command['id']}"] = (reported,)
+            text = f"{command['id']}  {timeline.value_text(reported)}"
+            lines.append((max((at for at, _ in lines), default=state["created_at"]), text))
     for progress in state.get("progress") or ():
         text = timeline.progress_text(progress)
         if seen.get(f"map {progress['id']}") != (text,):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +17,8 @@ from stepfast.cli.printing import lines, short_json, shown, styled
 Object = dict[str, Any]
 MARGIN = 60.0
 """Seconds after its due time at which the API calls a command overdue."""
+LONGEST_VALUE = 200
+"""Characters of a status value or of progress that a line has."""
 NAMED = 20
 """Commands that a resume runs again, as many as are named."""
 WIDE_COLUMNS = 100
@@ -105,6 +108,12 @@ def progress_text(progress: Object) -> str:
     return f"{progress['name']}: {ended}, {progress['succeeded']:,} items succeeded{failed}"
 
 
+def value_text(value: object) -> str:
+    """A status value or the progress of a step, in a line: a text as it is, anything else as JSON."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
+
+
 def _by_hand(hand: Object) -> str:
     """What an operator has done last, when, who it was, and why."""
     by = f" by {hand['by']}" if hand["by"] else ""
@@ -143,7 +152,12 @@ def _head(execution: Object) -> RenderableType:
         table.add_row("commands", styled(f"{execution['total']:,}: {by_status}"))
     if execution["labels"]:
         table.add_row("labels", styled(" ".join(f"{key}={value}" for key, value in execution["labels"].items())))
+    if execution.get("status_value") is not None:
+        table.add_row("shows", styled(value_text(execution["status_value"])))
     table.add_row("input", short_json(execution["input"]))
+    for command in execution.get("notable") or execution.get("commands") or ():
+        if command.get("progress") is not None and command["status"] in ("RUNNING", "RETRYING"):
+            table.add_row("progress", styled(f"{command['id']}: {value_text(command['progress'])}"))
     for progress in execution.get("progress") or ():
         table.add_row("map", styled(progress_text(progress)))
     if execution["status"] == "SUCCEEDED" and not execution.get("continued"):

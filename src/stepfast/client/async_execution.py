@@ -13,6 +13,7 @@ from urllib.parse import quote
 from stepfast.client import shapes
 from stepfast.client.answers import GONE, Object
 from stepfast.client.async_calls import AsyncCalls
+from stepfast.client.async_follow_calls import AsyncFollowCalls
 from stepfast.client.async_stacks import AsyncStacks
 from stepfast.client.execution import LEFT_OUT, Objects, R, command_ids
 from stepfast.client.problems import ExecutionCancelled, ExecutionFailed
@@ -20,7 +21,7 @@ from stepfast.client.starts import Turned, WorkflowResult, decoded
 from stepfast.client.values import plain, segment
 
 
-class AsyncExecution(Generic[R]):
+class AsyncExecution(AsyncFollowCalls, Generic[R]):
     """A handle on one execution, as `AsyncClient.run` and `AsyncClient.execution` return it.
 
     `execution_id` is its id. `created` is True if the call that returned this handle has started the execution.

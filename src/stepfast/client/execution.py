@@ -12,6 +12,7 @@ from urllib.parse import quote
 from stepfast.client import shapes
 from stepfast.client.answers import GONE, Object
 from stepfast.client.calls import Calls
+from stepfast.client.follow_calls import FollowCalls
 from stepfast.client.problems import ExecutionCancelled, ExecutionFailed
 from stepfast.client.stacks import Stacks
 from stepfast.client.starts import Turned, WorkflowResult, decoded
@@ -24,7 +25,7 @@ LEFT_OUT: Any = object()
 """The default of an argument whose value may be None."""
 
 
-class Execution(Generic[R]):
+class Execution(FollowCalls, Generic[R]):
     """A handle on one execution, as `Client.run` and `Client.execution` return it.
 
     `execution_id` is its id. `created` is True if the call that returned this handle has started the execution.

@@ -172,6 +172,12 @@ class History(TypedDict):
     next: NotRequired[str | None]
 
 
+class ChangePage(TypedDict):
+    events: list[dict[str, Any]]
+    after: str
+    ended: bool
+
+
 class Signal(TypedDict):
     signal_id: str
     name: str

@@ -22,6 +22,7 @@ from stepfast.engine.placement import Placement
 from stepfast.engine.ports import Clock, Commit, Queue, Store
 from stepfast.engine.replay_cache import LiveReplays
 from stepfast.engine.resending import Resend, resend_after
+from stepfast.engine.showing import show
 from stepfast.engine.start_items import begin_message
 from stepfast.errors import FailsExecution, StepNotDeployed, WorkflowNotDeployed
 from stepfast.language.registry import Registry
@@ -155,6 +156,8 @@ class Advancer:
         """Does what comes next. The order of what is opened has what this pass has appended to its log."""
         execution, order = snapshot.execution, opened.order
         await progress.note(self._store, execution, replay)
+        if not replay.finished:
+            await show(self._store, execution, replay)
         if replay.finished and replay.decided:
             return await self._finish(execution, replay)
         if replay.stale:
@@ -193,6 +196,7 @@ class Advancer:
             opened.settle()
         if replay.finished:  # on the order that is durable by now: another replay would come to the same
             return await self._finish(execution, replay)
+        await show(self._store, execution, replay)
         await self._children.release(execution, replay)
         return "go on" if more else "done"
 

@@ -47,6 +47,8 @@ class Attempts:
             make_key=lambda: idempotency_key(run.execution.run_id, command.id, input),
             run=run.execution.run,
             began_at=record.first_at or record.started_at or 0.0,
+            report=run.pulse.report,
+            reported=record.progress,
         )
         try:
             arguments = step.arguments.decode(input)

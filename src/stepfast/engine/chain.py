@@ -22,6 +22,7 @@ from stepfast.engine.limiting import Limiter
 from stepfast.engine.moves import EndRun, GoOn, HandOver, Move, PutBack, Room, next_move, takes_outcome
 from stepfast.engine.ports import Clock, Commit, Committed, Delete, Later, Leave, Queue, Store
 from stepfast.engine.recording import Recorder
+from stepfast.engine.showing import news_of
 from stepfast.errors import LimitKeyFailed
 
 CANCEL_LOOK_SECONDS = 1.0
@@ -55,6 +56,8 @@ class Chain:
             ended = await self._attempts.run(run)
             now = self._clock.now()
             name, permits = self._name(run), run.permits
+            if run.pulse.progress is not None:
+                run.record = replace(run.record, progress=run.pulse.progress)
             if ended.stop is not None and ended.stop.lost:
                 await self._limiter.give_back(name, permits)
                 return Later(now + 1.0)  # The record that is stored by then says what to do with the message.
@@ -131,8 +134,19 @@ class Chain:
     async def _write(self, run: OwnedStep, move: Move) -> Committed:
         """Records the outcome; where an advance is needed to find out what follows, with a wake."""
         end = move.succeeded if isinstance(move, EndRun) else None
-        committed = await self._recorder.record(run, Commit(move.record, end, wake=isinstance(move, HandOver)))
+        shown = None
+        if (
+            isinstance(move, GoOn)
+            and run.replay is not None
+            and (news := news_of(run.execution, run.replay)) is not None
+        ):
+            shown = (run.execution, news)
+        committed = await self._recorder.record(
+            run, Commit(move.record, end, wake=isinstance(move, HandOver), shown=shown)
+        )
         if committed and run.replay is not None and isinstance(move, GoOn | EndRun):
+            if shown is not None:
+                run.replay.showing.written = run.replay.showing.calls
             run.replay.lines.flush()  # No advance will come by here, so nobody else logs these lines.
         return committed
 

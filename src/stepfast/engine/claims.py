@@ -11,6 +11,7 @@ from stepfast.errors import StepCancelled, StepInterrupted
 from stepfast.language.steps import Step
 from stepfast.model import Chained, Execution, Failure, Record, Stop, changed, close_attempt, run_of
 from stepfast.replay.replay import Command
+from stepfast.stored_text import text_of
 from stepfast.values.codec import digest
 
 LEASE_MARGIN = 10.0
@@ -173,7 +174,13 @@ def _fresh(execution: Execution, command: Command, record: Record | None, now: f
         first_at=now,
         input=repaired.input if repaired else command.input,
         repair=repaired.repair if repaired else None,
+        progress=record.progress if record is not None and _goes_on(record, command) else None,
     )
+
+
+def _goes_on(record: Record, command: Command) -> bool:
+    """Whether progress of the attempts before a resume is progress with the input that the step has now."""
+    return record.progress is not None and (record.repair is not None or text_of(record.input) == command.input)
 
 
 def chained_record(

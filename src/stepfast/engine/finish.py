@@ -11,6 +11,7 @@ from stepfast.engine.late_failures import LateFailure
 from stepfast.engine.messages import BY_GATE, Message
 from stepfast.engine.metrics import tallies_of
 from stepfast.engine.ports import Clock, End, Queue, Store
+from stepfast.engine.showing import news_of, show
 from stepfast.model import Execution
 from stepfast.replay.children import has_open_child
 from stepfast.replay.failures import causes_of, failure_of
@@ -25,6 +26,8 @@ async def finish(store: Store, queue: Queue, clock: Clock, execution: Execution,
     Of a root, a failure is parked before it is written: a crash between the two leaves a message that finds the
     execution still running, which is harmless, and never a failure without its dead letter.
     """
+    if replay.cancelled or replay.continues is not None:
+        await show(store, execution, replay)
     if replay.cancelled:
         return await end_cleaned_up(store, clock, execution, replay)
     if replay.error is None and replay.continues is not None:
@@ -43,7 +46,8 @@ async def finish(store: Store, queue: Queue, clock: Clock, execution: Execution,
         causes=causes_of(replay),
         ended_at=clock.now(),
     )
-    written = await store.finish(End(ended, tallies_of(ended, replay.records.values()), execution.is_awaited))
+    end = End(ended, tallies_of(ended, replay.records.values()), execution.is_awaited, shown=news_of(execution, replay))
+    written = await store.finish(end)
     await late.after_end()
     return written
 
@@ -53,7 +57,7 @@ def succeeded(execution: Execution, replay: Replay, now: float) -> End:
     ended = replace(execution, status="SUCCEEDED", result=replay.result, ended_at=now)
     childless = not has_open_child(replay.issued, replay.records)
     wake = execution.is_awaited or not childless
-    return End(ended, tallies_of(ended, replay.records.values()), wake, childless)
+    return End(ended, tallies_of(ended, replay.records.values()), wake, childless, news_of(execution, replay))
 
 
 def _park(execution: Execution, parked: str) -> Message:

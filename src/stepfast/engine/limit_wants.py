@@ -13,6 +13,7 @@ from stepfast.language.limits import LONGEST_LIMIT_KEY, LabelKey, Limit, is_prio
 from stepfast.language.steps import Step
 from stepfast.model import Execution, Record
 from stepfast.replay.commands import Command
+from stepfast.shown import base_labels
 from stepfast.stored_text import text_of
 from stepfast.unguarded import unguarded
 
@@ -40,7 +41,7 @@ def wants_of(step: Step[..., Any], execution: Execution, command: Command, recor
             except InvalidRequest:
                 return ()  # The attempt fails by it.
         if isinstance(limit.key, LabelKey):
-            key: object = execution.labels.get(limit.key.name, "")
+            key: object = base_labels(execution.labels, execution.shown, execution.run).get(limit.key.name, "")
         else:
             key = "" if limit.key is None else _called(limit, "key", limit.key, arguments)
         if not isinstance(key, str) or len(key) > LONGEST_LIMIT_KEY:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from stepfast.engine.intervention_store import StatusTurn
 from stepfast.engine.ports import Commit, Committed, End, NextRun, Store
 from stepfast.engine.start_items import Hold
-from stepfast.model import Event, Execution, Link, OrderEntry, Record
+from stepfast.model import Event, Execution, Link, OrderEntry, Record, run_of
+from stepfast.shown import ShownState
 
 
 class StoreListener:
@@ -32,6 +34,9 @@ class StoreListener:
     def on_continued(self, execution: Execution) -> None:
         """An execution continues as a new run; the execution is of that run."""
 
+    def on_changed(self, execution_id: str) -> None:
+        """Something of an execution was written that shows: a record, its status, its progress, or what it shows."""
+
     def on_run_ended(self, execution: Execution) -> None:
         """An execution continues as a new run; the execution is of the run that has ended. Before `on_continued`."""
 
@@ -48,12 +53,11 @@ class _Observed:
         self.read, self.read_many, self.load, self.peek = store.read, store.read_many, store.load, store.peek
         self.signals, self.signal, self.add_signal = store.signals, store.signal, store.add_signal
         self.append, self.entries, self.erase = store.append, store.entries, store.erase
-        self.report, self.relink, self.note = store.report, store.relink, store.note
+        self.relink = store.relink
         self.history, self.page, self.faults = store.history, store.page, store.faults
         self.figures, self.idle, self.reader, self.limits = store.figures, store.idle, store.reader, store.limits
         self.starts, self.begin, self.fold = store.starts, store.begin, store.fold
         self.schedules, self.links = store.schedules, store.links
-        self.intervene = store.intervene
         self.runs, self.load_run, self.run_history = store.runs, store.load_run, store.run_history
 
     async def create(self, execution: Execution) -> Execution:
@@ -78,6 +82,7 @@ class _Observed:
                 listener.on_attempt(execution_id, commit.record)
         if commit.end is not None:
             self._ended(commit.end, committed.end)
+        self._changed(execution_id, committed.record)
         return committed
 
     async def finish(self, end: End) -> bool:
@@ -89,7 +94,7 @@ class _Observed:
             for listener in self._listeners:
                 listener.on_run_ended(turn.ended)
                 listener.on_continued(turn.execution)
-        return written
+        return self._changed(turn.execution.execution_id, written)
 
     async def cancel(self, end: End, records: Sequence[Record], order: int = 0) -> bool:
         return self._ended(end, await self._store.cancel(end, records, order))
@@ -107,10 +112,29 @@ class _Observed:
         if written:
             for listener in self._listeners:
                 listener.on_resumed(execution)
-        return written
+        return self._changed(execution.execution_id, written)
 
     def _ended(self, end: End, written: bool) -> bool:
         if written:
             for listener in self._listeners:
                 listener.on_ended(end.execution)
+        return self._changed(end.execution.execution_id, written)
+
+    async def report(self, run_id: str, record: Record, generation: int) -> bool:
+        return self._changed(run_id, await self._store.report(run_id, record, generation))
+
+    async def note(self, execution: Execution, progress: str) -> bool:
+        return self._changed(execution.execution_id, await self._store.note(execution, progress))
+
+    async def show(self, execution: Execution, shown: ShownState) -> bool:
+        return self._changed(execution.execution_id, await self._store.show(execution, shown))
+
+    async def intervene(self, turn: StatusTurn) -> bool:
+        return self._changed(turn.after.execution_id, await self._store.intervene(turn))
+
+    def _changed(self, run_id: str, written: bool) -> bool:
+        if written:
+            execution_id, _ = run_of(run_id)
+            for listener in self._listeners:
+                listener.on_changed(execution_id)
         return written

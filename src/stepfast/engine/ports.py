@@ -21,6 +21,7 @@ from stepfast.engine.record_reader import RecordReader
 from stepfast.engine.run_store import NextRun as NextRun
 from stepfast.engine.run_store import RunStore
 from stepfast.engine.schedule_store import ScheduleStore
+from stepfast.engine.shown_store import ShownStore
 from stepfast.engine.start_items import Hold
 from stepfast.engine.start_store import TurnStore
 from stepfast.model import (
@@ -35,6 +36,7 @@ from stepfast.model import (
     SignalLimits,
     Snapshot,
 )
+from stepfast.shown import ShownState
 from stepfast.unguarded import unguarded
 
 
@@ -98,12 +100,14 @@ class End:
     execution: as it is once it has ended. counts: lost where a store needs a write of its own for them and the
     process dies before it; then the end stands uncounted. wake: an advance follows, whatever dies in between.
     childless: no child of it may run any more, so that this advance only has to report the end to a parent.
+    shown: what its code has come to show.
     """
 
     execution: Execution
     counts: Tallies = field(default_factory=dict)
     wake: bool = False
     childless: bool = False
+    shown: ShownState | None = None
 
 
 @unguarded
@@ -112,11 +116,13 @@ class Commit:
     """What was decided of a command, and what follows from it at once.
 
     wake: an advance follows, whatever dies in between. end: the end of the execution that the record has led to.
+    shown: what the code of an execution has come to show by it, as `show` would write it after the record.
     """
 
     record: Record
     end: End | None = None
     wake: bool = field(kw_only=True)
+    shown: tuple[Execution, ShownState] | None = None
 
 
 @unguarded
@@ -160,7 +166,7 @@ class Deltas(Protocol):
         """
 
 
-class Store(RunStore, TurnStore, InterventionStore, Protocol):
+class Store(RunStore, TurnStore, InterventionStore, ShownStore, Protocol):
     """The items of executions. `wake` makes sure that an advance follows, whatever dies in between.
 
     run_id: `Execution.run_id`, which for the first run is the id of the execution. A write of an earlier run is never

@@ -68,6 +68,7 @@ class Pulse:
 
     def __init__(self) -> None:
         self.beaten = False
+        self.progress: str | None = None
         self.stopped: str | None = None
         self.interrupted: Stop | None = None
         self._woken: asyncio.Future[None] | None = None
@@ -76,6 +77,9 @@ class Pulse:
         if self.stopped is not None:
             raise StepCancelled(self.stopped)
         self.beaten = True
+
+    def report(self, progress: str) -> None:
+        self.progress = progress
 
     def tell(self, stop: Stop | None) -> None:
         """What the next heartbeat raises; None: the attempt may go on after all."""

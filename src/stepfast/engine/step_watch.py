@@ -22,6 +22,8 @@ CONTINUED = Stop("the execution continues as a new run, without this step", lost
 OVERTAKEN = Stop("another worker has taken the step over; stop this one", lost=True)
 
 
+PROGRESS_WRITE_SECONDS = 5.0
+"""Seconds between two writes of the progress of an attempt, at least."""
 FIRST_STATUS_SECONDS = 10.0
 """Age of an attempt with siblings until which its looks go to the order's log alone."""
 
@@ -47,11 +49,16 @@ class StepWatch:
         now = self._clock.now()
         try:
             stop = await self._stop() if await self._looks(alive, now) else None
-            if stop is None and alive and now - self._extended >= self._run.step.lease / 3:
+            if stop is None and alive and now - self._extended >= self._pause():
                 stop = await self._extend(now)
         except (Unavailable, StartupError):
             return None  # the step has done nothing wrong: looked at again in a second, while its lease lasts
         return stop
+
+    def _pause(self) -> float:
+        """Seconds between two extensions of the lease: fewer while there is progress to write."""
+        pause, progress = self._run.step.lease / 3, self._run.pulse.progress
+        return pause if progress in (None, self._run.record.progress) else min(pause, PROGRESS_WRITE_SECONDS)
 
     async def _looks(self, alive: bool, now: float) -> bool:
         """Whether all is to be read now: each time, or where glances are to be had, once one shows a change.
@@ -114,6 +121,8 @@ class StepWatch:
         """Extends the lease after a heartbeat; a refusal means that another worker has the step."""
         run = self._run
         longer = replace(run.record, lease=now + run.step.lease + LEASE_MARGIN, revision=run.record.revision + 1)
+        if run.pulse.progress is not None:
+            longer = replace(longer, progress=run.pulse.progress)
         run.unanswered = True
         if await self._store.commit(run.execution.run_id, Commit(longer, wake=False)):
             run.record, self._extended = longer, now

@@ -17,6 +17,7 @@ from stepfast.language.limits import LONGEST_LIMIT_KEY, LabelKey, is_priority
 from stepfast.language.starts import Key, StartOptions
 from stepfast.language.workflows import Workflow
 from stepfast.model import Execution
+from stepfast.shown import base_labels
 from stepfast.standing import StartInfo, TurnedInto
 
 
@@ -177,7 +178,11 @@ def _wanted(workflow: Workflow[..., Any], options: StartOptions, execution: Exec
             ) from error
 
     def key(name: str, wanted: Key) -> str:
-        value = _label(execution.labels, wanted) if isinstance(wanted, LabelKey) else of(name, wanted)
+        value = (
+            _label(base_labels(execution.labels, execution.shown, execution.run), wanted)
+            if isinstance(wanted, LabelKey)
+            else of(name, wanted)
+        )
         if not isinstance(value, str) or len(value) > LONGEST_LIMIT_KEY:
             shown = type(value).__name__ if not isinstance(value, str) else f"a text of {len(value)} characters"
             raise InvalidRequest(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import time
 from typing import Any
 
 from stepfast.deployment.settings import Settings
@@ -47,6 +48,7 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
         DashboardPage(),
         background=False,
         start_threads=BATCH_THREADS,
+        sleep=time.sleep,
     )
 
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

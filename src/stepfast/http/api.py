@@ -25,6 +25,7 @@ from stepfast.http.routes import (
     about,
     commands,
     dead_letters,
+    events,
     executions,
     figures,
     interventions,
@@ -103,6 +104,7 @@ def build(
     *,
     background: bool = True,
     start_threads: int = 1,
+    sleep: Callable[[float], None] | None = None,
     ends: TellsEnds | None = None,
 ) -> Api:
     """Makes the handler.
@@ -111,10 +113,11 @@ def build(
     keys: authenticates callers. A GatewayAuth trusts API Gateway in front; None admits requests to loopback names only.
     page: the dashboard, served without authentication; None serves the API alone.
     background: whether the process keeps running after a request, so that jobs can continue in it.
+    sleep: waits in a request for a change; None where a server holds such requests back.
     start_threads: the threads that share a batch of starts, for a store whose calls block.
     ends: reports the ends of executions, for servers that let requests wait for them.
     """
-    pool = resolvers(operations, registry, call, background=background, start_threads=start_threads)
+    pool = resolvers(operations, registry, call, background=background, start_threads=start_threads, sleep=sleep)
     return Api(pool, keys, page, ends)
 
 
@@ -125,12 +128,13 @@ def resolvers(
     *,
     background: bool = True,
     start_threads: int = 1,
+    sleep: Callable[[float], None] | None = None,
 ) -> ResolverPool:
     """What answers behind the authorization of an Api. `build` explains the arguments."""
     edition = secrets.token_hex(8)
     jobs = Jobs() if background else None
     timelines = Timelines()
-    engine = ApiEngine(operations, registry, call, str, edition, jobs, timelines, start_threads)
+    engine = ApiEngine(operations, registry, call, str, edition, jobs, timelines, start_threads, sleep)
     return ResolverPool(lambda: _resolver(engine), Callbacks(operations, call).answer)
 
 
@@ -149,6 +153,7 @@ def _resolver(engine: ApiEngine) -> Resolver:
         starting,
         listing,
         executions,
+        events,
         runs,
         waits,
         commands,

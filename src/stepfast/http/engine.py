@@ -34,7 +34,8 @@ class ApiEngine:
     """The engine as the routes see it; `describe` gives the OpenAPI document as text.
 
     edition: tells what is deployed in this process from what is deployed in any other. jobs: work that goes on after
-    its request; None where a process may end with its request.
+    its request; None where a process may end with its request. sleep: waits within a request,
+    where no server holds requests back.
     """
 
     operations: Operations
@@ -45,6 +46,7 @@ class ApiEngine:
     jobs: Jobs | None = None
     timelines: Timelines = field(default_factory=Timelines)
     start_threads: int = 1
+    sleep: Callable[[float], None] | None = None
 
     def start_all(self, starts: Sequence[StartArguments]) -> list[Started | Exception]:
         """Starts executions: the outcome of each, in their order."""

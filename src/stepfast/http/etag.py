@@ -18,6 +18,7 @@ def tag_of(snapshot: Snapshot, *asked: object) -> str:
         asked,
         (execution.execution_id, execution.created_at, execution.status, execution.generation, execution.ended_at),
         execution.progress,
+        execution.shown,
         execution.link,
         snapshot.cursor.revision,
         sorted((record.id, record.revision) for record in snapshot.records.values()),

@@ -25,6 +25,7 @@ from stepfast.errors import PROBLEM_URN
 from stepfast.http.bodies import MAX_BODY
 from stepfast.http.lanes import Lanes
 from stepfast.http.problems import CONTENT_TYPE
+from stepfast.http.streaming import EventStreams
 from stepfast.http.waiting import ClientGone, HeldRequests
 
 __all__ = ["MAX_BODY", "application", "to_event"]
@@ -72,12 +73,14 @@ def application(
     admit: Callable[[Object], Object | None] | None = None,
     pace: Pace | None = None,
     waiting: HeldRequests | None = None,
+    streams: EventStreams | None = None,
 ) -> Application:
     """An ASGI application that calls a Lambda handler for each request, in a thread of one of the lanes.
 
     admit: called first, on the event loop, with the event without its body; a response from it refuses the request.
     pace: how slowly a body may arrive.
     waiting: holds back the requests that wait for the end of an execution; None answers them at once.
+    streams: streams the changes of an execution; None answers requests for a stream with JSON.
     """
     bodies, speed = _BodyMemory(MAX_HELD_BYTES), pace or Pace()
 
@@ -93,7 +96,14 @@ def application(
                     _add_body(event, await _read(receive, declared, speed))
                     taken = True
                     lane, asked = lanes[lane_of(event)], waiting.asked(event) if waiting is not None else None
-                    if waiting is None or asked is None:
+                    streamed = streams.asked(event) if streams is not None else None
+                    if streams is not None and streamed is not None:
+                        response = await streams.run(
+                            streamed, event, lambda each: lane.run(handler, each, None), receive, send
+                        )
+                        if response is None:
+                            return
+                    elif waiting is None or asked is None:
                         response = await lane.run(handler, event, None)
                     else:
                         response = await waiting.run(asked, lambda: lane.run(handler, event, None), receive)

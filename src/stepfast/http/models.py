@@ -7,14 +7,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from stepfast.model import CommandKind, CommandStatus, ExecutionStatus
+from stepfast.shown import LABEL_KEY, LABEL_VALUE, MAX_LABELS
 from stepfast.standing import TurnedInto
 
 ID = r"^[A-Za-z0-9._-]{1,128}$"
 NAME = r"^[A-Za-z0-9._-]{1,64}$"
-LABEL_KEY = r"^[^\x00-\x1f\x7f:=]{1,128}$"
-LABEL_VALUE = r"^[^\x00-\x1f\x7f]{0,128}$"
-MAX_LABELS = 20
-"""Labels that an execution has at most."""
 IN_WORDS = {
     ID: "must be 1 to 128 of A-Z a-z 0-9 . _ -",
     NAME: "must be 1 to 64 of A-Z a-z 0-9 . _ -",
@@ -155,6 +152,7 @@ class ExecutionView(Shown):
         description="of a FAILED one: ids of the commands that a resume runs again; empty when no failed step stands "
         "behind the failure, and a resume runs the code at hand on what is recorded",
     )
+    status_value: Json = Field(None, description="what the workflow's code has set last by `set_status()`")
     progress: list[dict[str, Any]] = Field([], description="of each map: its batches, and its items")
     omitted: dict[str, int | None] = Field(
         {}, description="values left out as `largest` asked, with their bytes of JSON; null where they were not read"
@@ -240,6 +238,7 @@ class CommandView(Shown):
         description="of a step that an attempt from before the last resume may still run: when it is tried again "
         "at the latest",
     )
+    progress: Json = Field(None, description="of a step: what `heartbeat(progress=…)` has reported last")
     signal_id: str | None
     attempts: list[AttemptView]
     omitted: dict[str, int | None] = Field(

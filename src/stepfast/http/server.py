@@ -20,6 +20,7 @@ from stepfast.http.connections import IdleConnections, Patience, protocol
 from stepfast.http.gateway import MAX_HEAD_BYTES, Handler, Pace, application
 from stepfast.http.lanes import Lanes
 from stepfast.http.listener import Listener, room
+from stepfast.http.streaming import EventStreams
 from stepfast.http.waiting import HeldRequests
 
 SHUTDOWN_SECONDS = 3
@@ -67,10 +68,11 @@ class Server(uvicorn.Server):
         self._lanes: Lanes[dict[str, Any]] = Lanes()
         ends = getattr(handler, "ends", None)
         self._held = HeldRequests(ends) if ends is not None else None
+        self._streams = EventStreams(ends) if ends is not None else None
         self.port: int = listener.getsockname()[1]
         self.on_started: Callable[[], object] = lambda: None
         config = uvicorn.Config(
-            application(handler, self._lanes, getattr(handler, "admit", None), pace, self._held),
+            application(handler, self._lanes, getattr(handler, "admit", None), pace, self._held, self._streams),
             http=protocol(patience or Patience(), self._waiting),  # type: ignore[arg-type]
             ws="none",
             loop="asyncio:SelectorEventLoop",  # on Windows too: its ProactorEventLoop has no add_reader
@@ -107,6 +109,8 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self._held is not None:
             self._held.close()
+        if self._streams is not None:
+            self._streams.close()
         await super().shutdown(sockets)
         self._lanes.close()
 

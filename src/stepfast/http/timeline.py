@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -186,6 +187,7 @@ def _view(
         ended_at=views.time_or_none(record.ended_at) if record else None,
         due=views.time_or_none(_due(entry, execution)),
         held_until=views.time_or_none(held_until(execution, record) if entry.status == "RUNNING" else None),
+        progress=json.loads(record.progress) if record and record.progress else None,
         signal_id=record.signal if record else None,
         attempts=list(_attempts(record, claim)),
         idempotency_key=_idempotency_key(entry, execution),

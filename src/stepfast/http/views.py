@@ -38,6 +38,7 @@ from stepfast.language.steps import Step
 from stepfast.language.workflows import Workflow
 from stepfast.model import Event, Execution, Failure, Link, Signal
 from stepfast.replay.signals import Refusal
+from stepfast.shown import status_value
 from stepfast.standing import Intervention
 from stepfast.values.codec import Codec
 
@@ -114,6 +115,7 @@ def _standing(execution: Execution) -> dict[str, Any]:
         "generation": execution.generation,
         "resumes": execution.resumes,
         "progress": json.loads(execution.progress) if execution.progress else [],
+        "status_value": status_value(execution.shown),
         "run": execution.run,
         "began_at": time_or_none(execution.began_at),
         "continued": execution.continued,

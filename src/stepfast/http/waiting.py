@@ -20,6 +20,8 @@ __all__ = [
     "HeldRequests",
     "TellsEnds",
     "WaitAsked",
+    "disconnected",
+    "events_path",
 ]
 
 Object = dict[str, Any]
@@ -32,6 +34,8 @@ RECHECK_SECONDS = 2.0
 """The time after which an execution is read again unasked: of some ends nobody tells, such as a deletion."""
 _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*(\d{1,9})\s*(?:$|[,;])", re.IGNORECASE)
 _PATH = re.compile(r"/v1/executions/([^/]+)")
+_EVENTS = re.compile(r"/v1/executions/([^/]+)/events")
+_QUERY = re.compile(r"(?:^|&)wait=([1-9][0-9]?)(?:$|&)")
 _GOING_ON = frozenset({"RUNNING", "PAUSED"})
 
 
@@ -49,15 +53,17 @@ class EndWatch(Protocol):
 class TellsEnds(Protocol):
     """Reports the ends of executions."""
 
-    def watch(self, execution_id: str) -> AbstractContextManager[EndWatch]: ...
+    def watch(self, execution_id: str, *, changes: bool = False) -> AbstractContextManager[EndWatch]:
+        """changes: reports every change, not the end alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class WaitAsked:
-    """Which execution's end is waited for, and for how many seconds."""
+    """Which execution's end is waited for, and for how many seconds. changes: any change is waited for."""
 
     execution_id: str
     seconds: int
+    changes: bool = False
 
 
 class HeldRequests:
@@ -80,6 +86,10 @@ class HeldRequests:
         """What a request waits for; None if it is to be answered at once."""
         if event["requestContext"]["http"]["method"] != "GET":
             return None
+        changes = events_path(event["rawPath"])
+        if changes is not None:
+            asked = _QUERY.search(event["rawQueryString"])
+            return WaitAsked(changes, min(int(asked[1]), MAX_END_WAIT_SECONDS), changes=True) if asked else None
         header, path = event["headers"].get(PREFER), _PATH.fullmatch(event["rawPath"])
         wait = _WAIT.search(header) if header and path else None
         if path is None or wait is None or "run=" in event["rawQueryString"]:  # a run that is over waits for nothing
@@ -94,9 +104,9 @@ class HeldRequests:
         end = time.monotonic() + asked.seconds
         released = asyncio.Event()
         self._held.add(released)
-        gone, closing = asyncio.ensure_future(_disconnected(receive)), asyncio.ensure_future(released.wait())
+        gone, closing = asyncio.ensure_future(disconnected(receive)), asyncio.ensure_future(released.wait())
         try:
-            with self._ends.watch(asked.execution_id) as watch:
+            with self._ends.watch(asked.execution_id, changes=asked.changes) as watch:
                 while _goes_on(response := await read()):
                     left = end - time.monotonic()
                     if left <= 0 or self._closed:
@@ -115,7 +125,7 @@ class HeldRequests:
         return {**response, "headers": {**(response.get("headers") or {}), APPLIED: f"wait={asked.seconds}"}}
 
 
-async def _disconnected(receive: Receive) -> None:
+async def disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -124,4 +134,13 @@ def _goes_on(response: Object) -> bool:
     """Whether the answer shows an execution that has not ended."""
     if int(response["statusCode"]) != 200 or response.get("isBase64Encoded"):
         return False
-    return json.loads(response["body"]).get("status") in _GOING_ON
+    body = json.loads(response["body"])
+    if "ended" in body:
+        return not body["events"] and not body["ended"]
+    return body.get("status") in _GOING_ON
+
+
+def events_path(path: str) -> str | None:
+    """The execution of a request for its changes; None for any other request."""
+    match = _EVENTS.fullmatch(path)
+    return None if match is None else match[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import Callable, Mapping, MutableMapping
@@ -11,7 +12,11 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
+from stepfast.errors import NotStorable
+
 log = logging.getLogger("stepfast.step")
+MAX_PROGRESS_BYTES = 2048
+"""Bytes of JSON of a step's progress. It is written with the lease, and stands in the record."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,8 @@ class StepContext:
     began_at: when the first attempt began, in seconds since the epoch; 0.0 where that is not known.
     carrier: headers by which spans of OpenTelemetry that the step makes become children of the step's span.
 
+    report, reported: what `heartbeat(progress=…)` and `last_progress` use.
+
     The other properties are computed on first access.
     """
 
@@ -40,6 +47,8 @@ class StepContext:
     run: int = 1
     began_at: float = 0.0
     carrier: Mapping[str, str] = field(default_factory=dict, repr=False)
+    report: Callable[[str], None] = field(default=lambda text: None, repr=False)
+    reported: str | None = field(default=None, repr=False)
 
     @cached_property
     def idempotency_key(self) -> str:
@@ -64,13 +73,43 @@ class StepContext:
         """The fields that every log record of this attempt has."""
         return {"execution_id": self.execution_id, "step_id": self.step_id, "attempt": self.attempt}
 
-    def heartbeat(self) -> None:
+    @cached_property
+    def last_progress(self) -> Any:
+        """The last progress that the attempt before this one passed to `heartbeat(progress=…)`, as plain JSON, or None.
+
+        An attempt may begin where the one before it was cut off. Progress is written every few seconds: what was done
+        since then may be done again. After a resume, it is that of the attempt before, unless the input has changed.
+        """
+        return None if self.reported is None else json.loads(self.reported)
+
+    def heartbeat(self, progress: Any = None) -> None:
         """Reports that the step is alive. It is cheap: call it as often as you like, from any thread.
 
+        progress: how far the step has come, as plain JSON of at most 2,048 bytes; None leaves the last one. The page
+        and `stepfast show` show it, and the next attempt has it as `last_progress`. It is written at most every 5
+        seconds, and with the end of the attempt.
+
+        Raises NotStorable for progress that is not plain JSON or above the size.
         Raises StepCancelled when the attempt must stop: the execution has failed or ended, workflow code has taken the
         step back, this process is about to stop, or another worker has claimed the step.
         """
+        if progress is not None:
+            self.report(_progress_text(progress))
         self.beat()
+
+
+def _progress_text(progress: Any) -> str:
+    try:
+        text = json.dumps(progress, allow_nan=False, ensure_ascii=False)
+        size = len(text.encode())
+    except (TypeError, ValueError, RecursionError) as error:
+        raise NotStorable(f"heartbeat(): the progress is not plain JSON: {error}") from error
+    if size > MAX_PROGRESS_BYTES:
+        raise NotStorable(
+            f"heartbeat(): the progress has {size} bytes of JSON, and may have {MAX_PROGRESS_BYTES}: "
+            "report a position, and return the rest as the result"
+        )
+    return text
 
 
 class _StepLogger(logging.LoggerAdapter[logging.Logger]):

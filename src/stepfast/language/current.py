@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from stepfast.errors import DefinitionError, ForbiddenInWorkflow
 from stepfast.language.workflow_loop import in_workflow
+from stepfast.shown import base_labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,7 @@ class ExecutionContext:
 
     execution_id: the id of the execution.
     workflow: the name of the workflow that was started, also inside another workflow that it awaits.
-    labels: the labels of the start. They cannot be changed.
+    labels: the labels that the run has begun with. `set_labels()` does not change them here.
     generation: grows by one with each resume. Code that chooses its next step by the generation may not fit the
     records, so use it only in values that are passed on.
     started_at: when the execution was started, as a datetime in UTC.
@@ -48,7 +49,7 @@ def current_execution() -> ExecutionContext:
     return ExecutionContext(
         execution.execution_id,
         execution.workflow,
-        MappingProxyType(dict(execution.labels)),
+        MappingProxyType(dict(base_labels(execution.labels, execution.shown, execution.run))),
         execution.generation,
         datetime.fromtimestamp(execution.created_at, UTC),
         execution.run,

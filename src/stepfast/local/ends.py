@@ -20,10 +20,18 @@ class Ends(StoreListener):
         self._watches: dict[str, list[Watch]] = defaultdict(list)
 
     def on_ended(self, execution: Execution) -> None:
+        self._wake(execution.execution_id, changes=False)
+
+    def on_changed(self, execution_id: str) -> None:
+        if execution_id in self._watches:  # hardly any execution is watched, and every write of all of them comes here
+            self._wake(execution_id, changes=True)
+
+    def _wake(self, execution_id: str, *, changes: bool) -> None:
         with self._lock:
-            watches = list(self._watches.get(execution.execution_id, ()))
+            watches = list(self._watches.get(execution_id, ()))
         for watch in watches:
-            watch.wake()
+            if watch.changes or not changes:
+                watch.wake()
 
     def close(self) -> None:
         """Wakes everybody: nothing more is going to end here."""
@@ -33,9 +41,9 @@ class Ends(StoreListener):
             watch.wake()
 
     @contextmanager
-    def watch(self, execution_id: str) -> Iterator[Watch]:
-        """Reports every end from here on, to the event loop that is running."""
-        watch = Watch()
+    def watch(self, execution_id: str, *, changes: bool = False) -> Iterator[Watch]:
+        """Reports every end, or every change, from here on, to the event loop that is running."""
+        watch = Watch(changes)
         with self._lock:
             self._watches[execution_id].append(watch)
         try:
@@ -50,7 +58,8 @@ class Ends(StoreListener):
 class Watch:
     """Waits on one event loop for the ends of one execution."""
 
-    def __init__(self) -> None:
+    def __init__(self, changes: bool = False) -> None:
+        self.changes = changes
         self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
 
     def wake(self) -> None:

@@ -182,6 +182,7 @@ class ProcessKeeper:
             message = self._message(child, call)
             if isinstance(message, CallDone) and call is not None and message.number == call.request.number:
                 self._useless = 0
+                call.pulse.progress = message.progress or call.pulse.progress
                 seconds = time.monotonic() - (call.began_at or 0.0)
                 try:
                     self._begin_next(child)  # first, so that the process has no pause
@@ -189,6 +190,7 @@ class ProcessKeeper:
                     call.deliver(message, self._pool.took(seconds))
             elif isinstance(message, CallBeat) and call is not None and message.number == call.request.number:
                 call.pulse.beaten = True
+                call.pulse.progress = message.progress or call.pulse.progress
 
     def _begin_next(self, child: PoolChild) -> None:
         """Sends the next call, if one waits, and makes it the current call."""

@@ -41,6 +41,7 @@ class RunStep:
     beat_seconds: float
     run: int = 1
     began_at: float = 0.0
+    reported: str | None = None
     carrier: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -61,9 +62,10 @@ class PoolReady:
 
 @dataclass(frozen=True, slots=True)
 class CallBeat:
-    """The step of this call has called `heartbeat()`."""
+    """The step of this call has called `heartbeat()`. progress: JSON text of what it has reported last."""
 
     number: int
+    progress: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ class RaisedError:
 class CallDone:
     """The end of a call: the text of its result, or what it raised with the description to store.
 
-    unknown: the process does not find the step, and has called nothing.
+    progress: as of CallBeat. unknown: the process does not find the step, and has called nothing.
     """
 
     number: int
@@ -92,6 +94,7 @@ class CallDone:
     output: str | None = None
     raised: RaisedError | None = None
     failure: Failure | None = None
+    progress: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,27 +100,34 @@ class PoolProcess:
         _end_at_once()
 
     def _run(self, step: Step[..., Any], request: RunStep) -> CallDone:
+        progress = [""]  # what the step has reported last
         context = StepContext(
             execution_id=request.execution_id,
             step_id=request.step_id,
             attempt=request.attempt,
             generation=request.generation,
             deadline_at=request.deadline_at,
-            beat=self._heart_of(request),
+            beat=self._heart_of(request, progress),
             make_key=lambda: request.idempotency_key,
             run=request.run,
             began_at=request.began_at,
             carrier=request.carrier,
+            report=lambda text: progress.__setitem__(0, text),
+            reported=request.reported,
         )
         with logs.about(request.execution_id), _inside(request.carrier):
             scope = contextvars.copy_context()
         scope.run(current.set, context)
         try:
-            return CallDone(request.number, output=scope.run(_result_of, step, request.input))
+            return CallDone(
+                request.number, output=scope.run(_result_of, step, request.input), progress=progress[0] or None
+            )
         except BaseException as error:  # SystemExit must not end the process
-            return CallDone(request.number, raised=raised_of(error), failure=describe_error(error))
+            return CallDone(
+                request.number, raised=raised_of(error), failure=describe_error(error), progress=progress[0] or None
+            )
 
-    def _heart_of(self, request: RunStep) -> Callable[[], None]:
+    def _heart_of(self, request: RunStep, progress: list[str]) -> Callable[[], None]:
         """What `heartbeat()` of this call does: it tells the server, and raises if the attempt must stop."""
         beaten = float("-inf")
 
@@ -132,7 +139,7 @@ class PoolProcess:
             now = time.monotonic()
             if now - beaten >= request.beat_seconds:
                 beaten = now
-                self._send(CallBeat(request.number))
+                self._send(CallBeat(request.number, progress[0] or None))
 
         return beat
 

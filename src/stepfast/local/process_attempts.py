@@ -78,6 +78,7 @@ def _call_of(attempt: AttemptCall, period: float) -> PoolCall:
         beat_seconds=period / 2,
         run=context.run,
         began_at=context.began_at,
+        reported=context.reported,
         carrier=context.carrier,
     )
     return PoolCall(request, attempt.pulse)

@@ -6,6 +6,7 @@ processes. When the owner ends, the kernel gives the lock back: the first of the
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 import threading
@@ -34,6 +35,8 @@ OPENING_SECONDS = 30.0
 """The time for an owner that has just taken the file to serve it."""
 HANDING_ON_SECONDS = 5.0
 """The time that a request waits for an owner to be there; then its caller tries again."""
+CHANGE_LOOK_SECONDS = 0.5
+"""Between two looks for changes that another process makes."""
 _THREAD = "stepfast-owner"
 
 
@@ -121,13 +124,13 @@ class SharedHome:
         raise Unavailable("the engine is closed")
 
     @contextmanager
-    def watch(self, execution_id: str) -> Iterator[EndWatch]:
+    def watch(self, execution_id: str, *, changes: bool = False) -> Iterator[EndWatch]:
         """Reports every end of an execution from here on, in this process or through the owner."""
         owned = self._owned
         with (
-            owned.ends.watch(execution_id)
+            owned.ends.watch(execution_id, changes=changes)
             if owned is not None
-            else nullcontext(OwnerWatch(self._file.read, execution_id)) as watch
+            else nullcontext(AnyTime() if changes else OwnerWatch(self._file.read, execution_id)) as watch
         ):
             yield watch
 
@@ -193,3 +196,10 @@ class _Owned:
 def _is_of_another_server(record: logging.LogRecord) -> bool:
     """False for what uvicorn logs about the server of this module: the application's own server logs there too."""
     return record.threadName != _THREAD
+
+
+class AnyTime:
+    """Stands for the changes that the owner in another process makes: they are looked for."""
+
+    async def wait(self, seconds: float) -> None:
+        await asyncio.sleep(min(seconds, CHANGE_LOOK_SECONDS))

@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 import hashlib
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from logging import LogRecord
 from typing import Any
 
@@ -24,7 +24,9 @@ from stepfast.replay.choices import Choices
 from stepfast.replay.commands import Command, CommandFuture, Withdrawn, shortened
 from stepfast.replay.loop import Closed, WorkflowLoop
 from stepfast.replay.reading import same_input
+from stepfast.replay.showing import Showing
 from stepfast.replay.tasks import WorkflowTask
+from stepfast.shown import base_labels
 from stepfast.stored_text import text_of
 from stepfast.values.codec import Codec
 
@@ -42,6 +44,7 @@ class Issuing:
         self.withdrawn = Withdrawn()
         self.closed = self.cancelled = False
         self.progress: dict[str, dict[str, Any]] = {}
+        self.showing = Showing(base_labels(execution.labels, execution.shown, execution.run))
         self._bytes = 0  # of the inputs of what was issued, and the outcomes of what was taken
         self._position = 0
         self._choices = Choices()
@@ -106,6 +109,14 @@ class Issuing:
     def note_progress(self, key: str, progress: dict[str, Any]) -> None:
         if not self.closed:
             self.progress[key] = progress
+
+    def show_value(self, text: str) -> None:
+        if not self.closed:
+            self.showing.set_value(text)
+
+    def show_labels(self, changes: Mapping[str, str | None]) -> None:
+        if not self.closed:
+            self.showing.set_labels(changes)
 
     def now(self) -> float:
         return self.loop.clock

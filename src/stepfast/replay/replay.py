@@ -58,7 +58,7 @@ class Replay(Issuing):
         self.result: str | None = None
         self.error: BaseException | None = None
         self.continues: str | None = None
-        self._asked: int | None = None  # commands asked for before the first choice that is not durable
+        self._asked: tuple[int, int] | None = None  # commands and values shown before what is not durable was chosen
         self._succession = Succession()
         self._outcomes = OutcomeReader()
         self._awaited: asyncio.Future[Any] | None = None  # the main task, then what is left to shut down
@@ -192,7 +192,7 @@ class Replay(Issuing):
         chosen = self._choices.choose(self.outstanding, self.records)
         if chosen is not None:
             if self._asked is None:
-                self._asked = len(self.issued)
+                self._asked = (len(self.issued), self.showing.calls)
                 self.withdrawn.clear()  # what the durable order has withdrawn stands in its log
             self.applied.append(chosen)
             self._position += 1
@@ -214,11 +214,12 @@ class Replay(Issuing):
 
     @property
     def acts(self) -> bool:
-        """Whether something follows from choices that are not durable: a command, one withdrawn, or the end.
+        """Whether something follows from choices that are not durable: a command, one withdrawn, a status, or the end.
 
         The order must be durable before any of that is acted on. Choices that led to nothing may be made anew.
         """
-        return not self.decided and (self.finished or bool(self.withdrawn) or len(self.issued) != self._asked)
+        asked = (len(self.issued), self.showing.calls)
+        return not self.decided and (self.finished or bool(self.withdrawn) or asked != self._asked)
 
     def _apply(self, id: str) -> None:
         command, record = self.outstanding.pop(id), self.records[id]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,8 @@ def step_context(
     idempotency_key: str | None = None,
     deadline: datetime | None = None,
     heartbeat: Callable[[], None] = lambda: None,
+    last_progress: Any = None,
+    report: Callable[[Any], None] = lambda progress: None,
 ) -> Iterator[StepContext]:
     """A context manager in whose block `current_step()` returns this context, in the same thread or task.
 
@@ -34,6 +37,8 @@ def step_context(
     idempotency_key: the key; by default it is made of `execution_id` and `step_id`.
     deadline: when the attempt times out; by default after the timeout of the step, from now on the wall clock.
     heartbeat: every `current_step().heartbeat()` calls it. Raise StepCancelled in it to see how the step stops.
+    last_progress: what the attempt before has reported.
+    report: is called with each `heartbeat(progress=…)`.
 
     Log records go to the logger "stepfast.step", as in a worker.
     """
@@ -46,6 +51,8 @@ def step_context(
         generation=generation,
         deadline_at=(deadline or datetime.now(UTC) + timedelta(seconds=timeout)).timestamp(),
         beat=heartbeat,
+        report=lambda text: report(json.loads(text)),
+        reported=None if last_progress is None else json.dumps(last_progress),
         make_key=lambda: idempotency_key or f"{execution_id}-{id}",
     )
     token, alone = current.set(context), nothing_serves.set(True)

@@ -9,7 +9,7 @@ would hold nothing are left out.
 by, born, reopened, cut, fault, link, turn and hand (below) |
 | input above 2 KB | `input#<digest>` | input |
 | command | `c#<command id>` | rev gen stat kind name tries cuts token lease due input output error first began \
-ended then signal past kids, wake; id where the key is too short for it |
+ended then signal past kids prog, wake; id where the key is too short for it |
 | entry of the order's log | `o#<number>` | gen order (zlib of JSON: applied, dispatched, withdrawn, seal) cut ended \
 seal |
 | order before the log | `cursor` | gen order (zlib of JSON: applied, dispatched), and rev (version 1) or upto (2) |
@@ -33,6 +33,7 @@ in the middle of that transaction is noticed. Its `fault` is the failure that th
 list of step, class of the error and generation. Its `link` is a JSON list, in the order of model.Link; a child has it.
 Its `turn` is a JSON list too, in the order of model.StartInfo.
 Its `hand` is what an operator has done to it last, a JSON object with the fields of model.Intervention.
+Its `shown` is what its code shows, as in shown.py.
 A command's `kids` are the ids of the children that were started for it, as a JSON list. A meta's `first` is its first
 generation, if that is not 0. The note tells
 that values of the execution are in the bucket. A meta that is DELETED is a tombstone, with gen, deleted (when) and
@@ -159,6 +160,7 @@ BRIEF = (
     "tp",
     "turn",
     "hand",
+    "shown",
     *_META_TIMES.values(),
     "began",
 )
@@ -205,6 +207,7 @@ def execution_of(item: Item, input: str) -> Execution:
         ended_at=float_in(item, "ended"),
         resumed_at=float_in(item, "resumed"),
         intervention=Intervention(**json.loads(hand)) if hand else None,
+        shown=text_in(item, "shown"),
     )
 
 
@@ -275,6 +278,8 @@ def record_item(execution_id: str, record: Record, now: float, *, wake: bool = F
         item["repair"] = text(record.repair)
     if record.waited is not None:
         item["waited"] = text(record.waited)
+    if record.progress is not None:
+        item["prog"] = text(record.progress)
     if record.children:
         item["kids"] = text(json_text(record.children))
     if (then := record.then) is not None:
@@ -309,6 +314,7 @@ def record_of(item: Item, later: Callable[[Value], StoredText] | None = None) ->
         children=tuple(json.loads(children)) if children else (),
         repair=text_in(item, "repair"),
         waited=text_in(item, "waited"),
+        progress=text_in(item, "prog"),
         **plain,
     )
 

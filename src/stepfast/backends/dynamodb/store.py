@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from stepfast.backends.aws.errors import Misconfigured
-from stepfast.backends.dynamodb import item_keys, items, order_items
+from stepfast.backends.dynamodb import item_keys, items, order_items, showing
 from stepfast.backends.dynamodb.calls import ABSENT, Condition, changes_to
 from stepfast.backends.dynamodb.children import linked
 from stepfast.backends.dynamodb.deletion import passed
@@ -39,6 +39,7 @@ from stepfast.model import (
     Signal,
     SignalLimits,
 )
+from stepfast.shown import ShownState
 from stepfast.standing import StartInfo
 
 
@@ -94,6 +95,8 @@ class DynamoStore(DynamoReads):
         item = items.record_item(run_id, record, self._clock.now(), wake=commit.wake)
         if not await self._put(run_id, item, follows(record.revision, record.generation)):
             return NOT_COMMITTED
+        if commit.shown is not None:
+            await self.show(*commit.shown)
         # Two writes: DynamoDB charges a write in a transaction as two. If the process dies in between, SQS delivers
         # the step's message again, and the worker finds the code finished and writes the end.
         return Committed(True, commit.end is not None and await self.finish(commit.end))
@@ -110,6 +113,11 @@ class DynamoStore(DynamoReads):
         key, condition = item_keys.key(execution.execution_id, item_keys.META), stands("RUNNING", execution.generation)
         changes = changes_to({"prog": text(progress)}, ["wake"])
         return await self._table.update(key, changes, condition) is None
+
+    async def show(self, execution: Execution, shown: ShownState) -> bool:
+        key = item_keys.key(execution.execution_id, item_keys.META)
+        changes = changes_to(showing.attributes(shown), ["wake"])
+        return await self._table.update(key, changes, showing.condition(execution, shown)) is None
 
     async def append(
         self, run_id: str, entry: OrderEntry, messages: Sequence[tuple[Message, float | None]] = ()
@@ -221,7 +229,8 @@ class DynamoStore(DynamoReads):
 
 
 def _marks(end: End) -> Item:
-    return {"wake": number(items.WAKE_TO_REPORT if end.childless else items.WAKE)} if end.wake else {}
+    wake = {"wake": number(items.WAKE_TO_REPORT if end.childless else items.WAKE)} if end.wake else {}
+    return wake if end.shown is None else wake | showing.attributes(end.shown)
 
 
 def _free(execution: Execution) -> Condition:

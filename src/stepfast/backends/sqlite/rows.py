@@ -21,7 +21,7 @@ _EXECUTION = (
     "execution_id", "workflow", "status", "generation", "first_generation", "input", "result", "error", "causes",
     "labels", "created_at", "ended_at", "resumed_at", "sent", "link", "progress", "run", "began_at", "traceparent",
     "start",
-    "intervention",
+    "intervention", "shown",
 )  # fmt: skip
 _EXECUTION_ROW = (*_EXECUTION, "parent")
 _RECORD = tuple("chained" if attribute.name == "then" else attribute.name for attribute in fields(Record))
@@ -105,6 +105,11 @@ UPDATE_LINK = _update(
 )
 UPDATE_INPUT = "UPDATE executions SET input = ? WHERE execution_id = ?"
 UPDATE_PROGRESS = "UPDATE executions SET progress = ? WHERE execution_id = ? AND status = 'RUNNING' AND generation = ?"
+UPDATE_SHOWN = _update(
+    "executions",
+    ("shown", "labels"),
+    "execution_id = :execution_id AND generation = :generation AND coalesce(shown, '') < :floor",
+)
 UPDATE_RUN = _update(
     "executions",
     ("generation", "first_generation", "resumed_at", "run", "began_at", "input", "progress"),
@@ -190,6 +195,7 @@ def execution(row: tuple[Any, ...]) -> Execution:
     (
         execution_id, workflow, status, generation, first_generation, input, result, error, causes, labels, created_at,
         ended_at, resumed_at, sent, link, progress, run, began_at, traceparent, start, intervention,
+        shown,
     ) = row  # fmt: skip
     return Execution(
         execution_id, workflow, input, created_at, status, generation, result, _failure(error),
@@ -197,6 +203,7 @@ def execution(row: tuple[Any, ...]) -> Execution:
         first_generation, sent, Link(*json.loads(link)) if link else None, progress, run, began_at,
         traceparent=traceparent, start=start_in(start),
         intervention=Intervention(**json.loads(intervention)) if intervention else None,
+        shown=shown,
     )  # fmt: skip
 
 
@@ -283,7 +290,7 @@ def record(row: tuple[Any, ...], opened_at: float) -> Record:
     """The record of a row; claims older than `opened_at` were a dead process's, so their lease is over."""
     (
         id, kind, name, status, generation, revision, attempt, interrupted, token, lease, due, input, output, error,
-        first_at, started_at, ended_at, chained, signal, attempts, children, repair, waited,
+        first_at, started_at, ended_at, chained, signal, attempts, children, repair, waited, progress,
     ) = row  # fmt: skip
     then = Chained(*json.loads(chained)) if chained else None
     if then is not None and then.started_at < opened_at:
@@ -294,7 +301,7 @@ def record(row: tuple[Any, ...], opened_at: float) -> Record:
     return Record(
         id, kind, name, status, generation, revision, attempt, interrupted, token, lease, due, input, output,
         _failure(error), first_at, started_at, ended_at, then, signal, past,
-        tuple(json.loads(children)) if children else (), repair, waited,
+        tuple(json.loads(children)) if children else (), repair, waited, progress,
     )  # fmt: skip
 
 
@@ -319,6 +326,7 @@ def record_write(execution_id: str, record: Record) -> Write:
         json.dumps(record.children) if record.children else None,
         record.repair,
         record.waited,
+        record.progress,
     )  # fmt: skip
     if record.revision == 1:
         return Write(INSERT_RECORD, (*row, execution_id, record.generation), placed.large)

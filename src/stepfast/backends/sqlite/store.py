@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from stepfast.backends.sqlite import deletion, metrics, overdue, rows, runs, starts, writes
+from stepfast.backends.sqlite import deletion, metrics, overdue, rows, runs, showing, starts, writes
 from stepfast.backends.sqlite import signals as signal_rows
 from stepfast.backends.sqlite.file import SqliteFile, Transaction
 from stepfast.backends.sqlite.reads import SqliteReads
@@ -43,6 +43,7 @@ from stepfast.model import (
     SignalLimits,
     run_of,
 )
+from stepfast.shown import ShownState
 from stepfast.standing import StartInfo
 
 
@@ -124,6 +125,8 @@ class SqliteBackend(SqliteReads):
             tx.after.append(lambda: self._changes.note(execution_id, commit.record))
             if commit.wake:
                 self._wake(tx, execution_id)
+            if commit.shown is not None:
+                showing.show(tx, *commit.shown)
             return Committed(True, commit.end is not None and self._end(tx, commit.end))
 
         return await self._file.write(run)
@@ -164,6 +167,9 @@ class SqliteBackend(SqliteReads):
         values = (progress, execution.execution_id, execution.generation)
         return await self._file.write(lambda tx: tx.execute(rows.UPDATE_PROGRESS, values).rowcount == 1)
 
+    async def show(self, execution: Execution, shown: ShownState) -> bool:
+        return await self._file.write(lambda tx: showing.show(tx, execution, shown))
+
     async def append(
         self, run_id: str, entry: OrderEntry, messages: Sequence[tuple[Message, float | None]] = ()
     ) -> bool:
@@ -186,6 +192,8 @@ class SqliteBackend(SqliteReads):
         tx.after.append(lambda: self._changes.forget(execution.execution_id))
         if not writes.put_status(tx, execution, "RUNNING", execution.generation):
             return False
+        if end.shown is not None:
+            showing.put(tx, execution, end.shown)
         metrics.add(tx, end)
         if end.wake:
             self._wake(tx, execution.execution_id)

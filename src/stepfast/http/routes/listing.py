@@ -16,9 +16,6 @@ from stepfast.http.engine import ApiEngine, answers, reply
 from stepfast.http.models import (
     ID,
     IN_WORDS,
-    LABEL_KEY,
-    LABEL_VALUE,
-    MAX_LABELS,
     StatusesRequest,
     StatusList,
 )
@@ -27,6 +24,7 @@ from stepfast.http.page_models import ExecutionList, TotalView
 from stepfast.http.resolver import Resolver
 from stepfast.http.values import Largest
 from stepfast.model import Execution, ExecutionStatus
+from stepfast.shown import LABEL_KEY, LABEL_VALUE, MAX_LABELS
 
 NONE = TotalView(count=0, complete=True)
 Parent = Annotated[
