@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stepfast import signal, step, workflow
+from stepfast import set_status, signal, step, workflow
 from stepfast.api_key import parts_of
 from stepfast.errors import InvalidRequest, StartupError
 from stepfast.http.api import build, scopes_by_route
@@ -40,6 +40,7 @@ async def work(word: str) -> str:
 
 @workflow("report-daily")
 async def report(word: str) -> str:
+    set_status(f"at {SECRET}")
     done = await work(word)
     if word.startswith("wait"):
         await signal("go", str)

@@ -37,6 +37,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/v1/executions/{execution_id}/runs"): "execution",
     ("GET", "/v1/executions/{execution_id}/waits"): "execution",
     ("GET", "/v1/executions/{execution_id}/links"): "execution",
+    ("GET", "/v1/executions/{execution_id}/events"): "execution",
     ("GET", "/v1/executions/{execution_id}/history"): "execution",
     ("POST", "/v1/executions/{execution_id}/signals/{name}"): "execution",
     ("POST", "/v1/executions/{execution_id}/resume"): "execution",
@@ -168,11 +169,12 @@ TAKEN = "this id is taken: use another id"
 WITHHELD = "withheld: this key may not read values"
 _VALUES = frozenset(
     {"input", "result", "output", "payload", "traceback", "label", "key", "reason", "not_taken", "progress", "cause"}
+    | {"status_value"}
 )
 """Members of answers that hold values, or texts made of them. An error's message is one, too."""
 _EVENT = frozenset(
     {"at", "type", "command", "workflow", "run", "generation", "attempt", "next_at", "signal_id", "name", "by", "why"}
-    | {"parent", "error"}
+    | {"parent", "error", "id", "kind", "status", "at", "ended_at", "labels"}
 )
 """What is shown of an event. Anything else may hold a value."""
 _NO_VALUES = (("GET", "/v1/workflows"), ("GET", "/openapi.json"), ("GET", "/v1/health"))
