@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
-from stepfast.backends.dynamodb import api_keys as module
+from stepfast import api_key as module
 from stepfast.backends.dynamodb.api_keys import SCOPES, ApiKeys
 from stepfast.errors import InvalidRequest, StartupError, Unavailable
 from stepfast.functions.entry import Failed
+from stepfast.http.auth import GatewayAuth, Grant
+from stepfast.restriction import Restriction
 from tests.functions.conftest import Aws, away
 
 NOW = 1_795_000_000.0
@@ -199,3 +201,16 @@ def test_while_the_table_is_away_nobody_is_told_that_the_key_is_wrong(
 def test_an_event_without_headers_is_refused(aws: Aws) -> None:
     assert aws.invoke("authorizer", json.loads('{"headers": null}')) == {"isAuthorized": False}
     assert aws.invoke("authorizer", {}) == {"isAuthorized": False}
+
+
+def test_the_authorizer_says_what_a_key_is_limited_to_where_older_functions_do_not_look(aws: Aws) -> None:
+    limits = Restriction(("report-*",), {"team": "billing"})
+    made, text = aws.keys.create("shop", ["look", "run"], NOW, None, limits)
+    assert made.restriction == limits
+    answer = authorized(aws, authorization=f"Bearer {text}")
+    assert answer["context"]["scopes"] == ""
+    assert json.loads(answer["context"]["limited"]) == {"scopes": "look run", "restriction": limits.as_json()}
+    grant = GatewayAuth().granted({"requestContext": {"authorizer": {"lambda": answer["context"]}}})
+    assert grant == Grant(frozenset({"look", "run"}), limits)
+    (item,) = aws.clients.dynamodb.scan(TableName=aws.settings.table)["Items"]
+    assert "scopes" not in item, "an authorizer of an older version must not give the key away without its limits"

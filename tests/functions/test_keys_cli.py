@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -113,3 +114,37 @@ def test_without_a_region_it_says_so(no_account: None, monkeypatch: pytest.Monke
 
 def test_a_region_may_be_named(cli: Cli) -> None:
     assert "does not exist" in run("list", "--table", "stepfast", "--region", "eu-west-1", code=2).stderr
+
+
+def test_a_key_is_limited_to_workflows_and_labels(cli: Cli) -> None:
+    limits = ("--workflow", "report-*", "--workflow", "salary", "--label", "team=billing")
+    cli("create", "shop", "--scope", "look,run", *limits)
+    (key,) = listed(cli)
+    assert (key["scopes"], key["workflows"], key["labels"]) == (
+        ["look", "run"],
+        ["report-*", "salary"],
+        {"team": "billing"},
+    )
+    assert "report-* salary team=billing" in cli("list").stdout
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (("--workflow", "*"), "is no workflow"),
+        (("--label", "team"), "key=value"),
+        (("--label", "a=1", "--label", "a=2"), "each key once"),
+        (("--scope", "look"), "one of them"),
+    ],
+)
+def test_a_wrong_limit_makes_no_key(cli: Cli, wrong: tuple[str, ...], says: str) -> None:
+    assert says in cli("create", "shop", "--scope", "read", *wrong, code=2).stderr
+    assert listed(cli) == []
+
+
+def test_keys_of_a_file_need_no_account(tmp_path: Path) -> None:
+    file = str(tmp_path / "keys.json")
+    made = json.loads(run("create", "shop", "--scope", "read", "--file", file, "--json").stdout)
+    assert run("revoke", made["id"], "--file", file).stdout.strip() == f"revoked {made['id']}"
+    (key,) = json.loads(run("list", "--file", file, "--json").stdout)["keys"]
+    assert (key["name"], key["state"]) == ("shop", "revoked")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from stepfast.engine.ports import Fault, Query
 from stepfast.model import Execution
+from stepfast.restriction import is_among
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ def fits(query: Query, execution: Execution) -> bool:
     """True for what the query's filters take, whatever its prefix and cursor."""
     return (
         query.workflow in (None, execution.workflow)
+        and is_among(execution.workflow, query.patterns)
         and query.status in (None, execution.status)
         and query.labels.items() <= execution.labels.items()
         and (query.since is None or execution.created_at >= query.since)

@@ -1,10 +1,12 @@
-"""Authorizer of the HTTP API (payload 2.0, simple responses): an API key to the scopes that it has."""
+"""Authorizer of the HTTP API (payload 2.0, simple responses): an API key to what it may do."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
+from stepfast.api_key import ApiKey
 from stepfast.backends.dynamodb.api_keys import ApiKeys
 from stepfast.deployment.settings import Settings
 from stepfast.functions.clients import Clients
@@ -30,9 +32,19 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
         key = keys.find(_token(event.get("headers") or {}), clock.now())
         if key is None:
             return dict(REFUSED)
-        return {"isAuthorized": True, "context": {"scopes": " ".join(key.scopes), "key": key.name}}
+        return {"isAuthorized": True, "context": _context(key)}
 
     return handler
+
+
+def _context(key: ApiKey) -> dict[str, str]:
+    """What the api function receives about a key. Values are texts: API Gateway hands on no others."""
+    scopes = " ".join(key.scopes)
+    if not key.restriction:
+        return {"scopes": scopes, "key": key.name}
+    # An api function of an older version looks at `scopes` only, and so finds none.
+    limited = {"scopes": scopes, "restriction": key.restriction.as_json()}
+    return {"scopes": "", "key": key.name, "limited": json.dumps(limited)}
 
 
 def _token(headers: Mapping[str, str]) -> str:

@@ -12,8 +12,8 @@ from aws_lambda_powertools.event_handler import Response
 
 from stepfast.engine.caller import called_from
 from stepfast.engine.operations import Operations
-from stepfast.http import auth, openapi, problems
-from stepfast.http.auth import SCOPES, Authenticator, GatewayAuth, Scope
+from stepfast.http import auth, openapi, problems, restricting
+from stepfast.http.auth import EVERYTHING, Authenticator, GatewayAuth, Grant, Scope
 from stepfast.http.bodies import MAX_BODY
 from stepfast.http.callbacks import Callbacks, is_callback
 from stepfast.http.engine import ApiEngine, EngineCaller
@@ -77,10 +77,11 @@ class Api:
                 return self._page.answer(event)
             if is_callback(event):  # Its token is checked by what answers it.
                 return self._pool.resolve(event, context, frozenset())
-            granted = _granted(event, self._keys)
+            grant = _granted(event, self._keys)
             _check_body(event)
-            with called_from(_headers(event).get("traceparent"), auth.caller_of(event, self._keys)):
-                return _unsigned(self._pool.resolve(event, context, granted), granted)
+            who = auth.caller_of(event, self._keys)
+            with called_from(_headers(event).get("traceparent"), who), restricting.granted_to(grant):
+                return _unsigned(self._pool.resolve(event, context, grant.scopes), grant.scopes)
         except Exception as error:
             return as_dict(problems.of(error))
 
@@ -147,6 +148,7 @@ def scopes_by_route() -> dict[tuple[str, str], Scope | None]:
 
 def _resolver(engine: ApiEngine) -> Resolver:
     app = Resolver()
+    app.find = lambda id: next(iter(engine.call(engine.operations.read_many([id]))), None)
     engine = replace(engine, describe=cache(lambda: openapi.document(app)))
     for routes in (
         starting,
@@ -171,16 +173,16 @@ def _resolver(engine: ApiEngine) -> Resolver:
     return app
 
 
-def _granted(event: dict[str, Any], keys: Authenticator | GatewayAuth | None) -> frozenset[str]:
-    """The caller's scopes. Raises Rejected for a request that must not reach a route."""
+def _granted(event: dict[str, Any], keys: Authenticator | GatewayAuth | None) -> Grant:
+    """What the caller may do. Raises Rejected for a request that must not reach a route."""
     headers = _headers(event)
     if keys is None:
         auth.admit_local(headers, _method(event))
     elif event.get("rawPath") != OPEN:
         if isinstance(keys, GatewayAuth):
             return keys.granted(event)
-        keys.admit(headers)
-    return SCOPES
+        return keys.admit(headers)
+    return EVERYTHING
 
 
 def _check_body(event: dict[str, Any]) -> None:

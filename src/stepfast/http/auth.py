@@ -9,18 +9,54 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import json
 import re
+import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
+from stepfast.api_key import ApiKey
 from stepfast.errors import StartupError
+from stepfast.http.key_file import KeyFile
 from stepfast.http.problems import Rejected
+from stepfast.restriction import NONE, Restriction
 
 VARIABLE = "STEPFAST_API_KEYS"
+FILE_VARIABLE = "STEPFAST_API_KEYS_FILE"
 Scope = Literal["read", "run", "operate"]
 """The scopes of a caller: read; run (start, signal); operate (cancel, resume, replay). No scope includes another."""
 SCOPES: frozenset[str] = frozenset(get_args(Scope))
+LOOK = "look"
+"""What a key may have in place of `read`: it reads all but the values of executions."""
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a caller may do: its scopes, perhaps `look`, and what it is limited to."""
+
+    scopes: frozenset[str]
+    restriction: Restriction = NONE
+
+    @property
+    def reads_values(self) -> bool:
+        """False for a caller that may look, but not at values."""
+        return LOOK not in self.scopes or "read" in self.scopes
+
+    def as_text(self) -> str:
+        """The grant as JSON text, for another process of the same application."""
+        return json.dumps({"scopes": sorted(self.scopes), "restriction": self.restriction.as_json()})
+
+    @classmethod
+    def of_text(cls, text: str) -> Grant:
+        """Reads what `as_text` has made. Raises ValueError, KeyError or TypeError."""
+        said = json.loads(text)
+        return cls(frozenset(map(str, said["scopes"])), Restriction.of_json(said["restriction"]))
+
+
+EVERYTHING = Grant(SCOPES)
 
 
 def needs(scope: Scope | None) -> Callable[[F], F]:
@@ -35,7 +71,7 @@ def needs(scope: Scope | None) -> Callable[[F], F]:
 
 def require(scope: Scope | None, granted: frozenset[str]) -> None:
     """Raises Rejected (403) if the scope is not among those granted."""
-    if scope is not None and scope not in granted:
+    if scope is not None and scope not in granted and not (scope == "read" and LOOK in granted):
         held = ", ".join(sorted(granted)) or "none"
         detail = f"this needs the scope {scope!r}, and the API key has: {held}"
         raise Rejected(403, "scope-missing", "Not with this key", detail, scope=scope)
@@ -51,13 +87,13 @@ class GatewayAuth:
     def __init__(self, by: Literal["keys", "iam"] = "keys") -> None:
         self._by = by
 
-    def granted(self, event: Mapping[str, Any]) -> frozenset[str]:
-        """The caller's scopes, from the event's request context. Raises Rejected if it names no caller."""
+    def granted(self, event: Mapping[str, Any]) -> Grant:
+        """What the caller may do, from the event's request context. Raises Rejected if it names no caller."""
         authorizer = (event.get("requestContext") or {}).get("authorizer") or {}
         if self._by == "iam" and authorizer.get("iam"):
-            return SCOPES
+            return EVERYTHING
         if self._by == "keys" and authorizer.get("lambda"):
-            return SCOPES & frozenset(str(authorizer["lambda"].get("scopes") or "").split())
+            return _grant_in(authorizer["lambda"])
         raise Rejected(401, "unauthorized", "Not let in", "the gateway in front has not said who calls")
 
 
@@ -68,7 +104,7 @@ class Trusted(GatewayAuth):
     those pages are therefore refused, except requests that only read.
     """
 
-    def granted(self, event: Mapping[str, Any]) -> frozenset[str]:
+    def granted(self, event: Mapping[str, Any]) -> Grant:
         headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
         method = ((event.get("requestContext") or {}).get("http") or {}).get("method") or ""
         site, origin = headers.get("sec-fetch-site", "none").lower(), headers.get("origin")
@@ -77,40 +113,53 @@ class Trusted(GatewayAuth):
             raise Rejected(
                 403, "forbidden-origin", "Not from this page", "pages of other sites may not change anything"
             )
-        return SCOPES
+        return EVERYTHING
 
 
 class Authenticator:
     """Takes any of a list of API keys, from `Authorization: Bearer` or `x-api-key`; keeps only their digests.
 
-    Each of them has all scopes.
+    Each of them has all scopes. Those of the file may do what it says.
     """
 
-    def __init__(self, keys: Iterable[str]) -> None:
-        self._digests = [_digest(key) for key in keys]
+    def __init__(self, keys: Iterable[str], file: KeyFile | None = None) -> None:
+        self._digests, self._file = [_digest(key) for key in keys], file
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Authenticator | None:
-        """The keys in STEPFAST_API_KEYS, separated by commas; None where it is unset or empty."""
-        text = environment.get(VARIABLE, "").strip()
+        """The keys in STEPFAST_API_KEYS, separated by commas, and those in the file that STEPFAST_API_KEYS_FILE names.
+
+        None where both are unset or empty.
+        """
+        text, named = environment.get(VARIABLE, "").strip(), environment.get(FILE_VARIABLE, "").strip()
+        file = KeyFile(Path(named)) if named else None
+        if file is not None:
+            file.check()
         if not text:
-            return None
+            return None if file is None else cls((), file)
         keys = [key.strip() for key in text.split(",")]
         if not all(key and key.isascii() and key.isprintable() for key in keys):
             raise StartupError(f"{VARIABLE} holds an empty or unprintable key: separate keys by single commas")
-        return cls(keys)
+        return cls(keys, file)
 
-    def admit(self, headers: Mapping[str, str]) -> None:
-        """Returns if the request has one of the keys, and raises Rejected (401) if not.
+    def admit(self, headers: Mapping[str, str]) -> Grant:
+        """What the key of a request may do. Raises Rejected (401) if it has none of the keys.
 
         Header names are in lower case.
         """
         key = _key_in(headers)
+        if (named := self.named(headers)) is not None:
+            return Grant((SCOPES | {LOOK}) & frozenset(named.scopes), named.restriction)
         digest = _digest(key)
         # A list, not a generator: all keys are compared, each in constant time, so the time taken reveals nothing.
         if not sum([hmac.compare_digest(digest, known) for known in self._digests]):
             detail = "send an API key as `Authorization: Bearer KEY`" if not key else "the API key is not one of ours"
             raise Rejected(401, "unauthorized", "API key needed", detail, {"WWW-Authenticate": "Bearer"})
+        return EVERYTHING
+
+    def named(self, headers: Mapping[str, str]) -> ApiKey | None:
+        """The key of the file that a request has, if it works now."""
+        return None if self._file is None else self._file.find(_key_in(headers), time.time())
 
 
 def caller_of(event: Mapping[str, Any], keys: Authenticator | GatewayAuth | None) -> str | None:
@@ -122,7 +171,21 @@ def caller_of(event: Mapping[str, Any], keys: Authenticator | GatewayAuth | None
         name = (authorizer.get("lambda") or {}).get("key") or (authorizer.get("iam") or {}).get("userArn")
         return str(name) if name else None
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
-    return f"key {_digest(_key_in(headers)).hex()[:8]}"
+    named = keys.named(headers)
+    return f"key {_digest(_key_in(headers)).hex()[:8]}" if named is None else named.name
+
+
+def _grant_in(context: Mapping[str, Any]) -> Grant:
+    """What the authorizer says of a key. Of a limited key all is in `limited`, which older versions do not read."""
+    scopes, restriction = str(context.get("scopes") or ""), Restriction()
+    if context.get("limited"):
+        try:
+            limited = json.loads(str(context["limited"]))
+            scopes, restriction = str(limited["scopes"]), Restriction.of_json(limited["restriction"])
+        except (ValueError, KeyError, TypeError) as error:
+            detail = "the gateway in front has said something about this key that this version does not understand"
+            raise Rejected(401, "unauthorized", "Not let in", detail) from error
+    return Grant((SCOPES | {LOOK}) & frozenset(scopes.split()), restriction)
 
 
 def _key_in(headers: Mapping[str, str]) -> str:

@@ -17,7 +17,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 
-from stepfast.http import auth, bodies, problems, queries
+from stepfast.http import auth, bodies, problems, queries, restricting
 from stepfast.http.auth import Scope
 from stepfast.http.callbacks import is_callback
 
@@ -53,8 +53,10 @@ class Resolver(APIGatewayHttpResolver):
     def __init__(self) -> None:
         super().__init__(enable_validation=True, debug=False)
         self._request = Request({})
-        self._paths: list[tuple[re.Pattern[str], str, Callable[..., Any]]] = []
+        self._paths: list[tuple[re.Pattern[str], str, Callable[..., Any], str]] = []
         self.scopes: dict[tuple[str, str], Scope | None] = {}
+        self.find: restricting.Find = lambda execution_id: None
+        """Reads an execution, to see whether a limited key is for it."""
         self.exception_handler(Exception)(problems.of)
         self.exception_handler(NotFoundError)(self._unknown)
 
@@ -66,11 +68,14 @@ class Resolver(APIGatewayHttpResolver):
         """Resolves the request of a caller with these scopes; Rejected when the route needs another."""
         self._request = Request(dict(event))
         path, asked = self._request.path, self._request.http_method.upper()
-        for pattern, method, function in self._paths:
-            if method == asked and pattern.match(path):
+        route = None
+        for pattern, method, function, written in self._paths:
+            if method == asked and (match := pattern.match(path)):
+                route = method, written
                 auth.require(vars(function)["needs"], granted)
+                restricting.check(restricting.RULES.get(route), match.groupdict(), self.find)
                 queries.check(function, self._request.resolved_query_string_parameters)
-        return self.resolve(event, context)
+        return restricting.without_values(route, self.resolve(event, context))
 
     @staticmethod
     def _compile_regex(rule: str, base_regex: str = "^{}$") -> re.Pattern[str]:
@@ -85,15 +90,16 @@ class Resolver(APIGatewayHttpResolver):
             scope: Scope | None = vars(function)["needs"]
             # Powertools' private _compile_regex (3.37): the scope must hold for exactly the paths that this route
             # matches.
-            self._paths.append((self._compile_regex(rule), str(method), function))
-            self.scopes[re.sub(r"<(\w+)>", r"{\1}", rule), str(method)] = scope
+            written = re.sub(r"<(\w+)>", r"{\1}", rule)
+            self._paths.append((self._compile_regex(rule), str(method), function, written))
+            self.scopes[written, str(method)] = scope
             return register(function)
 
         return add
 
     def _unknown(self, error: NotFoundError) -> Response[str]:
         path = self._request.path
-        methods = sorted(method for pattern, method, _ in self._paths if pattern.match(path))
+        methods = sorted(method for pattern, method, *_ in self._paths if pattern.match(path))
         if not methods or self._request.http_method in methods:
             return problems.of(error)
         allowed = ", ".join(methods)

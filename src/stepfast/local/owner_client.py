@@ -12,6 +12,8 @@ from urllib.parse import quote
 import httpx
 
 from stepfast.errors import Unavailable
+from stepfast.http.auth import EVERYTHING, Authenticator, Grant
+from stepfast.http.problems import Rejected
 from stepfast.http.waiting import APPLIED, PREFER
 from stepfast.local.owner_file import OwnerAddress
 
@@ -23,6 +25,22 @@ OWNER_CONNECT_SECONDS = 5.0
 """The time for the owner to accept a connection."""
 AWAY_SECONDS = 0.25
 """The time between two looks for the owner."""
+
+
+GRANT = "x-stepfast-grant"
+"""The header in which a process tells the owner what its caller may do. Only the owner's key makes it count."""
+
+
+class OwnerAuthenticator(Authenticator):
+    """Lets the other processes in, which have let in their callers: each request says what its caller may do."""
+
+    def admit(self, headers: Mapping[str, str]) -> Grant:
+        super().admit(headers)
+        try:
+            return Grant.of_text(headers[GRANT])
+        except (KeyError, ValueError, TypeError) as error:
+            detail = "say what the caller may do: all processes must have the same version of stepfast"
+            raise Rejected(401, "unauthorized", "Not let in", detail) from error
 
 
 class OwnerAway(Exception):
@@ -43,7 +61,11 @@ class OwnerWatch:
         address, end = self._address(), time.monotonic() + seconds
         if address is not None and seconds >= 1:
             url = f"{address.url}/v1/executions/{quote(self._execution_id, safe='')}?commands=false&largest=0"
-            headers = {"authorization": f"Bearer {address.key}", PREFER: f"wait={int(seconds)}"}
+            headers = {
+                "authorization": f"Bearer {address.key}",
+                GRANT: EVERYTHING.as_text(),
+                PREFER: f"wait={int(seconds)}",
+            }
             async with httpx.AsyncClient(
                 trust_env=False, verify=False, timeout=seconds + OWNER_CONNECT_SECONDS
             ) as http:
@@ -74,17 +96,20 @@ class OwnerClient:
     def answers(self, address: OwnerAddress) -> bool:
         """Whether the owner of this address is there."""
         try:
-            self._send(address, "GET", f"{address.url}/v1/executions?limit=1&largest=0", {}, b"")
+            self._send(
+                address, "GET", f"{address.url}/v1/executions?limit=1&largest=0", {GRANT: EVERYTHING.as_text()}, b""
+            )
         except (OwnerAway, Unavailable):
             return False
         return True
 
-    def send(self, address: OwnerAddress, event: Mapping[str, Any]) -> dict[str, Any]:
+    def send(self, address: OwnerAddress, event: Mapping[str, Any], grant: Grant) -> dict[str, Any]:
         """The owner's response to an event. Raises OwnerAway, and Unavailable if it may have seen the request."""
         url = address.url + quote(event["rawPath"], safe="/~")
         if query := event.get("rawQueryString"):
             url = f"{url}?{query}"
         headers = {name: value for name, value in event["headers"].items() if name in HANDED_ON}
+        headers[GRANT] = grant.as_text()
         body = event.get("body") or ""
         content = base64.b64decode(body) if event.get("isBase64Encoded") else body.encode()
         answer = self._send(address, event["requestContext"]["http"]["method"], url, headers, content)

@@ -18,12 +18,12 @@ from typing import Any
 
 from stepfast.backends.sqlite.owner import DatabaseInUse
 from stepfast.errors import StartupError, Unavailable
+from stepfast.http import restricting
 from stepfast.http.api import Api, resolvers
-from stepfast.http.auth import Authenticator
 from stepfast.http.resolver import ResolverPool
 from stepfast.http.server import Server, listen
 from stepfast.http.waiting import EndWatch
-from stepfast.local.owner_client import OwnerAway, OwnerClient, OwnerWatch
+from stepfast.local.owner_client import OwnerAuthenticator, OwnerAway, OwnerClient, OwnerWatch
 from stepfast.local.owner_file import OwnerFile
 from stepfast.local.runtime import Runtime
 
@@ -114,7 +114,7 @@ class SharedHome:
             address = self._file.read()
             try:
                 if address is not None:
-                    return self._client.send(address, event)
+                    return self._client.send(address, event, restricting.current())
             except OwnerAway:
                 pass
             self._look.set()
@@ -175,7 +175,7 @@ class _Owned:
         self.pool: ResolverPool = resolvers(runtime.operations, runtime.registry, runtime.call)
         key = secrets.token_urlsafe(32)
         # As an Api, so that a request without the secret is refused before its body is read.
-        api = Api(self.pool, Authenticator([key]), None, runtime.ends)
+        api = Api(self.pool, OwnerAuthenticator([key]), None, runtime.ends)
         self._server = Server(api, listen("127.0.0.1", 0), owns_logging=False)
         self._thread = threading.Thread(target=self._server.run, name=_THREAD, daemon=True)
         logging.getLogger("uvicorn.error").addFilter(_is_of_another_server)

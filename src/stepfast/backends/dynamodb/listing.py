@@ -178,6 +178,12 @@ def _filters(query: Query) -> dict[str, Any]:
     if query.workflow is not None:
         clauses.append("flow = :flow")
         values[":flow"] = text(query.workflow)
+    terms = []
+    for number, name in enumerate(query.patterns):
+        terms.append(f"begins_with(flow, :f{number})" if name.endswith("*") else f"flow = :f{number}")
+        values[f":f{number}"] = text(name.removesuffix("*"))
+    if terms:
+        clauses.append(f"({' OR '.join(terms)})")
     for number, (label, value) in enumerate(query.labels.items()):
         clauses.append(f"labels.#l{number} = :l{number}")
         names[f"#l{number}"] = label

@@ -60,6 +60,11 @@ def _conditions(query: Query) -> tuple[list[str], list[Any]]:
         if value is not None:
             where.append(f"{column} = ?")
             values.append(value)
+    if query.patterns:
+        terms = ["substr(workflow, 1, ?) = ?" if name.endswith("*") else "workflow = ?" for name in query.patterns]
+        where.append(f"({' OR '.join(terms)})")
+        for name in query.patterns:
+            values += [len(name) - 1, name[:-1]] if name.endswith("*") else [name]
     for key, value in query.labels.items():
         where.append("execution_id IN (SELECT execution_id FROM labels WHERE key = ? AND value = ?)")
         values += [key, value]

@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 from aws_lambda_powertools.event_handler import Response
 
-from stepfast.http import views
+from stepfast.http import restricting, views
 from stepfast.http.auth import needs
 from stepfast.http.engine import ApiEngine, answers, reply
 from stepfast.http.models import Health
@@ -25,7 +25,8 @@ def add(app: Resolver, engine: ApiEngine) -> None:
     @needs("read")
     def list_workflows() -> Response[str]:
         registry = engine.registry
-        workflows = [views.workflow(registry.workflows[name], registry) for name in sorted(registry.workflows)]
+        names = filter(restricting.restriction().takes_workflow, sorted(registry.workflows))
+        workflows = [views.workflow(registry.workflows[name], registry) for name in names]
         return reply(200, WorkflowList(workflows=workflows))
 
     @app.get(

@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 
 from stepfast.engine.ports import Query as Asked
 from stepfast.errors import InvalidRequest
-from stepfast.http import counting, views
+from stepfast.http import counting, restricting, views
 from stepfast.http.auth import needs
 from stepfast.http.engine import ApiEngine, answers, reply
 from stepfast.http.models import (
@@ -23,9 +23,10 @@ from stepfast.http.moments import Moment, moment
 from stepfast.http.page_models import ExecutionList, TotalView
 from stepfast.http.resolver import Resolver
 from stepfast.http.values import Largest
-from stepfast.model import ExecutionStatus
+from stepfast.model import Execution, ExecutionStatus
 from stepfast.shown import LABEL_KEY, LABEL_VALUE, MAX_LABELS
 
+NONE = TotalView(count=0, complete=True)
 Parent = Annotated[
     str | None,
     Query(
@@ -89,6 +90,10 @@ def _add_list(app: Resolver, engine: ApiEngine) -> None:
             parent=parent,
             values=largest != 0,
         )
+        seen = restricting.narrowed(query, lambda id: _brief(engine, id))
+        if seen is None:
+            return reply(200, ExecutionList(executions=[], next=None, total=NONE if total else None))
+        query = seen
         page = engine.call(engine.operations.page(query))
         shown = [
             views.execution(execution, largest) if query.values else views.unread(execution)
@@ -110,7 +115,12 @@ def _add_statuses(app: Resolver, engine: ApiEngine) -> None:
     @needs("read")
     def statuses(body: Annotated[StatusesRequest, Body()]) -> Response[str]:
         existing = engine.call(engine.operations.read_many(body.execution_ids))
-        return reply(200, StatusList(executions=[views.status(execution) for execution in existing]))
+        seen = [views.status(execution) for execution in existing if restricting.takes(execution)]
+        return reply(200, StatusList(executions=seen))
+
+
+def _brief(engine: ApiEngine, execution_id: str) -> Execution | None:
+    return next(iter(engine.call(engine.operations.read_many([execution_id]))), None)
 
 
 def _total(engine: ApiEngine, query: Asked) -> TotalView:

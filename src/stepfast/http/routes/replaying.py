@@ -7,6 +7,7 @@ from typing import Any
 
 from stepfast.engine.ports import Query as Asked
 from stepfast.engine.resuming import ResumeResult
+from stepfast.http import restricting
 from stepfast.http.engine import ApiEngine
 from stepfast.http.jobs import Job
 from stepfast.http.models import ReplayRequest
@@ -33,7 +34,10 @@ class Alike:
 
 def failed(engine: ApiEngine, alike: Alike, limit: int, cursor: str | None) -> tuple[list[Execution], str | None]:
     query = Asked(workflow=alike.workflow, status="FAILED", roots=True, limit=limit, cursor=cursor, values=False)
-    page = engine.call(engine.operations.page(query))
+    seen = restricting.narrowed(query, lambda id: None)
+    if seen is None:
+        return [], None
+    page = engine.call(engine.operations.page(seen))
     return [execution for execution in page.executions if alike.takes(execution)], page.next
 
 

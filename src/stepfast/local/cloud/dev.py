@@ -10,7 +10,7 @@ from pathlib import Path
 
 from stepfast.deployment.project import Project
 from stepfast.errors import StartupError
-from stepfast.http.auth import Authenticator
+from stepfast.http.auth import FILE_VARIABLE, Authenticator
 from stepfast.http.page import HOW_TO_BUILD, DashboardPage
 from stepfast.http.server import address_of, is_loopback, listen
 from stepfast.http.server import serve as serve_http
@@ -38,6 +38,8 @@ def serve(
     the embedded runtime. Raises StartupError, which says what to do.
     """
     dev_logs.configure(log_format, threads=True)
+    if os.environ.get(FILE_VARIABLE):
+        raise StartupError(f"{FILE_VARIABLE} is for `stepfast dev` without --cloud: unset it")
     keys = Authenticator.from_environment(os.environ)
     if keys is None and not is_loopback(host):
         raise StartupError(
