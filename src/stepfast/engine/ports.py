@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from stepfast.engine.fork_store import ForkStore
 from stepfast.engine.intervention_store import InterventionStore
 from stepfast.engine.limit_store import LimitStore
 from stepfast.engine.messages import Message
@@ -157,7 +158,7 @@ class Deltas(Protocol):
         """
 
 
-class Store(RunStore, TurnStore, InterventionStore, Protocol):
+class Store(RunStore, TurnStore, InterventionStore, ForkStore, Protocol):
     """The items of executions. `wake` makes sure that an advance follows, whatever dies in between.
 
     run_id: `Execution.run_id`, which for the first run is the id of the execution. A write of an earlier run is never
