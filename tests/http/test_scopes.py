@@ -28,6 +28,7 @@ NEEDED = {
     ("GET", "/v1/executions/one/history"): "read",
     ("POST", "/v1/executions/one/signals/go"): "run",
     ("POST", "/v1/executions/one/resume"): "operate",
+    ("POST", "/v1/executions/one/fork"): "operate",
     ("POST", "/v1/executions/one/commands/pay/repair"): "operate",
     ("POST", "/v1/executions/one/cancel"): "operate",
     ("POST", "/v1/executions/one/pause"): "operate",
