@@ -4,6 +4,7 @@ StepfastError
 ├── Refused                 the caller's mistake; nothing was written
 │   ├── InvalidRequest
 │   ├── UnknownWorkflow
+│   ├── UnknownName         of a limit, a gate or a schedule
 │   ├── ExecutionNotFound
 │   ├── ExecutionConflict
 │   ├── ExecutionDeleted    never leaves the engine
@@ -53,7 +54,7 @@ These classes stand outside the tree on purpose. User code never needs to catch 
 | Failed | functions.entry | It tells Lambda that the invocation failed and hides the payload. |
 | Rejected | http.problems | It carries the answer to a request that does not reach the engine. |
 | Unreadable | http.gateway | It carries the answer to a request that cannot become an event. |
-| ClientGone | http.gateway | The client has disconnected, and nobody waits for the answer. |
+| ClientGone | http.waiting | The client has disconnected, and nobody waits for the answer. |
 | OwnerAway | local.owner_client | The request waits for another owner of the file. |
 | ContinueAsNew | language.continuing | It ends a run of a workflow, so `except Exception` must not catch it. |
 | Closed | replay.loop | It ends discarded workflow code, so `except Exception` must not catch it. |
@@ -77,7 +78,8 @@ __all__ = [
     "FailsExecution", "FailsStep", "ForbiddenInWorkflow", "GiveUp", "InvalidRequest", "LimitKeyFailed", "MapFailed",
     "Misconfigured", "NeverAwaited", "NonDeterministic", "NotStorable", "Refused", "RetryAfter", "StartupError",
     "StepCancelled", "StepFailed", "StepInterrupted", "StepNotDeployed", "StepTimeout", "StepfastError",
-    "TooManyLevels", "TooManySignals", "Unavailable", "UnknownWorkflow", "WorkflowNotDeployed", "WrongStatus",
+    "TooManyLevels", "TooManySignals", "Unavailable", "UnknownName", "UnknownWorkflow",
+    "WorkflowNotDeployed", "WrongStatus",
 ]  # fmt: skip
 
 PROBLEM_URN = "urn:stepfast:problem:"
@@ -116,6 +118,10 @@ class InvalidRequest(Refused):
 
 class UnknownWorkflow(Refused):
     """No workflow of this name is deployed."""
+
+
+class UnknownName(Refused):
+    """No limit, gate or schedule of this name is deployed."""
 
 
 class ExecutionNotFound(Refused):

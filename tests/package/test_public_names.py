@@ -107,6 +107,7 @@ PUBLIC = {
         "TooManyLevels",
         "TooManySignals",
         "Unavailable",
+        "UnknownName",
         "UnknownWorkflow",
         "WorkflowNotDeployed",
         "WrongStatus",

@@ -1023,6 +1023,14 @@ export interface components {
              * @default []
              */
             children: string[];
+            /**
+             * Waited
+             * @description of a step: the gates and limits that its attempts waited for, as in its `step-waited` events
+             * @default []
+             */
+            waited: {
+                [key: string]: unknown;
+            }[];
         };
         /** DeadLetterList */
         DeadLetterList: {
@@ -4511,7 +4519,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description this can be no limit's name */
+            /** @description no step has a limit of this name, or that limit has no gate */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4592,7 +4600,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description this can be no limit's name */
+            /** @description no step has a limit of this name, or that limit has no gate */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4678,7 +4686,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description this can be no limit's name */
+            /** @description no step has a limit of this name, or that limit has no gate */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4759,7 +4767,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description this can be no limit's name */
+            /** @description no step has a limit of this name, or that limit has no gate */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4858,7 +4866,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description this can be no limit's name */
+            /** @description no step has a limit of this name, or that limit has no gate */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4944,7 +4952,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description this can be no schedule's name */
+            /** @description the settings have no schedule of this name */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5025,7 +5033,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description this can be no schedule's name */
+            /** @description the settings have no schedule of this name */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5111,7 +5119,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description this can be no schedule's name */
+            /** @description the settings have no schedule of this name */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5192,7 +5200,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description this can be no schedule's name, or its workflow is not deployed */
+            /** @description the settings have no schedule of this name, or its workflow is not deployed */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5291,7 +5299,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description this can be no schedule's name, or its workflow is not deployed */
+            /** @description the settings have no schedule of this name, or its workflow is not deployed */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5900,6 +5908,15 @@ export interface operations {
             };
             /** @description the API key lacks the scope; without keys: not from this machine */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description no step has a limit of this name, or that limit has no gate */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -38,6 +38,7 @@ from stepfast.http.routes import (
     waits,
 )
 from stepfast.http.timelines import Timelines
+from stepfast.http.waiting import TellsEnds
 from stepfast.language.registry import Registry
 
 Handler = Callable[[dict[str, Any], object], dict[str, Any]]
@@ -53,8 +54,16 @@ class Resolves(Protocol):
 class Api:
     """A Lambda handler that answers every event and never raises. `build` makes it."""
 
-    def __init__(self, pool: Resolves, keys: Authenticator | GatewayAuth | None, page: DashboardPage | None) -> None:
+    def __init__(
+        self,
+        pool: Resolves,
+        keys: Authenticator | GatewayAuth | None,
+        page: DashboardPage | None,
+        ends: TellsEnds | None = None,
+    ) -> None:
         self._pool, self._keys, self._page = pool, keys, page
+        self.ends = ends
+        """What reports the ends of executions, so that requests may wait for them. None: nobody does."""
 
     def __call__(self, event: dict[str, Any], context: object) -> dict[str, Any]:
         try:
@@ -89,6 +98,7 @@ def build(
     *,
     background: bool = True,
     start_threads: int = 1,
+    ends: TellsEnds | None = None,
 ) -> Api:
     """Makes the handler.
 
@@ -97,8 +107,10 @@ def build(
     page: the dashboard, served without authentication; None serves the API alone.
     background: whether the process keeps running after a request, so that jobs can continue in it.
     start_threads: the threads that share a batch of starts, for a store whose calls block.
+    ends: reports the ends of executions, for servers that let requests wait for them.
     """
-    return Api(resolvers(operations, registry, call, background=background, start_threads=start_threads), keys, page)
+    pool = resolvers(operations, registry, call, background=background, start_threads=start_threads)
+    return Api(pool, keys, page, ends)
 
 
 def resolvers(

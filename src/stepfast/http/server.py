@@ -20,6 +20,7 @@ from stepfast.http.connections import IdleConnections, Patience, protocol
 from stepfast.http.gateway import MAX_HEAD_BYTES, Handler, Pace, application
 from stepfast.http.lanes import Lanes
 from stepfast.http.listener import Listener, room
+from stepfast.http.waiting import HeldRequests
 
 SHUTDOWN_SECONDS = 3
 """Seconds that running requests get to finish when the server shuts down."""
@@ -34,7 +35,8 @@ def serve(
 ) -> None:
     """Serves until SIGINT or SIGTERM, then lets running requests finish. Call it in the main thread.
 
-    handler: a Lambda handler; its method `admit`, if it has one, is asked before a request's body is read.
+    handler: a Lambda handler; its method `admit`, if it has one, is asked before a request's body is read, and its
+        `ends` reports the ends that requests wait for.
     listener: the socket to accept on. host: the name for the printed address. ready: called once with the address.
     stopper: called once with a function that stops the server, from any thread.
 
@@ -63,10 +65,12 @@ class Server(uvicorn.Server):
     ) -> None:
         self._listener, self._waiting = listener, IdleConnections()
         self._lanes: Lanes[dict[str, Any]] = Lanes()
+        ends = getattr(handler, "ends", None)
+        self._held = HeldRequests(ends) if ends is not None else None
         self.port: int = listener.getsockname()[1]
         self.on_started: Callable[[], object] = lambda: None
         config = uvicorn.Config(
-            application(handler, self._lanes, getattr(handler, "admit", None), pace),
+            application(handler, self._lanes, getattr(handler, "admit", None), pace, self._held),
             http=protocol(patience or Patience(), self._waiting),  # type: ignore[arg-type]
             ws="none",
             loop="asyncio:SelectorEventLoop",  # on Windows too: its ProactorEventLoop has no add_reader
@@ -101,6 +105,8 @@ class Server(uvicorn.Server):
         self.on_started()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._held is not None:
+            self._held.close()
         await super().shutdown(sockets)
         self._lanes.close()
 

@@ -108,7 +108,7 @@ def _serve_code(
         if retention is not None:
             log.info("executions that are SUCCEEDED or CANCELLED are deleted after %g days", retention / DAY_SECONDS)
         page = DashboardPage()
-        handler = build(runtime.operations, registry, runtime.call, keys, page)
+        handler = build(runtime.operations, registry, runtime.call, keys, page, ends=runtime.ends)
         try:
             server.serve(handler, listener.dup(), host, lambda url: say_ready(url, names, page), code.watch)
         finally:

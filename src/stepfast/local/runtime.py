@@ -35,6 +35,7 @@ from stepfast.functions import logs
 from stepfast.language.limits import Numbers
 from stepfast.language.registry import Registry
 from stepfast.local import process_pool
+from stepfast.local.ends import Ends
 from stepfast.local.inbox import Advance, Inbox
 from stepfast.local.pool_limits import Limits
 from stepfast.local.retention import keep_expiring
@@ -148,7 +149,9 @@ class Runtime:
         self.registry = registry
         self._clock = clock or SystemClock()
         self._backend: EmbeddedBackend = SqliteBackend(SqliteFile(path, durability), self._clock)
-        store = observed(self._backend, *_listeners(log_values, telemetry), *listeners)
+        self.ends = Ends()
+        """Tells those who wait for the end of an execution."""
+        store = observed(self._backend, self.ends, *_listeners(log_values, telemetry), *listeners)
         self._inbox = Inbox()
         self._connect()
         self._stopping = threading.Event()
@@ -230,6 +233,7 @@ class Runtime:
         """
         self._inbox.close()
         self._stopping.set()
+        self.ends.close()
         try:
             self._wait_for_steps()
         except KeyboardInterrupt:

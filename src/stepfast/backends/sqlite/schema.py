@@ -15,7 +15,7 @@ import hashlib
 import sqlite3
 from collections.abc import Callable
 
-SCHEMA_VERSION = 14
+SCHEMA_VERSION = 15
 LARGE_VALUE_CHARACTERS = 8192
 """Characters of a value from which on it stands in `large_values`."""
 
@@ -228,7 +228,8 @@ ALTER TABLE executions ADD COLUMN resumed_at REAL;
     10: _STARTS,
     11: "ALTER TABLE executions ADD COLUMN intervention TEXT;\n",
     12: _SCHEDULES,
-    13: "ALTER TABLE executions ADD COLUMN forked TEXT;\n",
+    13: "ALTER TABLE commands ADD COLUMN waited TEXT;\n",
+    14: "ALTER TABLE executions ADD COLUMN forked TEXT;\n",
 }
 """What takes a file from the version named to the next one, in one transaction each."""
 
