@@ -35,6 +35,9 @@ class ForkedFrom:
     execution_id, run, generation: of the origin, as it stood then. before: the ids of the commands that the fork runs
     anew; empty where no command stood behind the failure. at: when, in seconds since the epoch. by: the name of the
     caller, where callers have names. why: in the words of the caller. request: the digest of what was asked for.
+
+    clock: where the time begins that its code sees, in seconds since the epoch. seeds: what the code draws chance from
+    until it has taken more outcomes than this many, each with its number; after the last from the fork's own id.
     """
 
     execution_id: str
@@ -45,6 +48,8 @@ class ForkedFrom:
     by: str | None = None
     why: str | None = None
     request: str = ""
+    clock: float = 0.0
+    seeds: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,4 +79,5 @@ def forked_in(text: str | None) -> ForkedFrom | None:
     if not text:
         return None
     stored = json.loads(text)
-    return ForkedFrom(**{**stored, "before": tuple(stored["before"])})
+    seeds = tuple((seed, taken) for seed, taken in stored["seeds"])
+    return ForkedFrom(**{**stored, "before": tuple(stored["before"]), "seeds": seeds})

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from asyncio import gather
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from stepfast import ContinueAsNew, Retry, child, signal, step, workflow
+from stepfast import ContinueAsNew, Retry, child, now, signal, step, uuid4, workflow
 from stepfast.errors import ExecutionConflict, ExecutionNotFound, InvalidRequest
 from stepfast.testing import Environment, MotoCloud, Run
 from stepfast.testing.memory import finished
@@ -261,3 +263,47 @@ def test_children_are_copied(env: Any) -> None:
 def test_workflows_with_start_options_are_not_forked(kit: Any) -> None:
     with kit(alone) as env, pytest.raises(InvalidRequest, match="start options"):
         env.fork(env.run(alone, "abc"), before="pick")
+
+
+@step
+def note(text: str) -> str:
+    return text
+
+
+@workflow("drawing")
+async def drawing(order: str) -> list[str]:
+    """Inputs of steps depend on chance and on the time."""
+    first = await note(f"{uuid4()} {now().isoformat()}")
+    second = await note(f"{uuid4()} {now().isoformat()}")
+    return [first, second, await note(f"{uuid4()}")]
+
+
+@workflow("timed")
+async def timed(order: str) -> int:
+    async with asyncio.timeout(60):
+        return await charge(await pick(order))
+
+
+@pytest.mark.parametrize("kit", KITS)
+def test_chance_and_time_are_those_of_the_origin_up_to_the_command(kit: Any) -> None:
+    with kit(drawing) as env:
+        origin = env.run(drawing, "abc")
+        env.run_until(env.now + timedelta(days=2))
+        fork = env.run_until(env.fork(origin, before="note#2"))
+        assert fork.result[:2] == origin.result[:2]
+        assert fork.result[2] != origin.result[2]
+        env.run_until(env.now + timedelta(days=2))
+        again = env.run_until(env.fork(fork, before="note#3"))
+        assert again.result == fork.result
+        assert ran(again) == ["note"]
+
+
+@pytest.mark.parametrize("kit", KITS)
+def test_a_timer_that_had_not_come_due_waits_its_whole_time(kit: Any) -> None:
+    with kit(timed) as env:
+        BROKEN.add("charge")
+        origin = env.run(timed, "abc")
+        BROKEN.clear()
+        env.run_until(env.now + timedelta(days=2))
+        fork = env.run_until(env.fork(origin))
+        assert (fork.status, fork.result, ran(fork)) == ("SUCCEEDED", 300, ["charge"])

@@ -13,7 +13,7 @@ from stepfast.cli.session import AsJson, session
 from stepfast.cli.steering import Id
 
 
-class Children(StrEnum):
+class ChildrenOfForks(StrEnum):
     RELINK = "relink"
     COPY = "copy"
 
@@ -36,8 +36,8 @@ def fork(
         str | None, typer.Option("--id", metavar="NEW", help="Names the fork: the same command again finds it.")
     ] = None,
     children: Annotated[
-        Children, typer.Option(help="Take over the outcomes of children, or copy children that have ended.")
-    ] = Children.RELINK,
+        ChildrenOfForks, typer.Option(help="Take over the outcomes of children, or copy children that have ended.")
+    ] = ChildrenOfForks.RELINK,
     why: Annotated[str | None, typer.Option(help="For the history.")] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -8,18 +8,26 @@ from typing import Any
 
 from stepfast.errors import InvalidRequest
 from stepfast.language.workflows import Workflow
-from stepfast.model import Record, Snapshot
+from stepfast.model import Execution, Record, Snapshot
 from stepfast.replay.cancelling import mark_of
 from stepfast.replay.replay import Replay
+
+EVERY = 1 << 53
+"""More outcomes than any execution has."""
 
 
 @dataclass(frozen=True, slots=True)
 class ForkPlan:
-    """before: the ids of the commands that run anew. records: as the origin has them. applied: their order."""
+    """before: the ids of the commands that run anew. records: as the origin has them. applied: their order.
+
+    taken: how many outcomes the code has taken at the fork. timers: the ids of those that wait anew, and seconds.
+    """
 
     before: tuple[str, ...]
     records: tuple[Record, ...]
     applied: tuple[str, ...]
+    taken: int
+    timers: tuple[tuple[str, float], ...] = ()
 
 
 def plan_fork(workflow: Workflow[..., Any], snapshot: Snapshot, before: str | None) -> ForkPlan:
@@ -49,20 +57,27 @@ def plan_fork(workflow: Workflow[..., Any], snapshot: Snapshot, before: str | No
         raise InvalidRequest(*_unknown(snapshot, before))
     outcomes = [record for record in records.values() if record.recorded and record.id not in anew]
     if replay.error is not None:
-        return ForkPlan(anew, tuple(record for record in outcomes if record.status != "CANCELLED"), applied)
+        sure = tuple(record for record in outcomes if record.status != "CANCELLED")
+        return ForkPlan(anew, sure, applied, len(replay.taken))
     applied = applied[: replay.position]
     kept = [
         record
         for record in outcomes
         if record.id in replay.taken or (record.id in replay.issued and record.status == "SUCCEEDED")
     ]
-    return ForkPlan(anew, tuple(kept), applied)
+    has_outcome = {record.id for record in kept}
+    timers = [
+        (id, command.delay or 0.0)
+        for id, command in replay.outstanding.items()
+        if command.kind == "timer" and id not in has_outcome
+    ]
+    return ForkPlan(anew, tuple(kept), applied, len(replay.taken), tuple(timers))
 
 
 def whole(snapshot: Snapshot) -> ForkPlan:
     """All that an execution has recorded, for a copy of one that has ended."""
     records = tuple(record for record in snapshot.records.values() if record.recorded)
-    return ForkPlan((), records, _before(snapshot.cursor.applied, ()))
+    return ForkPlan((), records, _before(snapshot.cursor.applied, ()), EVERY)
 
 
 def taken_over(record: Record, generation: int, children: Sequence[str] = ()) -> Record:
@@ -70,6 +85,21 @@ def taken_over(record: Record, generation: int, children: Sequence[str] = ()) ->
     return replace(
         record, generation=generation, revision=1, token=None, lease=None, due=None, then=None, children=tuple(children)
     )
+
+
+def opened_timer(id: str, due: float, generation: int) -> Record:
+    """The record of a timer that waits its whole time again."""
+    return Record(id, "timer", "timer", "OPEN", generation, due=due)
+
+
+def seeds_of(origin: Execution, taken: int) -> tuple[tuple[str, int], ...]:
+    """What the code of a fork draws chance from, up to so many outcomes: what the origin has drawn it from."""
+    seeds: list[tuple[str, int]] = []
+    for seed, last in origin.forked.seeds if origin.forked is not None and origin.run == 1 else ():
+        if last >= taken:
+            return (*seeds, (seed, taken))
+        seeds.append((seed, last))
+    return (*seeds, (origin.run_id, taken))
 
 
 def _before(applied: Sequence[str], anew: Collection[str]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from stepfast.engine import caller
 from stepfast.engine.arguments import check_id, json_text
 from stepfast.engine.child_ids import forked_child_id
-from stepfast.engine.fork_plan import ForkPlan, plan_fork, taken_over, whole
+from stepfast.engine.fork_plan import ForkPlan, opened_timer, plan_fork, seeds_of, taken_over, whole
 from stepfast.engine.fork_store import ForkCopy
 from stepfast.engine.ports import Clock, Store
 from stepfast.engine.queries import existing
@@ -113,13 +113,20 @@ class Forking:
 
     def _forked(self, origin: Execution, plan: ForkPlan, why: str | None, digest: str) -> ForkedFrom:
         now, by = self._clock.now(), caller.who()
-        return ForkedFrom(origin.execution_id, origin.run, origin.generation, plan.before, now, by, why, digest)
+        seeds = seeds_of(origin, plan.taken)
+        return ForkedFrom(
+            *(origin.execution_id, origin.run, origin.generation, plan.before, now, by, why, digest),
+            clock=origin.clock_began_at,
+            seeds=seeds,
+        )
 
     async def _copy(
         self, fork: Execution, snapshot: Snapshot, plan: ForkPlan, children: list[ForkCopy] | None
     ) -> ForkCopy:
         """What the fork takes over. children: copies of those below it are added here; None if none are wanted."""
         records = [await self._taken_over(fork, record, snapshot, children) for record in plan.records]
+        now = self._clock.now()
+        records += [opened_timer(id, now + delay, fork.generation) for id, delay in plan.timers]
         taken = {record.signal for record in records}
         signals = [signal for signal in snapshot.signals if signal.signal_id in taken]
         return ForkCopy(fork, records, plan.applied, signals)

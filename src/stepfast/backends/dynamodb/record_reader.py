@@ -71,10 +71,10 @@ class DynamoRecordReader:
         sorts = dict.fromkeys(map(item_keys.command_sort, ids))
         matching = self._table.get_many([item_keys.key(execution.run_id, sort) for sort in sorts])
         records = self._records([item for item in matching if not _left_over(item, execution)])
-        found = {record.id: record for record in records}
-        if len(found) < len(sorts) and (packed := self._packs.of(execution)):
-            found |= {id: packed[id] for id in ids if id in packed and id not in found}
-        return found
+        by_id = {record.id: record for record in records}
+        if len(by_id) < len(sorts) and (packed := self._packs.of(execution)):
+            by_id |= {id: packed[id] for id in ids if id in packed and id not in by_id}
+        return by_id
 
     async def is_longer(self, run_id: str, records: int) -> bool:
         """True also for records that are more bytes than so many small ones have: a query reads a megabyte."""
