@@ -5,13 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from stepfast.backends.sqlite import forks
-from stepfast.engine import fork_plan, forking
+from stepfast.engine import forking
 from tests.simulation.breaking import Patch, edited
-
-
-def a_fork_takes_over_what_was_decided_later(patch: Patch) -> None:
-    edited(patch, fork_plan, "plan_fork", ("if record.id in replay.taken or", "if True or"))
-    patch.setattr(forking, "plan_fork", fork_plan.plan_fork)
 
 
 def a_fork_moves_the_records(patch: Patch) -> None:
@@ -30,12 +25,7 @@ def copies_belong_to_the_origin(patch: Patch) -> None:
     edited(patch, forking.Forking, "_taken_over", ("link, parent=fork.execution_id,", "link,"))
 
 
-def a_fork_leaves_the_order_behind(patch: Patch) -> None:
-    edited(patch, forks, "_fill", ("if copy.applied:", "if False:"))
-
-
 WRONG = {
     "a-fork-leaves-its-origin-alone": [a_fork_moves_the_records],
     "a-deletion-takes-its-own-alone": [copies_belong_to_the_origin],
-    "the-outcome-is-of-what-was-asked": [a_fork_takes_over_what_was_decided_later],
 }

@@ -33,6 +33,6 @@ class ForkStore(Protocol):
 
         Returns and raises as `create`; ExecutionDeleted for the id of a child, too, and ExecutionConflict where another
         execution has it. All of it or nothing. Only children and signals that do not fit into one transaction of the
-        store follow after it: a crash leaves them out, and the same call puts what is missing. Nothing of another
-        execution is written, and nothing that is written refers to another's values.
+        store follow after it: a crash leaves them out, and the same call puts what is missing. Of another
+        execution nothing is written, and the fork has copies of its values.
         """

@@ -194,9 +194,9 @@ class Operations(ReadOperations):
         """Starts an execution with what another has recorded before a command, or before its failure (rule *fork*).
 
         The origin may have any status, and is not changed. Safe to repeat under the same id of the fork.
-        Raises ExecutionNotFound, UnknownWorkflow, ExecutionConflict when the id of the fork belongs to something else,
-        and InvalidRequest for a command that the origin does not have, where it has no failure and no command is
-        named, for an input that does not fit, and for a workflow with start options.
+        Raises ExecutionNotFound, UnknownWorkflow, and ExecutionConflict when the id of the fork belongs to something
+        else. Raises InvalidRequest for a command that the origin does not have, for no command where the origin has no
+        failure, for an input that does not fit, and for a workflow with start options.
         """
         return await self._forking.fork(execution_id, request or ForkRequest())
 
