@@ -1,6 +1,6 @@
 """Forks an execution of 10,000 records in both homes: `python -m bench.forks`, or `make bench-fork`.
 
-Embedded it takes the time of `Operations.fork` on a file, and of the first load. On AWS, played by moto, it counts the
+Embedded it takes the CPU time of a fork on a file, which other work on the machine does not change. On AWS, played by moto, it counts the
 requests that write, with their write units by DynamoDB's rules.
 """
 
@@ -68,16 +68,16 @@ def origin(records: int) -> ForkCopy:
 
 
 def embedded(records: int) -> list[float]:
-    """Seconds of each fork."""
+    """CPU seconds of each fork."""
     seconds = []
     with tempfile.TemporaryDirectory() as folder:
         store = SqliteBackend(SqliteFile(Path(folder) / "bench.db"), FixedClock())
         asyncio.run(store.fork(origin(records)))
         forking = Forking(store, FixedClock(), Registry([wide]))
         for number in range(TIMES):
-            began = time.perf_counter()
+            began = time.process_time()
             asyncio.run(forking.fork("origin", ForkRequest(f"fork{number}", before="last")))
-            seconds.append(time.perf_counter() - began)
+            seconds.append(time.process_time() - began)
         fork = asyncio.run(store.load("fork0"))
         assert fork is not None
         assert len(fork.records) == records
@@ -112,7 +112,7 @@ def on_aws(records: int) -> Counter[str]:
 def main() -> None:
     records = int(sys.argv[1]) if sys.argv[1:] else RECORDS
     seconds = sorted(embedded(records))
-    print(f"embedded: fork of {records} records, {TIMES} times: {seconds[0]:.2f} to {seconds[-1]:.2f} s")
+    print(f"embedded: fork of {records} records, {TIMES} times: {seconds[0]:.2f} to {seconds[-1]:.2f} s of CPU")
     counts = on_aws(records)
     writes = {name: counts[name] for name in ("TransactWriteItems", "PutItem", "PutObject")}
     print(f"aws: {sum(writes.values())} writes, {counts['write units']} write units: {dict(counts)}")

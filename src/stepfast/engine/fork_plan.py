@@ -8,7 +8,7 @@ from typing import Any
 
 from stepfast.errors import InvalidRequest
 from stepfast.language.workflows import Workflow
-from stepfast.model import Execution, Record, Snapshot
+from stepfast.model import Execution, Record, Snapshot, changed
 from stepfast.replay.cancelling import mark_of
 from stepfast.replay.replay import Replay
 
@@ -82,7 +82,7 @@ def whole(snapshot: Snapshot) -> ForkPlan:
 
 def taken_over(record: Record, generation: int, children: Sequence[str] = ()) -> Record:
     """The record as a fork has it: without what belongs to the attempts of the origin's workers."""
-    return replace(
+    return changed(
         record, generation=generation, revision=1, token=None, lease=None, due=None, then=None, children=tuple(children)
     )
 
