@@ -1,7 +1,7 @@
 """Forks an execution of 10,000 records in both homes: `python -m bench.forks`, or `make bench-fork`.
 
-Embedded it takes the CPU time of a fork on a file, which other work on the machine does not change. On AWS, played by moto, it counts the
-requests that write, with their write units by DynamoDB's rules.
+Embedded it takes the CPU time of a fork, which other work on the machine does not change. On AWS, played by moto, it
+counts the requests that write, with their write units by DynamoDB's rules.
 """
 
 from __future__ import annotations

@@ -254,11 +254,6 @@ class Execution:
         return self.created_at if self.began_at is None else self.began_at
 
     @property
-    def clock_began_at(self) -> float:
-        """Where the time begins that the code of this run sees: of a fork, where that of its origin has begun."""
-        return self.run_began_at if self.forked is None or self.run > 1 else self.forked.clock
-
-    @property
     def run_id(self) -> str:
         """The name of this run in the store, under which its records and its order are kept."""
         return run_id_of(self.execution_id, self.run)

@@ -20,6 +20,7 @@ from stepfast.errors import ExecutionConflict, ExecutionDeleted, InvalidRequest,
 from stepfast.language.registry import Registry
 from stepfast.language.workflows import Workflow
 from stepfast.model import Execution, Record, Snapshot
+from stepfast.replay.issuing import clock_of
 from stepfast.standing import ForkedFrom
 
 SAME: Any = object()
@@ -116,7 +117,7 @@ class Forking:
         seeds = seeds_of(origin, plan.taken)
         return ForkedFrom(
             *(origin.execution_id, origin.run, origin.generation, plan.before, now, by, why, digest),
-            clock=origin.clock_began_at,
+            clock=clock_of(origin),
             seeds=seeds,
         )
 

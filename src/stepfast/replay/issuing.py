@@ -51,7 +51,7 @@ class Issuing:
         self._broken: BaseException | None = None
         self._main: WorkflowTask | None = None
         self.lines = LogLines(execution, self.records, self.chained, self.issued)
-        self.loop = WorkflowLoop(self, execution.clock_began_at)  # type: ignore[abstract]
+        self.loop = WorkflowLoop(self, clock_of(execution))  # type: ignore[abstract]
 
     def _break(self, error: BaseException) -> None:
         """Fails the execution, also where workflow code catches the error. The first error counts."""
@@ -223,3 +223,9 @@ def seed_of(execution: Execution, taken: int) -> str:
         if taken <= last:
             return seed
     return execution.run_id
+
+
+def clock_of(execution: Execution) -> float:
+    """Where the time begins that the code of a run sees: of a fork, where that of its origin has begun."""
+    forked = execution.forked
+    return execution.run_began_at if forked is None or execution.run > 1 else forked.clock
