@@ -26,6 +26,7 @@ help:
 	@echo "make bench-connections   how reads fare beside 2,000 idle and 500 busy connections, half a minute"
 	@echo "make bench-aws   what executions cost on AWS, counted: tables with the targets, about three minutes"
 	@echo "make bench-width   how the cost of a step on AWS grows with their number: tables and plots, an hour or more"
+	@echo "make bench-fork   a fork of 10,000 records in both homes: CPU time, and writes on AWS; a minute"
 	@echo "make bench-burst   1,000 executions started in one second on AWS: the last first step, two minutes"
 	@echo "make simulate-scale   what 10 to 100,000 starts a second need of an AWS account: the tables of docs/scale.md"
 	@echo "make timings   the tests that compare times, one after the other: for a machine that does nothing else"
@@ -141,13 +142,16 @@ format: .venv/ready
 clean:
 	rm -rf .venv .cache .stepfast build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: bench bench-limits bench-peers bench-pools bench-aws bench-width bench-burst bench-connections simulate-scale
+.PHONY: bench bench-limits bench-peers bench-pools bench-aws bench-width bench-burst bench-fork bench-connections simulate-scale
 
 bench: .venv/ready
 	$(BIN)/python -m bench
 
 bench-limits: .venv/ready
 	$(BIN)/python -m bench.limits
+
+bench-fork: .venv/ready
+	$(BIN)/python -m bench.forks
 
 bench-connections: .venv/ready
 	$(BIN)/python -m bench.connections

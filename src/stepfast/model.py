@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from operator import attrgetter
 from typing import Any, Literal
 
-from stepfast.standing import Intervention, StartInfo
+from stepfast.standing import ForkedFrom, Intervention, StartInfo
 from stepfast.stored_text import Text
 from stepfast.unguarded import unguarded
 
@@ -190,7 +190,7 @@ class Execution:
 
     traceparent: the W3C header of the call that has started it, where there was one. start: what its start was turned
     into; None for a workflow without start options. intervention: the last thing that an operator has done to it by
-    hand.
+    hand. forked: where a fork comes from.
 
     run: counted from 1; `ContinueAsNew` begins the next one. `input`, `result`, `error`, `causes`, `progress`,
     `resumed_at` and `first_generation` are of this run. began_at: when this run began; None for the first run, which
@@ -220,6 +220,7 @@ class Execution:
     start: StartInfo | None = None
     intervention: Intervention | None = None
     shown: str | None = None
+    forked: ForkedFrom | None = None
 
     @property
     def waits(self) -> bool:

@@ -1,8 +1,9 @@
-"""How an execution stands beside its status: what its start was turned into, and what operators have done to it."""
+"""How an execution stands beside its status: what its start became, what it is a fork of, who has acted on it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 TurnedInto = Literal["started", "waiting", "skipped", "replaced", "debounced"]
@@ -28,6 +29,30 @@ class StartInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class ForkedFrom:
+    """Where a fork comes from, and who has made it (rule *fork*).
+
+    execution_id, run, generation: of the origin, as it stood then. before: the ids of the commands that the fork runs
+    anew; empty where no command stood behind the failure. at: when, in seconds since the epoch. by: the name of the
+    caller, where callers have names. why: in the words of the caller. request: the digest of what was asked for.
+
+    clock: where the time begins that its code sees, in seconds since the epoch. seeds: what the code draws chance from
+    until it has taken more outcomes than this many, each with its number; after the last from the fork's own id.
+    """
+
+    execution_id: str
+    run: int
+    generation: int
+    before: tuple[str, ...]
+    at: float
+    by: str | None = None
+    why: str | None = None
+    request: str = ""
+    clock: float = 0.0
+    seeds: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Intervention:
     """What an operator has done to an execution last, which its status shows (rules *pause*, *close*).
 
@@ -42,3 +67,17 @@ class Intervention:
     why: str | None = None
     parent: str | None = None
     cleanup: float | None = None
+
+
+def forked_text(forked: ForkedFrom | None) -> str | None:
+    """As it is stored, on both homes."""
+    return None if forked is None else json.dumps(asdict(forked), separators=(",", ":"))
+
+
+def forked_in(text: str | None) -> ForkedFrom | None:
+    """Of a stored text."""
+    if not text:
+        return None
+    stored = json.loads(text)
+    seeds = tuple((seed, taken) for seed, taken in stored["seeds"])
+    return ForkedFrom(**{**stored, "before": tuple(stored["before"]), "seeds": seeds})

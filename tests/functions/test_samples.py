@@ -59,6 +59,7 @@ API_SAMPLES: dict[str, tuple[tuple[str, ...], int]] = {
     "api-delete.json": ((*STARTED, "api-cancel.json"), 200),
     "api-resume.json": (STARTED, 409),
     "api-repair.json": (SHIPPED, 409),
+    "api-fork.json": (SHIPPED, 422),
     "api-dead-letters.json": (STARTED, 200),
     "api-dead-letters-by-step.json": (STARTED, 200),
     "api-dead-letter-groups.json": (STARTED, 200),

@@ -108,6 +108,7 @@ ROUTES = {
     ("get", "/v1/executions/{execution_id}/events"): {"200", "404", "422", "503"},
     ("get", "/v1/executions/{execution_id}/history"): {"200", "404", "422", "503"},
     ("post", "/v1/executions/{execution_id}/resume"): {"200", "404", "409", "422", "503"},
+    ("post", "/v1/executions/{execution_id}/fork"): {"200", "201", "404", "409", "422", "503"},
     ("post", "/v1/executions/{execution_id}/commands/{command}/repair"): {"200", "404", "409", "422", "503"},
     ("post", "/v1/executions/{execution_id}/cancel"): {"200", "404", "409", "422", "503"},
     ("post", "/v1/executions/{execution_id}/pause"): {"200", "404", "409", "422", "503"},

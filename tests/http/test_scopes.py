@@ -34,6 +34,7 @@ NEEDED = {
     ("POST", "/v1/executions/one/updates/add"): "run",
     ("GET", "/v1/executions/one/updates/first"): "read",
     ("POST", "/v1/executions/one/resume"): "operate",
+    ("POST", "/v1/executions/one/fork"): "operate",
     ("POST", "/v1/executions/one/commands/pay/repair"): "operate",
     ("POST", "/v1/executions/one/cancel"): "operate",
     ("POST", "/v1/executions/one/pause"): "operate",

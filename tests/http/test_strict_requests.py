@@ -43,6 +43,7 @@ ROUTES = [
     ("GET", "/v1/executions/one/history", None),
     ("DELETE", "/v1/executions/one", None),
     ("POST", "/v1/executions/one/resume", None),
+    ("POST", "/v1/executions/one/fork", None),
     ("POST", "/v1/executions/one/commands/pay/repair", {"skip": True}),
     ("POST", "/v1/executions/one/cancel", None),
     ("POST", "/v1/executions/one/pause", None),

@@ -26,6 +26,8 @@ INVARIANTS = {
     "no-child-is-left-running": "after the root's end, each child has ended or was left",
     "a-family-is-paused-as-one": "below what is PAUSED nothing runs, and below what runs nothing is PAUSED with it",
     "only-roots-have-dead-letters": "a child that fails is parked only where its parent has left it",
+    "a-fork-leaves-its-origin-alone": "a fork writes nothing but its own rows",
+    "a-deletion-takes-its-own-alone": "a deletion of a fork leaves its origin whole, and the other way round",
     "a-signal-is-taken-once": "in whatever run: each that was sent, and none twice",
 }
 

@@ -108,6 +108,7 @@ class FileHome(Embedded):
                 "ALTER TABLE executions DROP COLUMN run; "
                 "ALTER TABLE executions DROP COLUMN began_at; "
                 "ALTER TABLE executions DROP COLUMN traceparent; ALTER TABLE executions DROP COLUMN intervention; "
+                "ALTER TABLE executions DROP COLUMN forked; "
                 "ALTER TABLE commands DROP COLUMN repair; ALTER TABLE commands DROP COLUMN waited; "
                 "ALTER TABLE executions DROP COLUMN shown; ALTER TABLE commands DROP COLUMN progress; "
                 "ALTER TABLE executions DROP COLUMN start; DROP TABLE start_holds; DROP TABLE start_lines; "

@@ -288,6 +288,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/executions/{execution_id}/fork": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start an execution with the records of another, up to a command
+         * @description The origin may have any status, and is not changed. What it had recorded before the command is taken over; the command, and all that follows from it, runs anew, with the code at hand. The history of the fork says who has made it, from what, and why. Safe to repeat under the same id of the fork.
+         */
+        post: operations["forkExecution"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/executions/{execution_id}/resume": {
         parameters: {
             query?: never;
@@ -1389,6 +1409,8 @@ export interface components {
             parent?: components["schemas"]["ParentView"] | null;
             /** @description what an operator has done to it last by hand */
             intervention?: components["schemas"]["InterventionView"] | null;
+            /** @description of a fork: where it comes from */
+            forked_from?: components["schemas"]["ForkedFromView"] | null;
             /**
              * Begun
              * @description false while it waits for its turn or its moment, as its workflow says
@@ -1538,6 +1560,8 @@ export interface components {
             parent?: components["schemas"]["ParentView"] | null;
             /** @description what an operator has done to it last by hand */
             intervention?: components["schemas"]["InterventionView"] | null;
+            /** @description of a fork: where it comes from */
+            forked_from?: components["schemas"]["ForkedFromView"] | null;
             /**
              * Begun
              * @description false while it waits for its turn or its moment, as its workflow says
@@ -1646,6 +1670,76 @@ export interface components {
              * @description by name; counted when their executions ended
              */
             steps: components["schemas"]["StepFiguresView"][];
+        };
+        /**
+         * ForkRequestBody
+         * @description May be left out: then the fork begins at the failure.
+         */
+        ForkRequestBody: {
+            /**
+             * Why
+             * @description for the history
+             */
+            why?: string | null;
+            /**
+             * Execution Id
+             * @description names the fork and makes the call repeatable; made up when left out
+             */
+            execution_id?: string | null;
+            /**
+             * Before
+             * @description id of the command that the fork runs anew; the failure when left out
+             */
+            before?: string | null;
+            /**
+             * Input
+             * @description in place of the origin's input, which the fork has when this is left out
+             */
+            input?: unknown;
+            /**
+             * Labels
+             * @description in place of the origin's labels
+             */
+            labels?: {
+                [key: string]: string;
+            } | null;
+            /**
+             * Children
+             * @description `relink`: the outcomes of children are taken over, and the children stay with the origin; `copy`: children that have ended are copied as well, and belong to the fork
+             * @default relink
+             * @enum {string}
+             */
+            children: "relink" | "copy";
+        };
+        /** ForkedFromView */
+        ForkedFromView: {
+            /**
+             * Execution Id
+             * @description the origin
+             */
+            execution_id: string;
+            /**
+             * Run
+             * @description of the origin, that was forked
+             */
+            run: number;
+            /**
+             * Before
+             * @description ids of the commands that the fork runs anew
+             */
+            before: string[];
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * By
+             * @description the name of the caller, where callers have names
+             */
+            by: string | null;
+            /** Why */
+            why: string | null;
         };
         /** GateList */
         GateList: {
@@ -2447,6 +2541,8 @@ export interface components {
             parent?: components["schemas"]["ParentView"] | null;
             /** @description what an operator has done to it last by hand */
             intervention?: components["schemas"]["InterventionView"] | null;
+            /** @description of a fork: where it comes from */
+            forked_from?: components["schemas"]["ForkedFromView"] | null;
             /**
              * Begun
              * @description false while it waits for its turn or its moment, as its workflow says
@@ -2880,6 +2976,8 @@ export interface components {
             parent?: components["schemas"]["ParentView"] | null;
             /** @description what an operator has done to it last by hand */
             intervention?: components["schemas"]["InterventionView"] | null;
+            /** @description of a fork: where it comes from */
+            forked_from?: components["schemas"]["ForkedFromView"] | null;
             /**
              * Begun
              * @description false while it waits for its turn or its moment, as its workflow says
@@ -4459,6 +4557,123 @@ export interface operations {
                 };
             };
             /** @description its status does not allow it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is not declared as JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    forkExecution: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the execution's id */
+                execution_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ForkRequestBody"] | null;
+            };
+        };
+        responses: {
+            /** @description the same call had made it before */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionView"];
+                };
+            };
+            /** @description the fork */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionView"];
+                };
+            };
+            /** @description the body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description no execution has this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the id of the fork is taken */
             409: {
                 headers: {
                     [name: string]: unknown;

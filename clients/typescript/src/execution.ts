@@ -9,6 +9,7 @@ import type {
   ExecutionDetail,
   ExecutionStatus,
   ExecutionView,
+  Fork,
   Handlers,
   HistoryEvent,
   Change,
@@ -198,6 +199,17 @@ export class Execution {
     const more = steps === undefined ? { settled } : { body: { steps }, settled };
     const answer = await this.#calls.send<ResumedExecution>("POST", `${this.#path}/resume`, more);
     return answer.body ?? ((await this.#read()) as ResumedExecution);
+  }
+
+  /**
+   * Starts an execution with what this one has recorded before a command (`before`), or before its failure, and returns a
+   * handle on it. This execution is not changed. `execution_id` names the fork and makes the call repeatable.
+   */
+  async fork(request: Fork = {}): Promise<Execution> {
+    const id = request.execution_id ?? crypto.randomUUID();
+    const body = { ...request, execution_id: id };
+    const answer = await this.#calls.send<ExecutionView>("POST", `${this.#path}/fork`, { body });
+    return new Execution(this.#calls, id, answer.status === 201);
   }
 
   /**

@@ -29,6 +29,7 @@ export interface HistoryPage {
   /** True where events come command by command, and then all others: of an execution with more than 10,000 commands. */
   by_command: boolean;
 }
+export type Fork = Partial<Schemas["ForkRequestBody"]>;
 export type Repair = Schemas["RepairRequest"];
 export type ResumedExecution = Schemas["ResumedExecution"];
 export type SentSignal = Schemas["SignalView"];

@@ -111,6 +111,8 @@ export const resume = (id: string, steps?: string[]): Promise<Execution> =>
 /** What an operator does by hand, with a reason for the history. */
 export const intervene = (id: string, action: string, why = ""): Promise<Execution> =>
   ask("POST", `${of(id)}/${action}`, why ? { why } : undefined);
+/** Another execution, with what this one has recorded before a command. */
+export const fork = (id: string, asked: Record<string, Json>): Promise<Execution> => ask("POST", `${of(id)}/fork`, asked);
 export const cancel = (id: string): Promise<Execution> => ask("POST", `${of(id)}/cancel`);
 export const sendSignal = (id: string, name: string, body: { payload: Json; signal_id?: string }): Promise<SentSignal> =>
   ask("POST", `${of(id)}/signals/${encodeURIComponent(name)}`, body);

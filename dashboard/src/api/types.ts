@@ -62,9 +62,21 @@ export interface Execution {
   parent?: Parent | null;
   /** What an operator has done to it last by hand. */
   intervention?: Intervention | null;
+  /** Of a fork: where it comes from. */
+  forked_from?: ForkedFrom | null;
   /** False while it waits for its turn or its moment, as its workflow says. Left out by servers without such options. */
   begun?: boolean;
   begins_at?: string | null;
+}
+
+export interface ForkedFrom {
+  execution_id: string;
+  run: number;
+  /** The commands that the fork runs anew. */
+  before: string[];
+  at: string;
+  by: string | null;
+  why: string | null;
 }
 
 export interface Intervention {

@@ -8,6 +8,7 @@ import type { ExecutionDetail } from "../api/types";
 import { href } from "../lib/router";
 import { problemFrom, ProblemNote } from "../parts/note";
 import { AskDialog } from "./asking";
+import { ForkDialog } from "./fork";
 import { buttonOf, InterventionDialog, possible, type Action } from "./interventions";
 import { rerunnable, resumeHint } from "./resume";
 import { SignalDialog } from "./signal";
@@ -15,7 +16,7 @@ import { SignalDialog } from "./signal";
 export function Actions({ execution, refresh }: { execution: ExecutionDetail; refresh: () => void }) {
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
-  const [open, setOpen] = useState<"" | "signal" | "ask" | Action>("");
+  const [open, setOpen] = useState<"" | "signal" | "ask" | "fork" | Action>("");
   const [sent, setSent] = useState("");
   const [step, setStep] = useState("");
   async function act(call: (id: string) => Promise<unknown>): Promise<void> {
@@ -51,6 +52,11 @@ export function Actions({ execution, refresh }: { execution: ExecutionDetail; re
             {buttonOf(action)}
           </button>
         ))}
+        {(execution.commands.length > 0 || execution.status === "FAILED") && (
+          <button type="button" onClick={() => setOpen("fork")}>
+            Fork…
+          </button>
+        )}
         <a class="button" href={href(["start", execution.workflow], { from: execution.execution_id })}>
           Run again…
         </a>
@@ -86,7 +92,8 @@ export function Actions({ execution, refresh }: { execution: ExecutionDetail; re
           }}
         />
       )}
-      {open !== "" && open !== "signal" && open !== "ask" && (
+      {open === "fork" && <ForkDialog execution={execution} close={() => setOpen("")} />}
+      {open !== "" && open !== "signal" && open !== "ask" && open !== "fork" && (
         <InterventionDialog action={open} close={() => setOpen("")} act={(call) => void act(call)} />
       )}
       {open === "signal" && (

@@ -110,6 +110,17 @@ export function Header({ execution, refresh }: { execution: ExecutionDetail; ref
           </dd>
         </div>
         {execution.status === "RUNNING" && <Fact name="Under way" value={underWay(execution.partial ? (execution.notable ?? []) : execution.commands)} />}
+        {execution.forked_from && (
+          <div>
+            <dt>Forked from</dt>
+            <dd>
+              <a href={href(["executions", execution.forked_from.execution_id])}>{execution.forked_from.execution_id}</a>
+              {execution.forked_from.before.length > 0 && ` before ${execution.forked_from.before.join(", ")}`}
+              {execution.forked_from.by && ` by ${execution.forked_from.by}`}
+              {execution.forked_from.why && `: ${execution.forked_from.why}`}
+            </dd>
+          </div>
+        )}
         {execution.intervention && (
           <div>
             <dt>{done(execution.intervention)}</dt>

@@ -12,6 +12,7 @@ from stepfast.cli import (
     dev,
     doctor,
     export,
+    forking,
     gates,
     interventions,
     invoke,
@@ -149,6 +150,7 @@ app.command("export")(export.export)
 app.command("watch")(running.watch)
 app.command("resume")(steering.resume)
 app.command("repair")(repairing.repair)
+app.command("fork")(forking.fork)
 app.command("pause")(interventions.pause)
 app.command("unpause")(interventions.unpause)
 app.command("close")(interventions.close)

@@ -6,23 +6,21 @@ import asyncio
 import math
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, Generic
-from urllib.parse import quote
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Generic, Self
 
 from stepfast.client import shapes
 from stepfast.client.answers import GONE, Object
 from stepfast.client.async_calls import AsyncCalls
-from stepfast.client.async_follow_calls import AsyncFollowCalls
+from stepfast.client.async_hand_calls import AsyncHandCalls
 from stepfast.client.async_stacks import AsyncStacks
-from stepfast.client.async_update_calls import AsyncUpdateCalls
-from stepfast.client.execution import LEFT_OUT, Objects, R, command_ids
+from stepfast.client.execution import Objects, R, command_ids
 from stepfast.client.problems import ExecutionCancelled, ExecutionFailed
 from stepfast.client.starts import Turned, WorkflowResult, decoded
 from stepfast.client.values import plain, segment
 
 
-class AsyncExecution(AsyncFollowCalls, AsyncUpdateCalls, Generic[R]):
+class AsyncExecution(AsyncHandCalls, Generic[R]):
     """A handle on one execution, as `AsyncClient.run` and `AsyncClient.execution` return it.
 
     `execution_id` is its id. `created` is True if the call that returned this handle has started the execution.
@@ -265,41 +263,6 @@ class AsyncExecution(AsyncFollowCalls, AsyncUpdateCalls, Generic[R]):
             await (await self._home()).send("POST", path, shapes.ResumedExecution, body, settled=settled)
         ).body or await self._read()
 
-    async def repair(
-        self,
-        command: str,
-        *,
-        result: Any = LEFT_OUT,
-        skip: bool = False,
-        input: Mapping[str, Any] | None = None,
-        why: str | None = None,
-    ) -> Object:
-        """Repairs a step of a FAILED, RUNNING or PAUSED execution by hand; returns it as JSON values.
-
-        Give exactly one of these:
-
-        result: the result of the step, a model or plain JSON values. It is checked against the step's type.
-        skip: True sets null as the result, which the step's type must allow.
-        input: all arguments of the next attempt by their names. Later attempts have them, too.
-
-        command: the id of the step, as `describe` has it.
-        why: for the history, which also has the caller's name.
-
-        A FAILED execution is resumed by it. An attempt that still runs is refused.
-
-        Raises ExecutionNotFound, WrongStatus when the execution has ended for good or is CLOSED, and InvalidRequest for
-        a command that is no step, has not begun or has its outcome, and for a value that does not fit.
-        """
-        chosen: Object = {} if why is None else {"why": why}
-        if result is not LEFT_OUT:
-            chosen["result"] = plain(result, "result")
-        if skip:
-            chosen["skip"] = True
-        if input is not None:
-            chosen["input"] = {name: plain(value, f"input: {name}") for name, value in input.items()}
-        path = f"{self._path}/commands/{quote(command, safe='')}/repair"
-        return (await (await self._home()).send("POST", path, shapes.Execution, chosen)).body
-
     async def pause(self, why: str | None = None) -> Object:
         """Pauses a RUNNING execution, with its children, and returns it as JSON values. Safe to repeat.
 
@@ -383,6 +346,10 @@ class AsyncExecution(AsyncFollowCalls, AsyncUpdateCalls, Generic[R]):
         return (
             await (await self._home()).send("POST", path, shapes.Execution, body or None, settled=settled)
         ).body or await self._read()
+
+    async def _beside(self, execution_id: str, created: bool) -> Self:
+        turned = Turned(execution_id, created, None)
+        return type(self)(self._stacks, execution_id, calls=await self._home(), turned=turned, workflow=self._workflow)
 
     async def _home(self) -> AsyncCalls:
         """The deployment that has the execution, looked for once."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Generic, TypeVar
-from urllib.parse import quote
+from collections.abc import Iterator, Sequence
+from typing import Any, Generic, Self, TypeVar
 
 from stepfast.client import shapes
 from stepfast.client.answers import GONE, Object
 from stepfast.client.calls import Calls
 from stepfast.client.follow_calls import FollowCalls
+from stepfast.client.hand_calls import HandCalls
 from stepfast.client.problems import ExecutionCancelled, ExecutionFailed
 from stepfast.client.stacks import Stacks
 from stepfast.client.starts import Turned, WorkflowResult, decoded
@@ -22,11 +22,9 @@ from stepfast.errors import InvalidRequest
 
 R = TypeVar("R")
 Objects = list[dict[str, Any]]
-LEFT_OUT: Any = object()
-"""The default of an argument whose value may be None."""
 
 
-class Execution(FollowCalls, UpdateCalls, Generic[R]):
+class Execution(FollowCalls, UpdateCalls, HandCalls, Generic[R]):
     """A handle on one execution, as `Client.run` and `Client.execution` return it.
 
     `execution_id` is its id. `created` is True if the call that returned this handle has started the execution.
@@ -267,41 +265,6 @@ class Execution(FollowCalls, UpdateCalls, Generic[R]):
         path, settled = f"{self._path}/resume", ("RUNNING", "SUCCEEDED")
         return self._home().send("POST", path, shapes.ResumedExecution, body, settled=settled).body or self._read()
 
-    def repair(
-        self,
-        command: str,
-        *,
-        result: Any = LEFT_OUT,
-        skip: bool = False,
-        input: Mapping[str, Any] | None = None,
-        why: str | None = None,
-    ) -> Object:
-        """Repairs a step of a FAILED, RUNNING or PAUSED execution by hand; returns it as JSON values.
-
-        Give exactly one of these:
-
-        result: the result of the step, a model or plain JSON values. It is checked against the step's type.
-        skip: True sets null as the result, which the step's type must allow.
-        input: all arguments of the next attempt by their names. Later attempts have them, too.
-
-        command: the id of the step, as `describe` has it.
-        why: for the history, which also has the caller's name.
-
-        A FAILED execution is resumed by it. An attempt that still runs is refused.
-
-        Raises ExecutionNotFound, WrongStatus when the execution has ended for good or is CLOSED, and InvalidRequest for
-        a command that is no step, has not begun or has its outcome, and for a value that does not fit.
-        """
-        chosen: Object = {} if why is None else {"why": why}
-        if result is not LEFT_OUT:
-            chosen["result"] = plain(result, "result")
-        if skip:
-            chosen["skip"] = True
-        if input is not None:
-            chosen["input"] = {name: plain(value, f"input: {name}") for name, value in input.items()}
-        path = f"{self._path}/commands/{quote(command, safe='')}/repair"
-        return self._home().send("POST", path, shapes.Execution, chosen).body
-
     def pause(self, why: str | None = None) -> Object:
         """Pauses a RUNNING execution, with its children, and returns it as JSON values. Safe to repeat.
 
@@ -383,6 +346,10 @@ class Execution(FollowCalls, UpdateCalls, Generic[R]):
         body = more if why is None else {"why": why, **more}
         path = f"{self._path}/{action}"
         return self._home().send("POST", path, shapes.Execution, body or None, settled=settled).body or self._read()
+
+    def _beside(self, execution_id: str, created: bool) -> Self:
+        turned = Turned(execution_id, created, None)
+        return type(self)(self._stacks, execution_id, calls=self._home(), turned=turned, workflow=self._workflow)
 
     def _home(self) -> Calls:
         """The deployment that has the execution, looked for once."""

@@ -47,6 +47,12 @@ def later_child_id(id: str, generation: int) -> str:
     return _fitting(f"{id}_g{generation}", id)
 
 
+def forked_child_id(fork: str, origin: str, child: str) -> str:
+    """The id of the copy of a child, for the fork of its parent."""
+    name = child[len(origin) + 1 :] if child.startswith(f"{origin}.") else f"copy.{_digest(child, 12)}"
+    return _fitting(f"{fork}.{name}", fork)
+
+
 def _fitting(id: str, begins: str) -> str:
     return id if len(id) <= LONGEST_ID and ID.fullmatch(id) else f"{begins[:PREFIX]}.{_digest(id, 24)}"
 

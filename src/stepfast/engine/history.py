@@ -42,7 +42,7 @@ def history_of(
     """
     execution = snapshot.execution
     kept, after_end = around_end(execution, kept)
-    events = [started_event(execution), *kept, *signal_events(snapshot.signals, not_taken)]
+    events = [*begin_events(execution), *kept, *signal_events(snapshot.signals, not_taken)]
     for record in sorted(snapshot.records.values(), key=begun):
         events.extend(record_events(record, unread=unread))
     events.sort(key=lambda event: event.at)
@@ -67,6 +67,15 @@ def started_event(execution: Execution) -> Event:
         details["run"] = execution.run
     type = "execution-started" if execution.run == 1 else "run-started"
     return Event(execution.run_began_at, type, None, details)
+
+
+def begin_events(execution: Execution) -> Iterator[Event]:
+    """The start of an execution or a run, and where the first run of a fork comes from."""
+    yield started_event(execution)
+    if (forked := execution.forked) is not None and execution.run == 1:
+        details: dict[str, object] = {"from": forked.execution_id, "run": forked.run, "before": list(forked.before)}
+        named = {"by": forked.by, "why": forked.why}
+        yield Event(forked.at, "execution-forked", None, details | {name: v for name, v in named.items() if v})
 
 
 def signal_events(signals: Iterable[Signal], not_taken: Mapping[str, str]) -> Iterator[Event]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from stepfast.engine.fork_store import ForkCopy
 from stepfast.engine.intervention_store import StatusTurn
 from stepfast.engine.ports import Commit, Committed, End, NextRun, Store
 from stepfast.engine.start_items import Hold
@@ -68,6 +69,11 @@ class _Observed:
     async def create_in_turn(self, execution: Execution, hold: Hold | None) -> Execution | None:
         held = await self._store.create_in_turn(execution, hold)
         self._started(execution, held)
+        return held
+
+    async def fork(self, fork: ForkCopy, children: Sequence[ForkCopy] = ()) -> Execution:
+        held = await self._store.fork(fork, children)
+        self._started(fork.execution, held)
         return held
 
     def _started(self, execution: Execution, held: Execution | None) -> None:

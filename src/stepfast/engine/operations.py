@@ -13,6 +13,7 @@ from stepfast.engine.answering import Answering
 from stepfast.engine.cancelling import CLEANUP_SECONDS, Cancelling
 from stepfast.engine.catching_up import PartialReads
 from stepfast.engine.closing import FailureClosing
+from stepfast.engine.forking import Forked, Forking, ForkRequest
 from stepfast.engine.gate_operations import GateOperations
 from stepfast.engine.holdovers import HeldStep, held_up
 from stepfast.engine.limit_operations import LimitOperations
@@ -74,6 +75,7 @@ class Operations(ReadOperations):
         self._resuming = Resuming(store, clock, registry)
         self._pausing, self._closing = Pausing(store, clock), FailureClosing(store, clock)
         self._repairing = Repairing(store, clock, registry, self._resuming)
+        self._forking = Forking(store, clock, registry)
         self.limits = LimitOperations(store, clock, registry, limit_numbers, queue)
         self.gates = GateOperations(store, clock, registry, queue)
         self.scheduled = ScheduledStarts(store, clock, self)
@@ -224,6 +226,16 @@ class Operations(ReadOperations):
         a value that does not fit the step's type.
         """
         return await self._repairing.repair(execution_id, command_id, repair)
+
+    async def fork(self, execution_id: str, request: ForkRequest | None = None) -> Forked:
+        """Starts an execution with what another has recorded before a command, or before its failure (rule *fork*).
+
+        The origin may have any status, and is not changed. Safe to repeat under the same id of the fork.
+        Raises ExecutionNotFound, UnknownWorkflow, and ExecutionConflict when the id of the fork belongs to something
+        else. Raises InvalidRequest for a command that the origin does not have, for no command where the origin has no
+        failure, for an input that does not fit, and for a workflow with start options.
+        """
+        return await self._forking.fork(execution_id, request or ForkRequest())
 
     async def delete(self, execution_id: str) -> None:
         """Deletes an execution that has ended, with all that is of it and with its children; its figures stay.

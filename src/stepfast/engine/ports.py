@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from stepfast.engine.fork_store import ForkStore
 from stepfast.engine.intervention_store import InterventionStore
 from stepfast.engine.limit_store import LimitStore
 from stepfast.engine.link_store import LinkStore
@@ -166,7 +167,7 @@ class Deltas(Protocol):
         """
 
 
-class Store(RunStore, TurnStore, InterventionStore, ShownStore, Protocol):
+class Store(RunStore, TurnStore, InterventionStore, ShownStore, ForkStore, Protocol):
     """The items of executions. `wake` makes sure that an advance follows, whatever dies in between.
 
     run_id: `Execution.run_id`, which for the first run is the id of the execution. A write of an earlier run is never

@@ -10,12 +10,12 @@ from stepfast.engine import map_results
 from stepfast.engine.child_list import children_page
 from stepfast.engine.history import (
     around_end,
+    begin_events,
     begun,
     end_events,
     history_of,
     record_events,
     signal_events,
-    started_event,
 )
 from stepfast.engine.listing import FaultGroup, fits, groups_of
 from stepfast.engine.metrics import Tallies
@@ -114,7 +114,7 @@ class ReadOperations:
         """
         execution = await self.read(execution_id)
         page = await self._store.reader.page(execution, query)
-        events = [] if query.after else [started_event(execution)]
+        events = [] if query.after else [*begin_events(execution)]
         for record in sorted(page.records, key=begun):
             events.extend(record_events(record, unread=True))
         return sorted(events, key=lambda event: event.at), page.next

@@ -130,6 +130,15 @@ class InterventionView(Shown):
     cleanup_seconds: float | None = Field(description="of a cancelled one: how long its code may clean up")
 
 
+class ForkedFromView(Shown):
+    execution_id: str = Field(description="the origin")
+    run: int = Field(description="of the origin, that was forked")
+    before: list[str] = Field(description="ids of the commands that the fork runs anew")
+    at: Time
+    by: str | None = Field(description="the name of the caller, where callers have names")
+    why: str | None
+
+
 class ExecutionView(Shown):
     execution_id: str
     workflow: str
@@ -159,6 +168,7 @@ class ExecutionView(Shown):
     )
     parent: ParentView | None = Field(None, description="of a child: the execution that has started it")
     intervention: InterventionView | None = Field(None, description="what an operator has done to it last by hand")
+    forked_from: ForkedFromView | None = Field(None, description="of a fork: where it comes from")
     begun: bool = Field(True, description="false while it waits for its turn or its moment, as its workflow says")
     begins_at: Time | None = Field(None, description="when a throttle has it begin, or it has begun after it waited")
 

@@ -23,6 +23,7 @@ from stepfast.http.models import (
     ExecutionView,
     FaultGroupView,
     FaultView,
+    ForkedFromView,
     InterventionView,
     ParentView,
     ResumedExecution,
@@ -39,7 +40,7 @@ from stepfast.language.workflows import Workflow
 from stepfast.model import Event, Execution, Failure, Link, Signal
 from stepfast.replay.signals import Refusal
 from stepfast.shown import status_value
-from stepfast.standing import Intervention
+from stepfast.standing import ForkedFrom, Intervention
 from stepfast.values.codec import Codec
 
 _LAST_SECOND = 253402300799.0
@@ -124,7 +125,15 @@ def _standing(execution: Execution) -> dict[str, Any]:
         "begun": not execution.waits,
         "begins_at": time_or_none(execution.start.begins_at) if execution.start is not None else None,
         "intervention": _intervention(execution.intervention),
+        "forked_from": _forked(execution.forked),
     }
+
+
+def _forked(forked: ForkedFrom | None) -> ForkedFromView | None:
+    if forked is None:
+        return None
+    says = {"run": forked.run, "before": list(forked.before), "at": time(forked.at)}
+    return ForkedFromView(execution_id=forked.execution_id, **says, by=forked.by, why=forked.why)
 
 
 def _intervention(hand: Intervention | None) -> InterventionView | None:

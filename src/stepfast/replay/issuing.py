@@ -52,10 +52,11 @@ class Issuing:
         self._choices = Choices()
         self._uses: Counter[tuple[str, str]] = Counter()
         self._timers: dict[int, str] = {}  # by id(), since handles with the same time and callback are equal
+        self.taken: dict[str, int] = {}
         self._broken: BaseException | None = None
         self._main: WorkflowTask | None = None
         self.lines = LogLines(execution, self.records, self.chained, self.issued)
-        self.loop = WorkflowLoop(self, execution.run_began_at)  # type: ignore[abstract]
+        self.loop = WorkflowLoop(self, clock_of(execution))  # type: ignore[abstract]
         self.handlers = Handlers(self.loop)
 
     def _break(self, error: BaseException) -> None:
@@ -163,7 +164,7 @@ class Issuing:
             raise Closed
         key = (self._path(), "entropy:" + use)
         self._uses[key] += 1
-        seed = f"{self.execution.run_id}|{key[0]}|{use}|{self._uses[key]}"
+        seed = f"{seed_of(self.execution, len(self.taken))}|{key[0]}|{use}|{self._uses[key]}"
         return hashlib.sha256(seed.encode()).digest()
 
     def new_task(
@@ -239,3 +240,20 @@ class Issuing:
         used = self._uses[path, name]
         id = (f"{path}/" if path else "") + (name if used == 1 else f"{name}#{used}")
         return id_after(id) if self.cancelled else id
+
+
+def seed_of(execution: Execution, taken: int) -> str:
+    """What code draws chance from that has taken so many outcomes.
+
+    A fork repeats what its origin has drawn before the command that it runs anew, and draws anew what comes after.
+    """
+    for seed, last in execution.forked.seeds if execution.forked is not None and execution.run == 1 else ():
+        if taken <= last:
+            return seed
+    return execution.run_id
+
+
+def clock_of(execution: Execution) -> float:
+    """Where the time begins that the code of a run sees: of a fork, where that of its origin has begun."""
+    forked = execution.forked
+    return execution.run_began_at if forked is None or execution.run > 1 else forked.clock

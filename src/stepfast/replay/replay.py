@@ -51,7 +51,6 @@ class Replay(Issuing):
         self.taken_signals: dict[str, None] = {}
         self.arrived: Any = None  # a signals.Arrived, made when it is first needed
         self.knows_signals = False  # whether `arrived` has all signals that were stored at the last load
-        self.taken: dict[str, int] = {}
         self.seen: dict[str, int] = {}
         self.stale = self.finished = False
         self.weight = 0

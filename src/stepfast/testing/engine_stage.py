@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from stepfast.client.update_answers import StartIf, start_body
+from stepfast.engine.forking import fork_request
 from stepfast.engine.operations import Operations
 from stepfast.engine.repairing import repair_of
 from stepfast.engine.updating import StartWith
@@ -184,6 +185,9 @@ class EngineStage:
 
     def repair(self, execution_id: str, command: str, change: Mapping[str, Any]) -> None:
         finished(self.operations.repair(execution_id, command, repair_of(change)))
+
+    def fork(self, execution_id: str, request: Mapping[str, Any]) -> None:
+        finished(self.operations.fork(execution_id, fork_request(request)))
 
     def intervene(self, execution_id: str, action: str, why: str | None) -> None:
         finished(getattr(self.operations, action)(execution_id, why))

@@ -69,6 +69,26 @@ class Kit(Asking[S], Faking[S]):
         self._skipped += became != id
         return Run(state.reading, workflow, became, into)
 
+    def fork(self, execution: Run[R], execution_id: str | None = None, **request: Any) -> Run[R]:
+        """Starts an execution with what another has recorded, up to a command, and returns its Run. The other one is
+        not changed.
+
+        execution: a Run.
+        execution_id: the id of the fork. By default it is the workflow's name and a number, as that of a start.
+        request: `before="charge"`, the id of the command that runs anew (the failure of a FAILED execution by default);
+        `input=…`, `labels={…}`, `children="relink"` or `"copy"`, and `why="…"`, for the history.
+
+        Raises ExecutionNotFound, ExecutionConflict, and InvalidRequest for a command that the execution does not have.
+        """
+        state, origin = self._stage.state, execution.execution_id
+        workflow = state.started[origin]
+        id = execution_id or f"{workflow.name}-{len(state.started) + self._skipped + 1}"
+        if "input" in request:
+            request["input"] = as_input(workflow, request["input"])
+        self._stage.fork(origin, {"execution_id": id, **request})
+        state.started.setdefault(id, workflow)
+        return Run(state.reading, workflow, id)
+
     def run(
         self,
         workflow: Workflow[..., R],

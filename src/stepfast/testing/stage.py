@@ -75,6 +75,9 @@ class Stage(Protocol):
     def repair(self, execution_id: str, command: str, change: Mapping[str, Any]) -> None:
         """Repairs a step; change: the body of the API's request."""
 
+    def fork(self, execution_id: str, request: Mapping[str, Any]) -> None:
+        """Forks an execution; request: the body of the API's request, with an id for the fork."""
+
     def intervene(self, execution_id: str, action: str, why: str | None) -> None:
         """Pauses, unpauses, closes, reopens or terminates an execution; action: the last part of the API's path."""
 

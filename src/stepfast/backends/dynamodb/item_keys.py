@@ -21,11 +21,13 @@ TURN_VERSION = 4
 """Of metas of executions that were started to wait for their turn or their moment. Functions of the versions before
 would have them begin at once; they refuse these metas.
 """
+FORK_VERSION = 5
+"""Of metas of forks. Functions of the versions before would not find their packed records; they refuse these metas."""
 META, CURSOR, INPUT, COMMAND, ENTRY, SIGNAL, HISTORY = "meta", "cursor", "input#", "c#", "o#", "s#", "z#"
-NOTE, MEMORY = "large", "memory"
+NOTE, MEMORY, PACK = "large", "memory", "f#"
 RUN, TAKEN, LATER_RUN = "zr#", "zs#", "zz"
 """These sort behind all that a load of a first run reads."""
-OF_A_RUN = (COMMAND, ENTRY, HISTORY, INPUT, CURSOR)
+OF_A_RUN = (COMMAND, ENTRY, HISTORY, INPUT, CURSOR, PACK)
 """What the sort keys of the items of a run begin with."""
 DELETED = "DELETED"
 """The status of a tombstone."""
@@ -103,9 +105,9 @@ def head(execution_id: str, sort: str, now: float, version: int = FIRST_VERSION)
 def checked(item: Item) -> Item:
     """The item, if this version can read it; Misconfigured for one of a newer version."""
     version = int_in(item, "v")
-    if version > TURN_VERSION:
+    if version > FORK_VERSION:
         raise Misconfigured(
             f"execution {execution_id_of(item)!r} was written by a newer stepfast (schema {version}, "
-            f"this one knows {TURN_VERSION}): deploy that version, or a newer one"
+            f"this one knows {FORK_VERSION}): deploy that version, or a newer one"
         )
     return item

@@ -16,6 +16,7 @@ seal |
 | signal | `s#<signal id>` | name payload received n, wake |
 | counter of signals | `signals` | n bytes |
 | history | `z#<generation>#<n>` | time type command details |
+| records of a fork, packed | `f#<n>` | gen pack (zlib of JSON: items of commands) n kids; see packs.py |
 | note | `large` | |
 | start that was turned away | `away` | flow into became sent at; expires |
 | holder of the memory | `memory` | by: its token |
@@ -32,6 +33,7 @@ Its `reopened` and `cut` say how many records the last rewind re-opened and how 
 in the middle of that transaction is noticed. Its `fault` is the failure that the listing shows, a JSON
 list of step, class of the error and generation. Its `link` is a JSON list, in the order of model.Link; a child has it.
 Its `turn` is a JSON list too, in the order of model.StartInfo.
+Its `forked` is a JSON object with the fields of model.ForkedFrom.
 Its `hand` is what an operator has done to it last, a JSON object with the fields of model.Intervention.
 Its `shown` is what its code shows, as in shown.py.
 A command's `kids` are the ids of the children that were started for it, as a JSON list. A meta's `first` is its first
@@ -53,6 +55,7 @@ from stepfast.backends.dynamodb.attempts import attempts_of, attempts_text, fail
 from stepfast.backends.dynamodb.item_keys import (
     COMMAND,
     DELETED,
+    FORK_VERSION,
     INPUT,
     ITEM_VERSION,
     MEMORY,
@@ -71,7 +74,7 @@ from stepfast.backends.dynamodb.typed_json import Item, Value, float_in, int_in,
 from stepfast.engine.ports import Fault
 from stepfast.engine.start_items import start_in, start_text
 from stepfast.model import Chained, Event, Execution, Failure, Link, Record, Signal
-from stepfast.standing import Intervention, StartInfo
+from stepfast.standing import Intervention, StartInfo, forked_in, forked_text
 from stepfast.stored_text import StoredText
 
 WAKE, WAKE_TO_REPORT = 1, 2
@@ -104,6 +107,8 @@ def meta_item(execution: Execution, input: Item, listing: Item, now: float) -> I
         item["link"] = link_value(execution.link)
     if execution.start is not None:
         item["turn"] = start_value(execution.start)
+    if execution.forked is not None:
+        item |= {"v": number(FORK_VERSION), "forked": text(forked_text(execution.forked) or "")}
     if execution.labels:
         item["labels"] = {"M": {key: text(value) for key, value in execution.labels.items()}}
     return item | standing(execution)
@@ -161,6 +166,7 @@ BRIEF = (
     "turn",
     "hand",
     "shown",
+    "forked",
     *_META_TIMES.values(),
     "began",
 )
@@ -208,13 +214,14 @@ def execution_of(item: Item, input: str) -> Execution:
         resumed_at=float_in(item, "resumed"),
         intervention=Intervention(**json.loads(hand)) if hand else None,
         shown=text_in(item, "shown"),
+        forked=forked_in(text_in(item, "forked")),
     )
 
 
 def archived_of(item: Item, input: str, current: Execution) -> Execution:
     """An earlier run of an execution, of its item. Labels and fingerprint are the execution's."""
     run = execution_of(item, input)
-    return replace(run, continued=True, labels=current.labels, sent=current.sent)
+    return replace(run, continued=True, labels=current.labels, sent=current.sent, forked=current.forked)
 
 
 def ends_childless(meta: Item) -> bool:

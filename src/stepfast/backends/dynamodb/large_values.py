@@ -22,7 +22,7 @@ BLOB_BYTES = 200 * 1024
 """Bytes of one value from which on it is a blob."""
 FULL = 350 * 1024
 """Bytes of an item from which on its largest values are blobs, too."""
-MOVABLE = ("input", "output", "error", "causes", "past", "payload", "details", "order")
+MOVABLE = ("input", "output", "error", "causes", "past", "payload", "details", "order", "pack")
 LATER = frozenset({"input", "output"})
 """The values of a command that may stay where they are until somebody looks at them."""
 THREADS = 8
@@ -72,6 +72,10 @@ class Texts:
         where = self._blobs.put(execution_id, data)
         self.remember(where, data)
         return {"M": {"s3" if kind == "S" else "s3b": text(where), "n": number(len(data))}}
+
+    def copied(self, execution_id: str, stored: StoredText) -> Value:
+        """What stands for a value of another execution in an item of this one, which gets a copy of its own."""
+        return self._moved(execution_id, text(stored.read()))
 
     def discard(self, item: Item) -> None:
         """Deletes the values of an item that was not written, and that no other item can have."""

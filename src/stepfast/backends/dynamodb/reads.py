@@ -20,6 +20,7 @@ from stepfast.backends.dynamodb.links import DynamoLinks
 from stepfast.backends.dynamodb.listing import Listing, position_after
 from stepfast.backends.dynamodb.metrics import Figures
 from stepfast.backends.dynamodb.order import OrderLog, entries_in, needs_base
+from stepfast.backends.dynamodb.packs import Packs
 from stepfast.backends.dynamodb.record_reader import DynamoRecordReader
 from stepfast.backends.dynamodb.runs import EarlierRuns
 from stepfast.backends.dynamodb.schedules import DynamoSchedules
@@ -77,15 +78,16 @@ class DynamoReads:
         self.deleting = Deleting(self._table, blobs, clock, listing_shards)
         self._texts = Texts(blobs, self.deleting.note)
         self._inputs = Inputs(self._table, self._texts)
+        self._packs = Packs(self._table, self._texts)
         self._signals = Signals(self._table, self._texts)
         self._order = OrderLog(self._table, self._texts)
-        self._runs = EarlierRuns(self._table, self._texts, self._inputs, retention)
+        self._runs = EarlierRuns(self._table, self._texts, self._inputs, self._packs, retention)
         self._continued: OrderedDict[str, None] = OrderedDict()
         self._listing = Listing(self._table, listing_shards)
         self._faults = FaultPartitions(self._table, listing_shards)
         self._transactions = Transactions(self._table, self._texts)
         self._figures = Figures(self._table, listing_shards)
-        self.reader: RecordReader = DynamoRecordReader(self._table, self._texts)
+        self.reader: RecordReader = DynamoRecordReader(self._table, self._texts, self._packs)
         self.limits: LimitStore = DynamoLimits(self._table, clock)
         self.starts = DynamoStarts(self._table, clock, retention)
         self.schedules: ScheduleStore = DynamoSchedules(self._table)
@@ -150,7 +152,11 @@ class DynamoReads:
         if passed_over:
             self.deleting.remove(passed_over)
         commands = [held[sort] for sort in sorts if sort in held and not left_over(held[sort], meta)]
-        return self._executions([meta])[0], self._records(commands)
+        execution, records = self._executions([meta])[0], self._records(commands)
+        if len(records) < len(sorts) and (packed := self._packs.of(execution)):
+            stored = {record.id for record in records}
+            records += [packed[id] for id in dict.fromkeys(command_ids) if id in packed and id not in stored]
+        return execution, records
 
     async def holder(self, execution_id: str) -> str:
         """The token that `hold` has written last (port Holders); "" where it has written none."""
@@ -293,7 +299,7 @@ class DynamoReads:
 
     def _snapshot(self, by_sort: Mapping[str, Item], has_signals: bool) -> Snapshot:
         commands = self._records(item for sort, item in by_sort.items() if sort.startswith(item_keys.COMMAND))
-        others = (item for sort, item in by_sort.items() if not sort.startswith(item_keys.COMMAND))
+        others = (item for sort, item in by_sort.items() if not sort.startswith((item_keys.COMMAND, item_keys.PACK)))
         filled = {item_keys.sort_of(item): item for item in self._texts.fill(others)}
         execution = self._executions([filled[item_keys.META]])[0]
         if execution.run > 1 and has_signals:
@@ -301,10 +307,12 @@ class DynamoReads:
         else:
             signals = [items.signal_of(item) for sort, item in filled.items() if sort.startswith(item_keys.SIGNAL)]
         self._inputs.remember(item for sort, item in filled.items() if sort.startswith(item_keys.INPUT))
+        packs = [item for sort, item in by_sort.items() if sort.startswith(item_keys.PACK)]
+        packed = self._packs.unpacked(execution, packs) if packs else {}
         return Snapshot(
             execution,
             cursor_of(entries_in(filled)),
-            {record.id: record for record in commands},
+            {**packed, **{record.id: record for record in commands}},
             tuple(sorted(signals, key=lambda signal: (signal.number, signal.received_at, signal.signal_id))),
             has_signals=has_signals,
             holder=text_in(by_sort.get(item_keys.MEMORY, {}), "by") or "",

@@ -11,6 +11,7 @@ from stepfast.backends.dynamodb.calls import Table
 from stepfast.backends.dynamodb.deletion import LEFT_OVER
 from stepfast.backends.dynamodb.id_runs import last_unpacked
 from stepfast.backends.dynamodb.large_values import BLOB_BYTES, LATER, Texts, has_moved
+from stepfast.backends.dynamodb.packs import Packs, merged
 from stepfast.backends.dynamodb.typed_json import Item, int_in, number, text
 from stepfast.engine.record_reader import LAST_IDS, PAGE_BYTES, RecordPage, RecordQuery
 from stepfast.errors import InvalidRequest
@@ -23,10 +24,20 @@ MAX_ORDER = 16 * 1024
 
 
 class DynamoRecordReader:
-    def __init__(self, table: Table, texts: Texts) -> None:
-        self._table, self._texts = table, texts
+    def __init__(self, table: Table, texts: Texts, packs: Packs) -> None:
+        self._table, self._texts, self._packs = table, texts, packs
 
     async def page(self, execution: Execution, query: RecordQuery) -> RecordPage:
+        page, packed = self._stored(execution, query), self._packs.of(execution)
+        return page if not packed else merged(page, query, packed, partial(self._overwritten, execution))
+
+    def _overwritten(self, execution: Execution, ids: Sequence[str]) -> set[str]:
+        """Those of packed records that have an item of their own, whatever its status."""
+        by_sort = {item_keys.command_sort(id): id for id in ids}
+        keys = [item_keys.key(execution.run_id, sort) for sort in by_sort]
+        return {by_sort[item_keys.sort_of(item)] for item in self._table.get_many(keys, ("pk", "sk"))}
+
+    def _stored(self, execution: Execution, query: RecordQuery) -> RecordPage:
         parameters = self._range(execution.run_id, item_keys.COMMAND) | {"ConsistentRead": True}
         parameters = _filtered(parameters, query)
         if query.after:
@@ -60,12 +71,15 @@ class DynamoRecordReader:
         sorts = dict.fromkeys(map(item_keys.command_sort, ids))
         matching = self._table.get_many([item_keys.key(execution.run_id, sort) for sort in sorts])
         records = self._records([item for item in matching if not _left_over(item, execution)])
-        return {record.id: record for record in records}
+        by_id = {record.id: record for record in records}
+        if len(by_id) < len(sorts) and (packed := self._packs.of(execution)):
+            by_id |= {id: packed[id] for id in ids if id in packed and id not in by_id}
+        return by_id
 
     async def is_longer(self, run_id: str, records: int) -> bool:
         """True also for records that are more bytes than so many small ones have: a query reads a megabyte."""
         parameters = self._range(run_id, item_keys.COMMAND) | {"Select": "COUNT"}
-        count, queries = 0, 0
+        count, queries = self._packs.count(run_id), 0
         while count <= records:
             answer = self._table.query_once(Limit=records + 1 - count, **parameters)
             count, queries = count + answer["Count"], queries + 1

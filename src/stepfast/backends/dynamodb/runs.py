@@ -17,6 +17,7 @@ from stepfast.backends.dynamodb.calls import ABSENT, Condition, Table, changes_t
 from stepfast.backends.dynamodb.inputs import Inputs
 from stepfast.backends.dynamodb.large_values import Texts
 from stepfast.backends.dynamodb.order import entries_in
+from stepfast.backends.dynamodb.packs import Packs
 from stepfast.backends.dynamodb.table import EXPIRES
 from stepfast.backends.dynamodb.transactions import stands
 from stepfast.backends.dynamodb.typed_json import Item, number, text
@@ -33,8 +34,9 @@ class EarlierRuns:
     retention: seconds that an earlier run is kept, None for as long as the execution.
     """
 
-    def __init__(self, table: Table, texts: Texts, inputs: Inputs, retention: float | None) -> None:
-        self._table, self._texts, self._inputs, self._retention = table, texts, inputs, retention
+    def __init__(self, table: Table, texts: Texts, inputs: Inputs, packs: Packs, retention: float | None) -> None:
+        self._table, self._texts, self._inputs, self._packs = table, texts, inputs, packs
+        self._retention = retention
 
     # -- the turn ------------------------------------------------------------------------------------------
 
@@ -145,11 +147,12 @@ class EarlierRuns:
         for prefix in (item_keys.COMMAND, item_keys.CURSOR, item_keys.ENTRY):
             by_sort |= {item_keys.sort_of(item): item for item in self._of(execution.run_id, prefix)}
         records = [items.record_of(item) for sort, item in by_sort.items() if sort.startswith(item_keys.COMMAND)]
-        ids = [record.signal for record in records if record.signal is not None]
+        by_id = {**self._packs.of(execution), **{record.id: record for record in records}}
+        ids = [record.signal for record in by_id.values() if record.signal is not None]
         return Snapshot(
             execution,
             cursor_of(entries_in(by_sort)),
-            {record.id: record for record in records},
+            by_id,
             tuple(self.taken(execution.execution_id, ids, execution.run)),
         )
 

@@ -17,11 +17,13 @@ from stepfast.backends.dynamodb import item_keys, items, order_items, showing
 from stepfast.backends.dynamodb.calls import ABSENT, Condition, changes_to
 from stepfast.backends.dynamodb.children import linked
 from stepfast.backends.dynamodb.deletion import passed
+from stepfast.backends.dynamodb.forks import Forks
 from stepfast.backends.dynamodb.listing import CHILD, listing_keys
 from stepfast.backends.dynamodb.reads import DynamoReads
 from stepfast.backends.dynamodb.table import EXPIRES
 from stepfast.backends.dynamodb.transactions import follows, stands, under_way
 from stepfast.backends.dynamodb.typed_json import Item, int_in, number, same, text
+from stepfast.engine.fork_store import ForkCopy
 from stepfast.engine.intervention_store import StatusTurn
 from stepfast.engine.messages import Message
 from stepfast.engine.ports import NOT_COMMITTED, Commit, Committed, End, NextRun
@@ -76,6 +78,11 @@ class DynamoStore(DynamoReads):
                 return None  # The id is free: it was the key that was not.
             raise passed(stored)
         return execution if same(stored, item) else self._executions([stored])[0]
+
+    async def fork(self, fork: ForkCopy, children: Sequence[ForkCopy] = ()) -> Execution:
+        forks = Forks(self._table, self._texts, self._packs, self._new, _free)
+        held = await forks.put(fork, children, self._clock.now())
+        return fork.execution if held is None else self._executions([held])[0]
 
     async def _new(self, execution: Execution) -> Item:
         """The meta of a new execution; puts its input first where that has an item of its own."""

@@ -13,7 +13,7 @@ from stepfast.engine.messages import Message
 from stepfast.engine.ports import Delivery, Fault
 from stepfast.engine.start_items import start_in, start_text
 from stepfast.model import Attempt, Chained, Cursor, Execution, Failure, Link, OrderEntry, Record, Signal
-from stepfast.standing import Intervention
+from stepfast.standing import Intervention, forked_in, forked_text
 from stepfast.stored_text import Text, text_of
 from stepfast.unguarded import unguarded
 
@@ -21,7 +21,7 @@ _EXECUTION = (
     "execution_id", "workflow", "status", "generation", "first_generation", "input", "result", "error", "causes",
     "labels", "created_at", "ended_at", "resumed_at", "sent", "link", "progress", "run", "began_at", "traceparent",
     "start",
-    "intervention", "shown",
+    "intervention", "shown", "forked",
 )  # fmt: skip
 _EXECUTION_ROW = (*_EXECUTION, "parent")
 _RECORD = tuple("chained" if attribute.name == "then" else attribute.name for attribute in fields(Record))
@@ -195,7 +195,7 @@ def execution(row: tuple[Any, ...]) -> Execution:
     (
         execution_id, workflow, status, generation, first_generation, input, result, error, causes, labels, created_at,
         ended_at, resumed_at, sent, link, progress, run, began_at, traceparent, start, intervention,
-        shown,
+        shown, forked,
     ) = row  # fmt: skip
     return Execution(
         execution_id, workflow, input, created_at, status, generation, result, _failure(error),
@@ -204,6 +204,7 @@ def execution(row: tuple[Any, ...]) -> Execution:
         traceparent=traceparent, start=start_in(start),
         intervention=Intervention(**json.loads(intervention)) if intervention else None,
         shown=shown,
+        forked=forked_in(forked),
     )  # fmt: skip
 
 
@@ -280,7 +281,7 @@ def _execution_values(execution: Execution) -> dict[str, Any]:
     values["link"], values["start"] = _link_text(execution.link), start_text(execution.start)
     values["parent"] = execution.link.parent if execution.link is not None and execution.is_child else None
     values["error"] = _failure_text(execution.error)
-    values["intervention"] = _intervention_text(execution)
+    values["intervention"], values["forked"] = _intervention_text(execution), forked_text(execution.forked)
     values["causes"] = json.dumps(execution.causes) if execution.causes else None
     values["labels"] = json.dumps(dict(execution.labels)) if execution.labels else None
     return values

@@ -15,7 +15,7 @@ import hashlib
 import sqlite3
 from collections.abc import Callable
 
-SCHEMA_VERSION = 16
+SCHEMA_VERSION = 17
 LARGE_VALUE_CHARACTERS = 8192
 """Characters of a value from which on it stands in `large_values`."""
 
@@ -239,6 +239,7 @@ ALTER TABLE executions ADD COLUMN resumed_at REAL;
     13: "ALTER TABLE commands ADD COLUMN waited TEXT;\n",
     14: _LINKS,
     15: "ALTER TABLE executions ADD COLUMN shown TEXT; ALTER TABLE commands ADD COLUMN progress TEXT;\n",
+    16: "ALTER TABLE executions ADD COLUMN forked TEXT;\n",
 }
 """What takes a file from the version named to the next one, in one transaction each."""
 

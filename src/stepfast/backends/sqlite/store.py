@@ -11,12 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from stepfast.backends.sqlite import deletion, metrics, overdue, rows, runs, showing, starts, writes
+from stepfast.backends.sqlite import deletion, forks, metrics, overdue, rows, runs, showing, starts, writes
 from stepfast.backends.sqlite import signals as signal_rows
 from stepfast.backends.sqlite.file import SqliteFile, Transaction
 from stepfast.backends.sqlite.reads import SqliteReads
 from stepfast.engine.embedded import Overdue
 from stepfast.engine.embedded import Stored as Stored
+from stepfast.engine.fork_store import ForkCopy
 from stepfast.engine.intervention_store import StatusTurn
 from stepfast.engine.messages import Message
 from stepfast.engine.ports import (
@@ -29,7 +30,7 @@ from stepfast.engine.ports import (
     NextRun,
 )
 from stepfast.engine.start_items import Hold, TurnedAway
-from stepfast.errors import ExecutionDeleted
+from stepfast.errors import ExecutionDeleted, Refused
 from stepfast.model import (
     ENDED,
     SIGNAL_LIMITS,
@@ -72,6 +73,12 @@ class SqliteBackend(SqliteReads):
         held = await self._file.write(lambda tx: self._create(tx, execution))
         if isinstance(held, int):
             raise ExecutionDeleted(execution.execution_id, held)
+        return held
+
+    async def fork(self, fork: ForkCopy, children: Sequence[ForkCopy] = ()) -> Execution:
+        held = await self._file.write(lambda tx: forks.put(tx, self._create, fork, children))
+        if isinstance(held, Refused):
+            raise held
         return held
 
     def _create(self, tx: Transaction, execution: Execution) -> Execution | int:

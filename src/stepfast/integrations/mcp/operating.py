@@ -1,4 +1,4 @@
-"""The tools of operators: list, show, resume, signal, query, update. Only with `stepfast mcp --operate`."""
+"""The tools of operators: list, show, resume, fork, signal, query, update. Only with `stepfast mcp --operate`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from stepfast.integrations.mcp.calls import ToolCall
 from stepfast.integrations.mcp.states import RESUME_TOOL, SIGNAL_TOOL, Object
 from stepfast.integrations.mcp.tools import ID, ToolArguments
 
+FORK_TOOL = "stepfast_fork"
 LIST_TOOL = "stepfast_list"
 SHOW_TOOL = "stepfast_show"
 QUERY_TOOL = "stepfast_query"
@@ -70,6 +71,18 @@ class UpdateArguments(ToolArguments):
     )
 
 
+class ForkArguments(ToolArguments):
+    execution_id: str = Field(pattern=ID)
+    before: str | None = Field(
+        None, description="Id of the command that the fork runs anew, from stepfast_show. Left out: the failure."
+    )
+    input: Any = Field(None, description="In place of the input of the execution, which the fork has if left out.")
+    fork_id: str | None = Field(
+        None, pattern=ID, description="Names the fork. A call that is repeated with the same fork_id forks once."
+    )
+    why: str | None = Field(None, description="For the history.")
+
+
 class SignalArguments(ToolArguments):
     execution_id: str = Field(pattern=ID)
     name: str = Field(description="The name that the workflow waits for.")
@@ -118,6 +131,15 @@ async def _resume(call: ToolCall, asked: ResumeArguments) -> CallToolResult:
     )
 
 
+async def _fork(call: ToolCall, asked: ForkArguments) -> CallToolResult:
+    fork_id = asked.fork_id or call.id_for(FORK_TOOL, asked.model_dump())
+    execution = call.client.execution(asked.execution_id)
+    chosen = {"input": asked.input} if "input" in asked.model_fields_set else {}
+    forked = await asyncio.to_thread(execution.fork, fork_id, before=asked.before, why=asked.why, **chosen)
+    summary = f"execution {asked.execution_id!r} was forked as {forked.execution_id!r}"
+    return states.answer({"summary": summary, "execution_id": forked.execution_id, "origin": asked.execution_id})
+
+
 async def _signal(call: ToolCall, asked: SignalArguments) -> CallToolResult:
     signal_id = asked.signal_id or call.id_for(SIGNAL_TOOL, asked.model_dump())
     execution = call.client.execution(asked.execution_id)
@@ -162,6 +184,7 @@ HANDLERS: Mapping[str, tuple[type[ToolArguments], Handler]] = {
     LIST_TOOL: (ListArguments, _list),
     SHOW_TOOL: (ShowArguments, _show),
     RESUME_TOOL: (ResumeArguments, _resume),
+    FORK_TOOL: (ForkArguments, _fork),
     SIGNAL_TOOL: (SignalArguments, _signal),
     QUERY_TOOL: (QueryArguments, _query),
     UPDATE_TOOL: (UpdateArguments, _update),
@@ -185,6 +208,13 @@ _ABOUT = {
         "Resume a FAILED execution",
         "Continues a FAILED execution of a stepfast workflow from the steps that failed. Steps that have succeeded do "
         "not run again. Remove the cause of the failure first.",
+        False,
+    ),
+    FORK_TOOL: (
+        "Fork an execution",
+        "Starts an execution of a stepfast workflow with what another has recorded before a command, or before its "
+        "failure. The command and all that follows from it run anew, with the deployed code and another input if you "
+        "give one. The other execution is not changed.",
         False,
     ),
     SIGNAL_TOOL: (

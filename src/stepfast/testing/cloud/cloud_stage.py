@@ -173,6 +173,9 @@ class CloudStage:
     def repair(self, execution_id: str, command: str, change: Mapping[str, Any]) -> None:
         self._post(f"/v1/executions/{execution_id}/commands/{quote(command, safe='')}/repair", dict(change))
 
+    def fork(self, execution_id: str, request: Mapping[str, Any]) -> None:
+        self._post(f"/v1/executions/{execution_id}/fork", dict(request))
+
     def intervene(self, execution_id: str, action: str, why: str | None) -> None:
         self._post(f"/v1/executions/{execution_id}/{action}", {"why": why})
 
