@@ -35,6 +35,8 @@ ROUTES = [
     ("GET", "/v1/executions/one/commands", None),
     ("GET", "/v1/executions/one/items", None),
     ("GET", "/v1/executions/one/runs", None),
+    ("GET", "/v1/executions/one/recording", None),
+    ("GET", "/v1/executions/one/recording/value", None),
     ("GET", "/v1/executions/one/waits", None),
     ("GET", "/v1/executions/one/history", None),
     ("DELETE", "/v1/executions/one", None),

@@ -26,12 +26,15 @@ class Verdict:
     there. `retired`: the execution has ended for good and its workflow is not deployed. `differs`: `problem` says how.
     early: sleeps and timeouts that the records say are over although the code would still wait. Only executions that
     have not ended for good have them. They count as waited, and are not a difference.
+    fails: the difference is that a FAILED execution now fails with another error of its code, other than
+    NonDeterministic.
     """
 
     execution: Execution
     outcome: Outcome
     problem: str | None = None
     early: tuple[str, ...] = ()
+    fails: bool = False
 
 
 def verify(registry: Registry, snapshot: Snapshot) -> Verdict:
@@ -60,6 +63,8 @@ def verify(registry: Registry, snapshot: Snapshot) -> Verdict:
             return Verdict(execution, "mended", None, tuple(_early(replay)))
         case "FAILED" | "CLOSED":
             problem = _fails_alike(replay, execution)
+            early = tuple(_early(replay))
+            return Verdict(execution, "differs" if problem else "reproduced", problem, early, fails=problem is not None)
         case "RUNNING" | "PAUSED" | "CANCELLED":
             problem = _now_fails(replay) if isinstance(replay.error, FailsExecution) else None
         case _:
