@@ -62,10 +62,17 @@ class Issuing:
         text = step.arguments.encode(arguments)
         record = self.records.get(id)
         begun = record is not None and record.status != "OPEN" and record.input is not None
-        if record is not None and begun and record.repair is None and not same_input(step, record.input, text):
+        if record is not None and begun and record.repair is None and not self._stands(step, record, text):
             recorded = shortened(text_of(record.input) or "")
             raise self._mismatch(id, f"with the input {recorded}", f"it with {shortened(text)}")
         return self._issue(Command(id, "step", step.name, None, input=text, step=step))
+
+    def _stands(self, step: Step[..., Any], record: Record, asked: str) -> bool:
+        try:
+            return same_input(step, record.input, asked)
+        except NonDeterministic as error:
+            self._break(error)
+            raise
 
     def signal(self, name: str, codec: Codec) -> asyncio.Future[Any]:
         _ = codec.adapter
