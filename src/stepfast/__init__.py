@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from stepfast.language.map_items import map_items
     from stepfast.language.map_reports import MapBatch, MapFailure, MapReport, MapResults
     from stepfast.language.map_sources import Csv, JsonLines
+    from stepfast.language.patches import deprecate_patch, patched
     from stepfast.language.retry import Retry
     from stepfast.language.steps import step
     from stepfast.language.workflows import workflow
@@ -50,10 +51,12 @@ __all__ = [
     "continue_suggested",
     "current_execution",
     "current_step",
+    "deprecate_patch",
     "label",
     "logger",
     "map_items",
     "now",
+    "patched",
     "random",
     "signal",
     "sleep",
@@ -73,6 +76,7 @@ _HOMES = {
     **dict.fromkeys(("MapBatch", "MapFailure", "MapReport", "MapResults"), "language.map_reports"),
     "Embedded": "local.embedded",
     "Retry": "language.retry",
+    **dict.fromkeys(("deprecate_patch", "patched"), "language.patches"),
     "child": "language.children",
     "logger": "language.logger",
     "map_items": "language.map_items",

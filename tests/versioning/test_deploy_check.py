@@ -50,7 +50,9 @@ async def wide(amount: int) -> str:
 async def parent(amount: int) -> int:
     return await child(paying, amount)
 """
-NEW = CODE.replace("if amount == 7:", "if amount == 8:").replace("await pay(amount)", "await pay(amount if amount != 5 else 6)")
+NEW = CODE.replace("if amount == 7:", "if amount == 8:").replace(
+    "await pay(amount)", "await pay(amount if amount != 5 else 6)"
+)
 STARTS = {
     "running": ("paying", 1),
     "broken": ("paying", 5),
@@ -90,9 +92,9 @@ def cloud(old: Path) -> Iterator[MotoCloud]:
     registry = discover(old)
     with MotoCloud(registry) as made:
         for id, (workflow, amount) in STARTS.items():
-            run = made.start(registry.get(workflow), amount, id)  # type: ignore[arg-type]
+            run = made.start(registry.workflows[workflow], amount, id)
             if id in RUNNING:
-                made.run_until(lambda run=run: bool(run.waiting))  # type: ignore[misc]
+                made.run_until(lambda run=run: any(each.kind == "signal" for each in run.waiting))  # type: ignore[misc]
             else:
                 made.run_until(run)
         yield made

@@ -218,6 +218,7 @@ class ReadOperations:
         if workflow is None:
             return None
         replay = Replay(workflow, snapshot.execution)
+        replay.sent = snapshot.cursor.dispatched
         try:
             replay.advance(snapshot.records, snapshot.cursor.applied)
         except BaseException:

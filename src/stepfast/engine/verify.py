@@ -78,6 +78,7 @@ def _replayed(workflow: Workflow[..., Any], snapshot: Snapshot) -> Replay:
         # Cancelled commands have no outcome that the code has ever seen.
         records = {id: record for id, record in records.items() if record.status != "CANCELLED"}
     replay = Replay(workflow, execution)
+    replay.sent = snapshot.cursor.dispatched
     try:
         replay.advance(records, snapshot.cursor.applied, extend=execution.status in ("RUNNING", "PAUSED", "CANCELLED"))
     finally:

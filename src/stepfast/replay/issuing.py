@@ -23,27 +23,27 @@ from stepfast.replay.cancelling import id_after
 from stepfast.replay.choices import Choices
 from stepfast.replay.commands import Command, CommandFuture, Withdrawn, shortened
 from stepfast.replay.loop import Closed, WorkflowLoop
+from stepfast.replay.patching import Patching
 from stepfast.replay.reading import same_input
 from stepfast.replay.tasks import WorkflowTask
 from stepfast.stored_text import text_of
 from stepfast.values.codec import Codec
 
 
-class Issuing:
+class Issuing(Patching):
     """The half of a Replay that its code calls: see there for what the attributes mean."""
 
     def __init__(self, workflow: Workflow[..., Any], execution: Execution) -> None:
+        super().__init__()
         self.workflow, self.execution = workflow, execution
-        self.records: dict[str, Record] = {}
+        self.records, self.applied = {}, []
         self.chained: dict[str, Chained] = {}
-        self.applied: list[str] = []
         self.outstanding: dict[str, Command] = {}
         self.issued: dict[str, Command] = {}
         self.withdrawn = Withdrawn()
         self.closed = self.cancelled = False
         self.progress: dict[str, dict[str, Any]] = {}
         self._bytes = 0  # of the inputs of what was issued, and the outcomes of what was taken
-        self._position = 0
         self._choices = Choices()
         self._uses: Counter[tuple[str, str]] = Counter()
         self._timers: dict[int, str] = {}  # by id(), since handles with the same time and callback are equal
