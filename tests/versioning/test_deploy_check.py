@@ -94,7 +94,7 @@ def cloud(old: Path) -> Iterator[MotoCloud]:
         for id, (workflow, amount) in STARTS.items():
             run = made.start(registry.workflows[workflow], amount, id)
             if id in RUNNING:
-                made.run_until(lambda run=run: any(each.kind == "signal" for each in run.waiting))  # type: ignore[misc]
+                made.run_until(lambda run=run: any(each.kind == "signal" for each in run.waiting))
             else:
                 made.run_until(run)
         yield made
@@ -127,14 +127,14 @@ def of_table() -> list[object]:
 def expected(found: Mapping[str, Any]) -> None:
     assert [each["execution_id"] for each in found["broken"]] == ["broken"]
     assert "amount" in found["broken"][0]["problem"]
-    mended = {each["execution_id"]: each["child"] for each in found["mended"]}
-    assert mended.pop("bug") is False
-    assert mended.pop("root") is False
-    assert list(mended.values()) == [True]  # its child
+    fixed = {each["execution_id"]: each["child"] for each in found["fixed"]}
+    assert fixed.pop("bug") is False
+    assert fixed.pop("root") is False
+    assert list(fixed.values()) == [True]  # its child
     assert [(each["count"], each["execution_ids"]) for each in found["cannot_judge"]] == [(1, ["refused"])]
     assert "step 'pay' failed for good" in found["cannot_judge"][0]["reason"]
-    assert (found["executions"], found["mends"], found["breaks"]) == (7, 3, 1)
-    assert (found["unclear"], found["unchanged"], found["dead_letters_mended"]) == (1, 2, 2)
+    assert (found["executions"], found["fixes"], found["breaks"]) == (7, 3, 1)
+    assert (found["unclear"], found["unchanged"], found["dead_letters_fixed"]) == (1, 2, 2)
 
 
 def test_the_table_of_a_deployment(cloud: MotoCloud, new: Path) -> None:
@@ -163,7 +163,7 @@ def test_what_it_says_to_people(url: str, new: Path) -> None:
     assert lines[0].startswith("broken  paying  RUNNING: NonDeterministic: 'pay' was recorded with")
     assert lines[1] == "cannot judge 1: step 'pay' failed for good, and a replay runs no steps: refused"
     assert lines[2] == (
-        "7 executions: mends 2 dead letters and 1 of their children, breaks 1 running, cannot judge 1; "
+        "7 executions: fixes 2 dead letters and 1 of their children, breaks 1 running, cannot judge 1; "
         "leaves 2 as they are"
     )
 
@@ -171,7 +171,7 @@ def test_what_it_says_to_people(url: str, new: Path) -> None:
 def test_the_code_that_is_deployed_breaks_nothing(url: str, old: Path) -> None:
     status, output = verify("--url", url, "--workflows", old)
     assert status == 0, output
-    assert output.splitlines()[-1].startswith("7 executions: mends 0 dead letters, breaks none, cannot judge 1")
+    assert output.splitlines()[-1].startswith("7 executions: fixes 0 dead letters, breaks none, cannot judge 1")
 
 
 def test_filters_choose_what_is_looked_at(url: str, new: Path) -> None:

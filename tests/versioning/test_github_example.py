@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from stepfast import signal, workflow
 from tests.http.serving import Api, served
@@ -48,7 +48,9 @@ def url(tmp_path: Path) -> Iterator[str]:
 def test_its_command_runs(url: str, tmp_path: Path, code: str, status: int) -> None:
     folder = tmp_path / "project"
     (folder / "workflows").mkdir(parents=True)
-    source = f"from stepfast import signal, workflow\n\n@workflow('waiting')\nasync def waiting() -> None:\n    {code}\n"
+    source = (
+        f"from stepfast import signal, workflow\n\n@workflow('waiting')\nasync def waiting() -> None:\n    {code}\n"
+    )
     (folder / "workflows" / "flow.py").write_text(source, encoding="utf-8")
     command = steps()[-1]["run"].replace("stepfast", shlex.quote(str(STEPFAST)), 1)
     environment = {**os.environ, "DEPLOYMENT": url}
@@ -56,7 +58,7 @@ def test_its_command_runs(url: str, tmp_path: Path, code: str, status: int) -> N
         ["/bin/sh", "-ec", command], cwd=folder, env=environment, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == status, done.stdout + done.stderr
-    assert done.stdout.splitlines()[-1].startswith("1 execution: mends 0 dead letters")
+    assert done.stdout.splitlines()[-1].startswith("1 execution: fixes 0 dead letters")
 
 
 def test_it_installs_before_it_runs_and_keeps_no_credentials() -> None:

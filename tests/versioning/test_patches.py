@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from stepfast import ContinueAsNew, Retry, child, deprecate_patch, patched, signal, step, workflow
-from stepfast.errors import DefinitionError, ForbiddenInWorkflow
 from stepfast.engine.order import Order
+from stepfast.errors import DefinitionError, ForbiddenInWorkflow
 from stepfast.language.workflows import Workflow
 from stepfast.model import OrderEntry
 from stepfast.replay.patching import Patching
@@ -157,10 +157,13 @@ def an_answer_is_not_recorded(self: Patching, patch: str) -> bool:
     ids=lambda value: getattr(value, "__name__", value),
 )
 def test_the_exploration_notices(name: str, wrong: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    with mutant(monkeypatch, Patching, name, wrong), pytest.raises(AssertionError):
+    def all_shapes() -> None:
         for shape in SHAPES:
             for run in explore(shape, twice=False):
                 require_one_answer(run, shape)
+
+    with mutant(monkeypatch, Patching, name, wrong), pytest.raises(AssertionError):
+        all_shapes()
 
 
 @workflow("resumed")

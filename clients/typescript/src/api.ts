@@ -88,6 +88,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/executions/{execution_id}/recording": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What is recorded of an execution, by the page
+         * @description All of its current run in the form in which it is stored, with all values: what `stepfast verify` replays and `stepfast pull` copies. Commands come first, the execution and its order with the last page. Start again where a page has another run or generation than the page before. The fields may change from version to version.
+         */
+        get: operations["getRecording"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/executions/{execution_id}/recording/value": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A large value of a recording, by the piece */
+        get: operations["getRecordedValue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/executions/{execution_id}/waits": {
         parameters: {
             query?: never;
@@ -1656,6 +1693,19 @@ export interface components {
              */
             first: components["schemas"]["WaitingStepView"][];
         };
+        /** LargeValue */
+        LargeValue: {
+            /**
+             * Command
+             * @description the command that has it; null for a value of the execution itself
+             */
+            command: string | null;
+            /**
+             * Name
+             * @description input, output or result
+             */
+            name: string;
+        };
         /** LimitDetail */
         LimitDetail: {
             /** Name */
@@ -1960,6 +2010,58 @@ export interface components {
              * @description what the key would need; with scope-missing
              */
             scope?: string | null;
+        };
+        /** RecordingView */
+        RecordingView: {
+            /**
+             * Run
+             * @description the run that was read: pages of several runs or generations do not fit together
+             */
+            run: number;
+            /** Generation */
+            generation: number;
+            /**
+             * Records
+             * @description commands as they are recorded, with their values as JSON texts
+             */
+            records: {
+                [key: string]: unknown;
+            }[];
+            /** Signals */
+            signals: {
+                [key: string]: unknown;
+            }[];
+            /**
+             * History
+             * @description what resumes have taken back
+             */
+            history: {
+                [key: string]: unknown;
+            }[];
+            /**
+             * Large
+             * @description values that are null here, and are read by themselves
+             */
+            large: components["schemas"]["LargeValue"][];
+            /**
+             * Execution
+             * @description on the last page: the execution as it is recorded
+             */
+            execution: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Order
+             * @description on the last page: the order in which outcomes were applied
+             */
+            order: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Next
+             * @description the next page's cursor
+             */
+            next: string | null;
         };
         /**
          * RepairRequest
@@ -2670,6 +2772,19 @@ export interface components {
              */
             overlap?: ("allow" | "skip" | "wait" | "replace") | null;
         };
+        /** ValuePieceView */
+        ValuePieceView: {
+            /**
+             * Text
+             * @description a piece of the JSON text of the value
+             */
+            text: string;
+            /**
+             * Next
+             * @description the next piece's `offset`
+             */
+            next: number | null;
+        };
         /** WaitView */
         WaitView: {
             /**
@@ -3122,6 +3237,152 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RunList"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description no execution has this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getRecording: {
+        parameters: {
+            query?: {
+                /** @description a page's `next` */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description the execution's id */
+                execution_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a page of it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordingView"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description no execution has this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getRecordedValue: {
+        parameters: {
+            query: {
+                /** @description which value */
+                name: "input" | "output" | "result";
+                /** @description whose; the execution's by default */
+                command?: string | null;
+                /** @description an earlier piece's `next` */
+                offset?: number;
+            };
+            header?: never;
+            path: {
+                /** @description the execution's id */
+                execution_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a piece of it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValuePieceView"];
                 };
             };
             /** @description an API key is needed */

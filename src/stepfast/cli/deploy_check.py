@@ -51,7 +51,7 @@ class Report:
     """What was found. It holds no execution, and of what is unclear a few ids for each reason."""
 
     looked_at: int = 0
-    mended: list[Forecast] = field(default_factory=list)
+    fixed: list[Forecast] = field(default_factory=list)
     broken: list[Forecast] = field(default_factory=list)
     noted: list[Forecast] = field(default_factory=list)
     unclear: dict[str, list[str]] = field(default_factory=dict)
@@ -60,7 +60,7 @@ class Report:
 
 
 def check(source: Source, asked: Asked) -> Report:
-    """Reads each execution once and replays it. What breaks is printed as it is found."""
+    """Reads each execution once and replays it. Prints each execution that breaks at once."""
     check = DeployCheck(discover(asked.workflows))
     report = Report()
     with ThreadPoolExecutor(READERS, "stepfast-verify") as readers:
@@ -84,7 +84,7 @@ def check(source: Source, asked: Asked) -> Report:
     for forecast in check.rest():
         _add(report, forecast, asked)
     _progress(report, asked, last=True)
-    report.counts = {name: check.counts[name] for name in ("unchanged", "mends", "breaks", "unclear", "retired")}
+    report.counts = {name: check.counts[name] for name in ("unchanged", "fixes", "breaks", "unclear", "retired")}
     return report
 
 
@@ -126,8 +126,8 @@ def _add(report: Report, forecast: Forecast, asked: Asked) -> None:
     if forecast.notes:
         report.noted.append(forecast)
     match forecast.judgement:
-        case "mends":
-            report.mended.append(forecast)
+        case "fixes":
+            report.fixed.append(forecast)
         case "breaks":
             report.broken.append(forecast)
             if not asked.as_json:
@@ -175,10 +175,10 @@ def show(report: Report, asked: Asked) -> None:
 
 
 def _summary(report: Report) -> str:
-    letters = sum(not forecast.child for forecast in report.mended)
-    parts = [f"mends {letters:,} dead letter{'' if letters == 1 else 's'}"]
-    if len(report.mended) > letters:
-        parts[0] += f" and {len(report.mended) - letters:,} of their children"
+    letters = sum(not forecast.child for forecast in report.fixed)
+    parts = [f"fixes {letters:,} dead letter{'' if letters == 1 else 's'}"]
+    if len(report.fixed) > letters:
+        parts[0] += f" and {len(report.fixed) - letters:,} of their children"
     by_status: dict[str, int] = {}
     for forecast in report.broken:
         by_status[forecast.status] = by_status.get(forecast.status, 0) + 1
@@ -195,9 +195,9 @@ def _as_json(report: Report) -> dict[str, object]:
     return {
         "executions": report.looked_at,
         **report.counts,
-        "dead_letters_mended": sum(not forecast.child for forecast in report.mended),
+        "dead_letters_fixed": sum(not forecast.child for forecast in report.fixed),
         "broken": [{**_view(forecast), "problem": forecast.reason} for forecast in report.broken],
-        "mended": [_view(forecast) for forecast in report.mended],
+        "fixed": [_view(forecast) for forecast in report.fixed],
         "cannot_judge": [
             {"reason": reason, "count": len(ids), "execution_ids": ids} for reason, ids in report.unclear.items()
         ],

@@ -59,7 +59,7 @@ def verify(
 
     Without --url or --table the executions are those of a file. It only reads, also while `stepfast dev` runs on the
     file. With --url or --table they are those of a deployment, where nothing is changed: those that are RUNNING, PAUSED
-    or FAILED, unless --all, --status or ids say otherwise. It says which FAILED ones the code mends, which executions
+    or FAILED, unless --all, --status or ids say otherwise. It says which FAILED ones the code fixes, which executions
     it breaks, and which it cannot judge. Exit status: 0 nothing breaks, 1 something breaks, 2 it could not be checked.
     """
     remote = context.find_root().get_parameter_source("url")

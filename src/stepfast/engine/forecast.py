@@ -1,4 +1,4 @@
-"""What a deployment of the code at hand would do to recorded executions: mend, break or leave them as they are. Pure.
+"""What a deployment of the code at hand would do to recorded executions: fix, break or leave them as they are. Pure.
 
 It says no more than a replay can. A replay runs workflow code, and no step: whether a step that has failed goes through
 now is known once it has run.
@@ -16,7 +16,7 @@ from stepfast.errors import StepfastError
 from stepfast.language.registry import Registry
 from stepfast.model import UNDER_WAY, Execution, Snapshot
 
-Judgement = Literal["unchanged", "mends", "breaks", "unclear", "retired"]
+Judgement = Literal["unchanged", "fixes", "breaks", "unclear", "retired"]
 FAILED = frozenset({"FAILED", "CLOSED"})
 
 
@@ -24,8 +24,8 @@ FAILED = frozenset({"FAILED", "CLOSED"})
 class Forecast:
     """What is to be said about one execution.
 
-    judgement: `mends`: it is FAILED, and the code gets past its failure. `breaks`: the code does not reproduce what is
-    recorded. `unclear`: a replay cannot tell; `reason` says why. `retired`: it has ended, and its workflow is gone.
+    judgement: `fixes`: it is FAILED, and the code gets past its failure. `breaks`: the code does not reproduce what is
+    recorded, or fails as soon as an execution under way goes on. `unclear`: a replay cannot tell; `reason` says why. `retired`: it has ended, and its workflow is gone.
     child: whether another execution waits for it, so that its failure is no dead letter of its own.
     notes: sleeps that count as waited. patches: the answers of `patched` by id.
     """
@@ -46,7 +46,7 @@ class Forecast:
 class DeployCheck:
     """Judges executions one after the other. It keeps no execution, but what failed parents wait for.
 
-    A FAILED parent whose children have failed is mended if all of them are: a resume begins with them. It is judged
+    A FAILED parent whose children have failed is fixed if all of them are: a resume begins with them. It is judged
     once its children were looked at, in `rest` at the latest.
     """
 
@@ -82,10 +82,10 @@ class DeployCheck:
         """The parents that wait for their children, those without parents of their own at last."""
         for execution, children in sorted(self._parents.values(), key=lambda parent: -_depth(parent[0])):
             known = {child: self._children.get(child) for child in children}
-            if all(judgement == "mends" for judgement in known.values()):
-                yield self._made(execution, "mends")
+            if all(judgement == "fixes" for judgement in known.values()):
+                yield self._made(execution, "fixes")
                 continue
-            child = next(child for child, judgement in known.items() if judgement != "mends")
+            child = next(child for child, judgement in known.items() if judgement != "fixes")
             why = "was not looked at" if known[child] is None else f"is {known[child]}"
             if known[child] == "breaks":
                 yield self._made(execution, "breaks", f"its child {child} is not reproduced")
@@ -119,11 +119,13 @@ def _judged(verdict: Verdict) -> tuple[Judgement, str]:
     if verdict.outcome == "retired":
         return "retired", ""
     if verdict.outcome == "mended":
-        return "mends", ""
+        return "fixes", ""
     if verdict.outcome == "differs":
         if execution.status in FAILED and verdict.fails:
             return "unchanged", verdict.problem or ""  # it fails in another way, as it would have without the change
         return "breaks", verdict.problem or ""
+    if verdict.fails_next is not None:
+        return "breaks", verdict.fails_next
     if execution.status in FAILED and execution.causes:
         step = execution.error.step if execution.error is not None else None
         named = f"step {step!r}" if step else "a step"

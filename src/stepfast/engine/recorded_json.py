@@ -40,7 +40,7 @@ def order_values(cursor: Cursor) -> dict[str, Any]:
 
 
 def execution_from(values: Mapping[str, Any]) -> Execution:
-    """The execution with these fields. This and the functions below raise Refused for what is none of stepfast's."""
+    """The execution with these fields. This and the functions below raise Refused for what stepfast has not written."""
     return _from(Execution, values)
 
 

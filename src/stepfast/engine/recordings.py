@@ -1,7 +1,7 @@
 """Pages of what is recorded of an execution, with its values: what `stepfast verify` and `stepfast pull` read.
 
 The records come first, then the signals and the history, and the execution with its order at last. So the records are
-never newer than the order, as in every read of a store. Whoever reads the pages has to compare run and generation.
+never newer than the order, as in every read of a store. Clients compare the run and the generation of the pages.
 """
 
 from __future__ import annotations

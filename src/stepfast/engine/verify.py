@@ -10,7 +10,7 @@ from stepfast.engine.attempt import SKEW
 from stepfast.errors import FailsExecution, NonDeterministic
 from stepfast.language.registry import Registry
 from stepfast.language.workflows import Workflow
-from stepfast.model import Execution, Snapshot
+from stepfast.model import UNDER_WAY, Execution, Snapshot
 from stepfast.replay.commands import shortened
 from stepfast.replay.failures import failure_of
 from stepfast.replay.replay import Replay
@@ -28,6 +28,7 @@ class Verdict:
     have not ended for good have them. They count as waited, and are not a difference.
     fails: the difference is that a FAILED execution now fails with another error of its code, other than
     NonDeterministic.
+    fails_next: how an execution under way fails by its own code as soon as it goes on; no difference, for it may be meant.
     """
 
     execution: Execution
@@ -35,6 +36,7 @@ class Verdict:
     problem: str | None = None
     early: tuple[str, ...] = ()
     fails: bool = False
+    fails_next: str | None = None
 
 
 def verify(registry: Registry, snapshot: Snapshot) -> Verdict:
@@ -69,7 +71,8 @@ def verify(registry: Registry, snapshot: Snapshot) -> Verdict:
             problem = _now_fails(replay) if isinstance(replay.error, FailsExecution) else None
         case _:
             assert_never(execution.status)
-    return Verdict(execution, "differs" if problem else "reproduced", problem, tuple(_early(replay)))
+    outcome: Outcome = "differs" if problem else "reproduced"
+    return Verdict(execution, outcome, problem, tuple(_early(replay)), fails_next=_fails_next(replay))
 
 
 def _replayed(workflow: Workflow[..., Any], snapshot: Snapshot) -> Replay:
@@ -103,6 +106,13 @@ def _early(replay: Replay) -> Iterator[str]:
             waited = (record.ended_at or 0.0) - command.issued_at
             asked = f"the code now asks for {command.delay or 0.0:g} s"
             yield f"{command.id!r} counts as waited after {waited:.1f} s; {asked}"
+
+
+def _fails_next(replay: Replay) -> str | None:
+    """Of an execution under way. A step that has failed, which its next advance will find, is not the code's fault."""
+    if replay.execution.status not in UNDER_WAY or replay.error is None or failure_of(replay).step is not None:
+        return None
+    return _now_fails(replay)
 
 
 def _succeeds(workflow: Workflow[..., Any], replay: Replay, result: str) -> str | None:

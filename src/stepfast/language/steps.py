@@ -240,9 +240,10 @@ def step(
     label: names the item of a call in the dashboard: a template of the arguments, such as "{order.id}", or a function
     of the arguments, quick and without effects. The default is the first argument.
     limits: the limits that each attempt takes from before it begins, which all executions share.
-    same: when a recorded call stands although the code now calls the step with other arguments, which would otherwise
-    fail the execution with NonDeterministic: names of arguments that may differ, or a function of the recorded
-    arguments and the new ones, both by name. It runs in workflow code. Further attempts keep the recorded arguments.
+    same: when a recorded call stands although the code now calls the step with other arguments. Without it such a call
+    fails the execution with NonDeterministic. It takes the names of arguments that may differ, or a function of the
+    recorded arguments and the new ones, both by name, which runs in workflow code. Further attempts keep the recorded
+    arguments.
 
     Arguments and result are validated and stored as JSON by their annotations. Without an annotation only plain JSON
     values are accepted. Raises DefinitionError for a function that cannot be a step and for a wrong option.
