@@ -19,6 +19,7 @@ from stepfast.cli import (
     limits,
     mcp,
     new_project,
+    pull,
     reading,
     repairing,
     results,
@@ -157,6 +158,7 @@ app.command("delete")(steering.delete)
 app.command("signal")(steering.signal)
 app.command("doctor")(doctor.doctor)
 app.command("verify")(verify.verify)
+app.command("pull")(pull.pull)
 app.command("invoke")(invoke.invoke)
 app.command("mcp")(mcp.mcp)
 app.add_typer(dead_letters.app, name="dead-letters")

@@ -25,9 +25,10 @@ class Forecast:
     """What is to be said about one execution.
 
     judgement: `fixes`: it is FAILED, and the code gets past its failure. `breaks`: the code does not reproduce what is
-    recorded, or fails as soon as an execution under way goes on. `unclear`: a replay cannot tell; `reason` says why. `retired`: it has ended, and its workflow is gone.
+    recorded, or fails as soon as an execution under way goes on. `unclear`: a replay cannot tell; `reason` says why.
+    `retired`: it has ended, and its workflow is gone.
     child: whether another execution waits for it, so that its failure is no dead letter of its own.
-    notes: sleeps that count as waited. patches: the answers of `patched` by id.
+    notes: sleeps that count as waited.
     """
 
     execution_id: str

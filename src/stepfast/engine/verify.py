@@ -28,7 +28,8 @@ class Verdict:
     have not ended for good have them. They count as waited, and are not a difference.
     fails: the difference is that a FAILED execution now fails with another error of its code, other than
     NonDeterministic.
-    fails_next: how an execution under way fails by its own code as soon as it goes on; no difference, for it may be meant.
+    fails_next: how an execution under way fails by its own code as soon as it goes on. That may be meant, so it is no
+    difference.
     """
 
     execution: Execution
