@@ -174,6 +174,16 @@ def test_the_code_that_is_deployed_breaks_nothing(url: str, old: Path) -> None:
     assert output.splitlines()[-1].startswith("7 executions: fixes 0 dead letters, breaks none, cannot judge 1")
 
 
+def test_it_counts_who_still_needs_the_code_from_before_a_patch(url: str, tmp_path: Path) -> None:
+    edited = CODE.replace("paid = await pay(amount)", "paid = await pay(amount + 1 if patched('more') else amount)")
+    new = code(tmp_path, "patched", edited.replace("import Retry", "import patched, Retry"))
+    output = verify("--url", url, "--workflows", new)[1].splitlines()
+    assert output[-2] == "patch more: 0 on the new way, 3 on the old one"
+    assert output[-1].startswith("7 executions: fixes 0 dead letters, breaks none")
+    found = json.loads(verify("--url", url, "--workflows", new, "--json")[1])
+    assert found["patches"] == {"more": {"new": 0, "old": 3}}
+
+
 def test_filters_choose_what_is_looked_at(url: str, new: Path) -> None:
     def looked_at(*arguments: object) -> int:
         return int(json.loads(verify("--url", url, "--workflows", new, "--json", *arguments)[1])["executions"])

@@ -56,6 +56,7 @@ class Report:
     noted: list[Forecast] = field(default_factory=list)
     unclear: dict[str, list[str]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    patches: dict[str, tuple[int, int]] = field(default_factory=dict)  # on the new way, on the old one
     open_questions: int = 0  # executions under way that could not be judged
 
 
@@ -85,6 +86,7 @@ def check(source: Source, asked: Asked) -> Report:
         _add(report, forecast, asked)
     _progress(report, asked, last=True)
     report.counts = {name: check.counts[name] for name in ("unchanged", "fixes", "breaks", "unclear", "retired")}
+    report.patches = {patch: (answers[True], answers[False]) for patch, answers in sorted(check.patches.items())}
     return report
 
 
@@ -167,6 +169,8 @@ def show(report: Report, asked: Asked) -> None:
             printing.say(f"note: {forecast.execution_id}  {forecast.workflow}: {'; '.join(forecast.notes)}")
         if len(report.noted) > EXAMPLES:
             printing.say(f"note: {len(report.noted) - EXAMPLES:,} more have sleeps that count as waited")
+        for patch, (new, old) in report.patches.items():
+            printing.say(f"patch {patch}: {new:,} on the new way, {old:,} on the old one")
         printing.say(_summary(report))
     if report.broken:
         raise typer.Exit(1)
@@ -201,6 +205,7 @@ def _as_json(report: Report) -> dict[str, object]:
         "cannot_judge": [
             {"reason": reason, "count": len(ids), "execution_ids": ids} for reason, ids in report.unclear.items()
         ],
+        "patches": {patch: {"new": new, "old": old} for patch, (new, old) in report.patches.items()},
         "notes": [{**_view(forecast), "timers": [*forecast.notes]} for forecast in report.noted],
     }
 

@@ -14,7 +14,7 @@ from typing import Literal
 from stepfast.engine.verify import Verdict, verify
 from stepfast.errors import StepfastError
 from stepfast.language.registry import Registry
-from stepfast.model import UNDER_WAY, Execution, Snapshot
+from stepfast.model import ENDED_FOR_GOOD, UNDER_WAY, Execution, Snapshot
 
 Judgement = Literal["unchanged", "fixes", "breaks", "unclear", "retired"]
 FAILED = frozenset({"FAILED", "CLOSED"})
@@ -56,6 +56,8 @@ class DeployCheck:
         self._children: dict[str, Judgement] = {}
         self._parents: dict[str, tuple[Execution, tuple[str, ...]]] = {}
         self.counts: Counter[Judgement] = Counter()
+        self.patches: dict[str, Counter[bool]] = {}
+        """How many executions have which answer of each patch, of those that may go on."""
 
     def judge(self, snapshot: Snapshot) -> Forecast | None:
         """What is to be said; None of a parent that waits for its children. Never raises for what is recorded."""
@@ -66,6 +68,9 @@ class DeployCheck:
         except Exception as error:  # of workflow code that cannot be replayed at all; its text may have values
             return self._made(snapshot.execution, "unclear", f"its replay raised {type(error).__name__}")
         execution = snapshot.execution
+        if execution.status not in ENDED_FOR_GOOD:
+            for patch, answer in verdict.patches.items():
+                self.patches.setdefault(patch, Counter())[answer] += 1
         if execution.status in FAILED and verdict.outcome == "reproduced" and execution.causes:
             kinds = {cause: snapshot.records[cause].kind for cause in execution.causes if cause in snapshot.records}
             if kinds and set(kinds.values()) == {"child"}:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, assert_never
 
 from stepfast.engine.attempt import SKEW
@@ -30,6 +30,7 @@ class Verdict:
     NonDeterministic.
     fails_next: how an execution under way fails by its own code as soon as it goes on. That may be meant, so it is no
     difference.
+    patches: the answers of `patched` by id, as far as the code has come.
     """
 
     execution: Execution
@@ -38,6 +39,7 @@ class Verdict:
     early: tuple[str, ...] = ()
     fails: bool = False
     fails_next: str | None = None
+    patches: Mapping[str, bool] = field(default_factory=dict)
 
 
 def verify(registry: Registry, snapshot: Snapshot) -> Verdict:
@@ -55,6 +57,11 @@ def verify(registry: Registry, snapshot: Snapshot) -> Verdict:
             execution, "differs", f"no workflow is named {execution.workflow!r}: it waits until there is one"
         )
     replay = _replayed(workflow, snapshot)
+    return replace(_compared(registry, workflow, replay), patches=dict(replay.patches))
+
+
+def _compared(registry: Registry, workflow: Workflow[..., Any], replay: Replay) -> Verdict:
+    execution = replay.execution
     if isinstance(replay.error, NonDeterministic):
         return Verdict(execution, "differs", f"NonDeterministic: {replay.error}")
     match execution.status:
@@ -73,7 +80,8 @@ def verify(registry: Registry, snapshot: Snapshot) -> Verdict:
         case _:
             assert_never(execution.status)
     outcome: Outcome = "differs" if problem else "reproduced"
-    return Verdict(execution, outcome, problem, tuple(_early(replay)), fails_next=_fails_next(replay))
+    early = tuple(_early(replay))
+    return Verdict(execution, outcome, problem, early, fails_next=_fails_next(replay))
 
 
 def _replayed(workflow: Workflow[..., Any], snapshot: Snapshot) -> Replay:

@@ -163,14 +163,11 @@ class EngineStage:
         for execution in (snapshot.execution for snapshot, _ in recorded):
             workflow = self._registry.get(execution.workflow)
             if workflow is None:
-                raise LookupError(
-                    f"{path} has an execution of workflow {execution.workflow!r}, which was not given to this environment"
-                )
+                raise LookupError(f"{path} needs workflow {execution.workflow!r}, which this environment was not given")
             if not execution.is_child:
                 workflows[execution.execution_id] = workflow
-        finished(
-            put_all(self._file, recorded, Intervention("pause", self._loop.time(), why="it was loaded for a test"))
-        )
+        hand = Intervention("pause", self._loop.time(), why="it was loaded for a test")
+        finished(put_all(self._file, recorded, hand))
         self.state.started |= workflows
         return workflows
 
