@@ -88,7 +88,7 @@ def main(executions: int) -> int:
         filled = peak_megabytes()
         began = time.monotonic()
         store = ReadOnlyStore(table, TABLE, NoBucket(), SystemClock())
-        report = deploy_check.check(TableSource(store), deploy_check.Asked(workflows, as_json=True))
+        report = deploy_check.check(TableSource(store), deploy_check.CheckRequest(workflows, as_json=True))
         seconds, peak = time.monotonic() - began, peak_megabytes()
     not_once = executions - sum(count == 1 for count in table.read.values())
     calls = ", ".join(f"{count:,} {name}" for name, count in sorted(table.calls.items()))

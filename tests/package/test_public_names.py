@@ -40,6 +40,8 @@ PUBLIC = {
         "StepFailed",
         "child",
         "continue_suggested",
+        "deprecate_patch",
+        "patched",
         "current_execution",
         "current_step",
         "logger",

@@ -13,7 +13,7 @@ from pathlib import Path
 import typer
 
 from stepfast.cli import printing
-from stepfast.cli.recorded_sources import Source
+from stepfast.cli.recorded_sources import RecordedSource
 from stepfast.client import NotAllowed, Unreachable
 from stepfast.engine.forecast import DeployCheck, Forecast
 from stepfast.engine.listing import fits
@@ -32,7 +32,7 @@ PROGRESS = 25
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CheckRequest:
     """What is to be checked. sample: a share of the executions, the same one each time. strict: exit 2, see `ended`."""
 
     workflows: Path
@@ -60,13 +60,13 @@ class Report:
     open_questions: int = 0  # executions under way that could not be judged
 
 
-def check(source: Source, asked: Asked) -> Report:
+def check(source: RecordedSource, asked: CheckRequest) -> Report:
     """Reads each execution once and replays it. Prints each execution that breaks at once."""
     check = DeployCheck(discover(asked.workflows))
     report = Report()
     with ThreadPoolExecutor(READERS, "stepfast-verify") as readers:
-        found = _chosen(source, asked)
-        while batch := list(islice(found, READERS)):
+        ids = _chosen(source, asked)
+        while batch := list(islice(ids, READERS)):
             for execution_id, read in zip(batch, readers.map(lambda id: _read(source, id), batch), strict=True):
                 if isinstance(read, Snapshot):
                     if not asked.ids and not _is_wanted(asked, read):
@@ -90,7 +90,7 @@ def check(source: Source, asked: Asked) -> Report:
     return report
 
 
-def _chosen(source: Source, asked: Asked) -> Iterator[str]:
+def _chosen(source: RecordedSource, asked: CheckRequest) -> Iterator[str]:
     """The ids to read, each once."""
     if asked.ids:
         yield from dict.fromkeys(asked.ids)
@@ -110,7 +110,7 @@ def _share(execution_id: str) -> float:
     return int(hashlib.sha256(execution_id.encode()).hexdigest()[:12], 16) / 16**12
 
 
-def _read(source: Source, execution_id: str) -> Snapshot | StepfastError:
+def _read(source: RecordedSource, execution_id: str) -> Snapshot | StepfastError:
     try:
         return source.load(execution_id)
     except (Unreachable, NotAllowed):
@@ -119,12 +119,12 @@ def _read(source: Source, execution_id: str) -> Snapshot | StepfastError:
         return error
 
 
-def _is_wanted(asked: Asked, snapshot: Snapshot) -> bool:
+def _is_wanted(asked: CheckRequest, snapshot: Snapshot) -> bool:
     execution = snapshot.execution
     return execution.status in asked.statuses and fits(Query(asked.workflow, since=asked.since), execution)
 
 
-def _add(report: Report, forecast: Forecast, asked: Asked) -> None:
+def _add(report: Report, forecast: Forecast, asked: CheckRequest) -> None:
     if forecast.notes:
         report.noted.append(forecast)
     match forecast.judgement:
@@ -140,7 +140,7 @@ def _add(report: Report, forecast: Forecast, asked: Asked) -> None:
             report.open_questions += forecast.under_way or forecast.status == "?"
 
 
-def _progress(report: Report, asked: Asked, last: bool = False) -> None:
+def _progress(report: Report, asked: CheckRequest, last: bool = False) -> None:
     """Says on a terminal how far it has come."""
     if asked.as_json or not sys.stderr.isatty() or (not last and report.looked_at % PROGRESS):
         return
@@ -157,7 +157,7 @@ def _clear_progress() -> None:
         sys.stderr.flush()
 
 
-def show(report: Report, asked: Asked) -> None:
+def show(report: Report, asked: CheckRequest) -> None:
     """Prints what was found, and raises typer.Exit with 1 where something breaks, with 2 where `strict` asks for it."""
     if asked.as_json:
         printing.print_json(_as_json(report))

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from stepfast.cli import printing
-from stepfast.cli.recorded_sources import ApiSource, Source, of_table
+from stepfast.cli.recorded_sources import ApiSource, RecordedSource, of_table
 from stepfast.cli.session import OUTAGE_SECONDS, AsJson, session
 from stepfast.errors import ExecutionNotFound, InvalidRequest
 from stepfast.model import Event, Snapshot
@@ -42,7 +42,7 @@ def pull(
     target = output or Path(f"{execution_id}.db")
     if table is None and (bucket is not None or region is not None):
         raise InvalidRequest("--bucket and --region are about a table: add --table")
-    source: Source = (
+    source: RecordedSource = (
         ApiSource(session(context).client(OUTAGE_SECONDS)) if table is None else of_table(table, bucket, region)
     )
     try:
@@ -67,7 +67,7 @@ def pull(
     return printing.hint(f"go on with {go_on}")
 
 
-def _tree(source: Source, execution_id: str) -> list[tuple[Snapshot, Sequence[Event]]]:
+def _tree(source: RecordedSource, execution_id: str) -> list[tuple[Snapshot, Sequence[Event]]]:
     """The execution at the top, and all below it."""
     top = source.load(execution_id)
     if top.execution.link is not None and top.execution.is_child:

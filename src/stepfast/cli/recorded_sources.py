@@ -20,7 +20,7 @@ TRIES = 5
 """How often an execution is read that goes on while its pages are read."""
 
 
-class Source(Protocol):
+class RecordedSource(Protocol):
     """Reads executions. Several threads may call it."""
 
     def ids(self, query: Query) -> Iterator[str]:

@@ -98,7 +98,7 @@ def _deployment(
     as_json: bool,
 ) -> None:
     from stepfast.cli import deploy_check
-    from stepfast.cli.recorded_sources import ApiSource, Source, of_table
+    from stepfast.cli.recorded_sources import ApiSource, RecordedSource, of_table
     from stepfast.http.moments import moment
 
     if ids and (all or status or workflow or since or limit or sample != 1.0):
@@ -106,10 +106,10 @@ def _deployment(
     if all and status:
         raise InvalidRequest("--all takes every status: leave --status out")
     statuses = STATUSES if all else tuple(map(_known_status, status)) or deploy_check.GOES_ON
-    asked = deploy_check.Asked(
+    asked = deploy_check.CheckRequest(
         workflows, ids, statuses, workflow, moment("since", since), limit, sample, strict, as_json
     )
-    source: Source = (
+    source: RecordedSource = (
         ApiSource(session(context).client(OUTAGE_SECONDS)) if table is None else of_table(table, bucket, region)
     )
     try:

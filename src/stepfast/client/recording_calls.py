@@ -26,7 +26,7 @@ class RecordingCalls:
         """
         calls = self._stacks.holder(execution_id)
         path = f"/v1/executions/{segment(execution_id, 'execution_id')}/recording"
-        return calls.get(path, shapes.RecordingPage, cursor=cursor)
+        return calls.get(path, shapes.RecordingShape, cursor=cursor)
 
     def recorded_value(self, execution_id: str, name: str, command: str | None = None) -> str:
         """The JSON text of a large value of a recording, however large it is.
@@ -42,7 +42,7 @@ class RecordingCalls:
         pieces: list[str] = []
         offset: int | None = 0
         while offset is not None:
-            piece = calls.get(path, shapes.ValuePiece, name=name, command=command, offset=offset)
+            piece = calls.get(path, shapes.ValuePieceShape, name=name, command=command, offset=offset)
             pieces.append(piece["text"])
             offset = piece["next"]
         return "".join(pieces)

@@ -147,7 +147,7 @@ class LargeRecordedValue(TypedDict):
     name: str
 
 
-class RecordingPage(TypedDict):
+class RecordingShape(TypedDict):
     run: int
     generation: int
     records: list[dict[str, Any]]
@@ -159,7 +159,7 @@ class RecordingPage(TypedDict):
     next: str | None
 
 
-class ValuePiece(TypedDict):
+class ValuePieceShape(TypedDict):
     text: str
     next: int | None
 

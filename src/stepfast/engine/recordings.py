@@ -56,9 +56,9 @@ async def page(store: Store, execution_id: str, cursor: str | None) -> Recording
     part, colon, place = (cursor or _FIRST).partition(":")
     if part == "r" and colon:
         query = RecordQuery(limit=RECORDS, after=place, largest=PIECE_CHARACTERS)
-        found = await store.reader.page(execution, query)
-        following = "s:0" if found.next is None else f"r:{found.next}"
-        return RecordingPage(run, generation, found.records, next=following)
+        read = await store.reader.page(execution, query)
+        following = "s:0" if read.next is None else f"r:{read.next}"
+        return RecordingPage(run, generation, read.records, next=following)
     if part == "s" and place.isdecimal():
         signals, following = _share(await store.signals(execution.run_id), int(place), "s", "h:0")
         return RecordingPage(run, generation, signals=signals, next=following)

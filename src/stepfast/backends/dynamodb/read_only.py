@@ -22,7 +22,7 @@ class ReadOnlyStore(DynamoReads):
     """What DynamoStore reads, with a client that refuses every other call. Leftovers of deleted executions stay."""
 
     def __init__(self, client: Any, table: str, blobs: Blobs, clock: Clock, *, listing_shards: int = 8) -> None:
-        super().__init__(_ReadingClient(client), table, _NoQueue(), blobs, clock, listing_shards=listing_shards)
+        super().__init__(_ReadingClient(client), table, _QueueOfNobody(), blobs, clock, listing_shards=listing_shards)
         self.deleting: Deleting = _NothingDeleted(self._table, blobs, clock, listing_shards)
 
     def ids(self, query: Query) -> tuple[list[str], str | None]:
@@ -66,6 +66,6 @@ class _NothingDeleted(Deleting):
         return False
 
 
-class _NoQueue:
+class _QueueOfNobody:
     async def send(self, messages: Sequence[tuple[Message, float | None]]) -> None:
         raise Misconfigured("a store that is only read sends nothing")

@@ -49,7 +49,7 @@ def _put(tx: Transaction, snapshot: Snapshot, history: Sequence[Event], hand: In
         tx.put(rows.record_write(id, replace(record, revision=1)))  # the first write of it in this file
     cursor = snapshot.cursor
     if cursor.applied:
-        # What was sent elsewhere is not under way here, so nothing is marked as sent.
+        # A message that was sent elsewhere is not under way here, so nothing is marked as sent.
         writes.append(tx, id, OrderEntry(0, cursor.generation, applied=cursor.applied))
     total = 0
     for number, signal in enumerate(snapshot.signals, start=1):
