@@ -23,11 +23,12 @@ SOURCES = (
     "execution",
     "bulk",
     "limit_calls",
+    "link_calls",
     "schedule_calls",
     "recording_calls",
     "client",
 )
-CLASSES = ("Calls", "Stacks", "Execution", "LimitCalls", "ScheduleCalls", "RecordingCalls", "Client")
+CLASSES = ("Calls", "Stacks", "Execution", "LimitCalls", "LinkCalls", "ScheduleCalls", "RecordingCalls", "Client")
 """Classes that hold connections: each has a twin."""
 RECEIVERS = {"get": {"calls", "_calls", "first", "former", "_home"}, "close": {"self", "calls", "_http"}}
 """Methods that dictionaries and others have as well, with the names of the objects whose method is meant."""
