@@ -23,6 +23,7 @@ help:
 	@echo "make bench-peers   stepfast and other durable engines on the same work: one table, about four minutes"
 	@echo "make bench-pools   what processes of a pool are worth for steps that compute, half a minute"
 	@echo "make bench-limits   what limits and gates keep to, and what they cost: one table, about three minutes"
+	@echo "make bench-verify   what a deploy check of 10,000 executions reads and needs, a few minutes"
 	@echo "make bench-connections   how reads fare beside 2,000 idle and 500 busy connections, half a minute"
 	@echo "make bench-aws   what executions cost on AWS, counted: tables with the targets, about three minutes"
 	@echo "make bench-width   how the cost of a step on AWS grows with their number: tables and plots, an hour or more"
@@ -142,7 +143,7 @@ format: .venv/ready
 clean:
 	rm -rf .venv .cache .stepfast build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: bench bench-limits bench-peers bench-pools bench-aws bench-width bench-burst bench-fork bench-connections simulate-scale
+.PHONY: bench bench-limits bench-verify bench-peers bench-pools bench-aws bench-width bench-burst bench-fork bench-connections simulate-scale
 
 bench: .venv/ready
 	$(BIN)/python -m bench
@@ -158,6 +159,9 @@ bench-connections: .venv/ready
 
 bench-pools: .venv/ready
 	$(BIN)/python -m bench.pools
+
+bench-verify: .venv/ready
+	$(BIN)/python -m bench.verify
 
 bench-peers: .venv/ready
 	$(BIN)/python -m bench.peers

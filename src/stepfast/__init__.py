@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from stepfast.language.map_items import map_items
     from stepfast.language.map_reports import MapBatch, MapFailure, MapReport, MapResults
     from stepfast.language.map_sources import Csv, JsonLines
+    from stepfast.language.patches import deprecate_patch, patched
     from stepfast.language.retry import Retry
     from stepfast.language.showing import set_labels, set_status
     from stepfast.language.steps import step
@@ -62,10 +63,12 @@ __all__ = [
     "continue_suggested",
     "current_execution",
     "current_step",
+    "deprecate_patch",
     "label",
     "logger",
     "map_items",
     "now",
+    "patched",
     "query",
     "random",
     "set_labels",
@@ -93,6 +96,7 @@ _HOMES = {
     **dict.fromkeys(("CallbackLink", "callback"), "language.callbacks"),
     "Embedded": "local.embedded",
     "Retry": "language.retry",
+    **dict.fromkeys(("deprecate_patch", "patched"), "language.patches"),
     "child": "language.children",
     "logger": "language.logger",
     "map_items": "language.map_items",

@@ -101,6 +101,8 @@ ROUTES = {
     ("get", "/v1/executions/{execution_id}/commands"): {"200", "304", "404", "422", "503"},
     ("get", "/v1/executions/{execution_id}/items"): {"200", "404", "422", "503"},
     ("get", "/v1/executions/{execution_id}/runs"): {"200", "404", "422", "503"},
+    ("get", "/v1/executions/{execution_id}/recording"): {"200", "404", "422", "503"},
+    ("get", "/v1/executions/{execution_id}/recording/value"): {"200", "404", "422", "503"},
     ("get", "/v1/executions/{execution_id}/waits"): {"200", "404", "422", "503"},
     ("get", "/v1/executions/{execution_id}/links"): {"200", "404", "422", "503"},
     ("get", "/v1/link-keys"): {"200", "422", "503"},

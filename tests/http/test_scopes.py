@@ -24,6 +24,8 @@ NEEDED = {
     ("GET", "/v1/executions/one/commands"): "read",
     ("GET", "/v1/executions/one/items"): "read",
     ("GET", "/v1/executions/one/runs"): "read",
+    ("GET", "/v1/executions/one/recording"): "read",
+    ("GET", "/v1/executions/one/recording/value"): "read",
     ("GET", "/v1/executions/one/waits"): "read",
     ("GET", "/v1/executions/one/links"): "read",
     ("GET", "/v1/executions/one/events"): "read",

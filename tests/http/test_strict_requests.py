@@ -35,6 +35,8 @@ ROUTES = [
     ("GET", "/v1/executions/one/commands", None),
     ("GET", "/v1/executions/one/items", None),
     ("GET", "/v1/executions/one/runs", None),
+    ("GET", "/v1/executions/one/recording", None),
+    ("GET", "/v1/executions/one/recording/value", None),
     ("GET", "/v1/executions/one/links", None),
     ("GET", "/v1/link-keys", None),
     ("POST", "/v1/link-keys/rotate", {"revoke": False}),

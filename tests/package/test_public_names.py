@@ -44,6 +44,8 @@ PUBLIC = {
         "StepFailed",
         "child",
         "continue_suggested",
+        "deprecate_patch",
+        "patched",
         "current_execution",
         "current_step",
         "logger",

@@ -10,6 +10,7 @@ from tests.versioning import (
     test_children_edits,
     test_map_edits,
     test_parallel_edits,
+    test_patch_edits,
     test_runs,
     test_safe_edits,
     test_update_edits,
@@ -25,6 +26,7 @@ def test_each_row_is_a_test_and_each_test_a_row() -> None:
         *(test_safe_edits, test_parallel_edits, test_changed_commands, test_children_edits, test_map_edits),
         test_runs,
         test_update_edits,
+        test_patch_edits,
     )
     tests = [value for module in modules for name, value in vars(module).items() if name.startswith("test_")]
     # A test without a docstring looks at an edit that is a row already.

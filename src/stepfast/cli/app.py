@@ -21,6 +21,7 @@ from stepfast.cli import (
     links,
     mcp,
     new_project,
+    pull,
     reading,
     repairing,
     results,
@@ -163,6 +164,7 @@ app.command("query")(updates.query)
 app.command("update")(updates.update)
 app.command("doctor")(doctor.doctor)
 app.command("verify")(verify.verify)
+app.command("pull")(pull.pull)
 app.command("invoke")(invoke.invoke)
 app.command("mcp")(mcp.mcp)
 app.add_typer(dead_letters.app, name="dead-letters")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, get_args
 import typer
 
 from stepfast.cli import printing
-from stepfast.cli.session import AsJson
+from stepfast.cli.filters import OfWorkflow, Since
+from stepfast.cli.session import OUTAGE_SECONDS, AsJson, session
 from stepfast.errors import ExecutionNotFound, InvalidRequest
 from stepfast.model import ExecutionStatus
 
@@ -23,17 +24,104 @@ STATUSES: tuple[ExecutionStatus, ...] = get_args(ExecutionStatus)
 
 
 def verify(
+    context: typer.Context,
     execution_ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...")] = None,
-    all: Annotated[bool, typer.Option("--all", help="Every execution in the file.")] = False,
-    status: Annotated[str | None, typer.Option(help="With --all: only executions of this status.")] = None,
+    all: Annotated[bool, typer.Option("--all", help="Every execution, whatever its status.")] = False,
+    status: Annotated[
+        list[str] | None, typer.Option(help="Only executions of this status; of a deployment it may be repeated.")
+    ] = None,
     workflows: Annotated[Path, typer.Option(help="The folder of the code to check.")] = Path("workflows"),
     db: Annotated[Path, typer.Option(help="The file that holds the executions.")] = Path(".stepfast/dev.db"),
+    table: Annotated[
+        str | None, typer.Option("--table", help="Read the table of a deployment, with AWS credentials.")
+    ] = None,
+    bucket: Annotated[
+        str | None,
+        typer.Option(help="With --table: the bucket of large values, as the stack says; else STEPFAST_BUCKET."),
+    ] = None,
+    region: Annotated[
+        str | None, typer.Option(help="With --table: by default where AWS_REGION or your profile says.")
+    ] = None,
+    workflow: OfWorkflow = None,
+    since: Since = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Of a deployment: look at so many, the newest first.")
+    ] = None,
+    sample: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Of a deployment: look at this share, the same one each time.")
+    ] = 1.0,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Of a deployment: exit with 2 if one under way cannot be judged.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Replay recorded executions with the code in the folder: exits 1 when it does not reproduce one.
 
-    Only reads the file, also while `stepfast dev` runs on it: check changed code before you deploy it.
+    Without --url or --table the executions are those of a file. It only reads, also while `stepfast dev` runs on the
+    file. With --url or --table they are those of a deployment, where nothing is changed: those that are RUNNING, PAUSED
+    or FAILED, unless --all, --status or ids say otherwise. It says which FAILED ones the code fixes, which executions
+    it breaks, and which it cannot judge. Exit status: 0 nothing breaks, 1 something breaks, 2 it could not be checked.
     """
+    remote = context.find_root().get_parameter_source("url")
+    from_url = remote is not None and remote.name == "COMMANDLINE"
+    if table is not None or from_url:
+        if table is not None and from_url:
+            raise InvalidRequest("--url and --table are two ways to the same executions: give one of them")
+        return _deployment(
+            context, execution_ids or [], all, status or [], workflows, table, bucket, region, workflow, since, limit,
+            sample, strict, as_json,
+        )  # fmt: skip
+    if (bucket, region, workflow, since, limit, sample, strict) != (None, None, None, None, None, 1.0, False):
+        raise InvalidRequest(
+            "--bucket, --region, --workflow, --since, --limit, --sample and --strict are about a deployment: "
+            "add --url or --table"
+        )
+    if len(status or []) > 1:
+        raise InvalidRequest("of a file, --status is given once")
+    return _file(execution_ids, all, status[0] if status else None, workflows, db, as_json)
+
+
+def _deployment(
+    context: typer.Context,
+    ids: list[str],
+    all: bool,
+    status: list[str],
+    workflows: Path,
+    table: str | None,
+    bucket: str | None,
+    region: str | None,
+    workflow: str | None,
+    since: str | None,
+    limit: int | None,
+    sample: float,
+    strict: bool,
+    as_json: bool,
+) -> None:
+    from stepfast.cli import deploy_check
+    from stepfast.cli.recorded_sources import ApiSource, RecordedSource, of_table
+    from stepfast.http.moments import moment
+
+    if ids and (all or status or workflow or since or limit or sample != 1.0):
+        raise InvalidRequest("name executions by their ids, or choose them by options: not both")
+    if all and status:
+        raise InvalidRequest("--all takes every status: leave --status out")
+    statuses = STATUSES if all else tuple(map(_known_status, status)) or deploy_check.GOES_ON
+    asked = deploy_check.CheckRequest(
+        workflows, ids, statuses, workflow, moment("since", since), limit, sample, strict, as_json
+    )
+    source: RecordedSource = (
+        ApiSource(session(context).client(OUTAGE_SECONDS)) if table is None else of_table(table, bucket, region)
+    )
+    try:
+        report = deploy_check.check(source, asked)
+    finally:
+        source.close()
+    deploy_check.show(report, asked)
+
+
+def _file(
+    execution_ids: list[str] | None, all: bool, status: str | None, workflows: Path, db: Path, as_json: bool
+) -> None:
     # Imported here, so that other commands do not pay for importing the engine.
     import asyncio
 
@@ -87,6 +175,10 @@ def _status(status: str | None, all: bool) -> ExecutionStatus | None:
         return None
     if not all:
         raise InvalidRequest("--status needs --all")
+    return _known_status(status)
+
+
+def _known_status(status: str) -> ExecutionStatus:
     known = next((name for name in STATUSES if name == status.upper()), None)
     if known is None:
         raise InvalidRequest(f"--status must be one of {', '.join(STATUSES)}, not {status}")

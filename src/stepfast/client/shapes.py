@@ -160,6 +160,28 @@ class RunPage(TypedDict):
     next: int | None
 
 
+class LargeRecordedValue(TypedDict):
+    command: str | None
+    name: str
+
+
+class RecordingShape(TypedDict):
+    run: int
+    generation: int
+    records: list[dict[str, Any]]
+    signals: list[dict[str, Any]]
+    history: list[dict[str, Any]]
+    large: list[LargeRecordedValue]
+    execution: dict[str, Any] | None
+    order: dict[str, Any] | None
+    next: str | None
+
+
+class ValuePieceShape(TypedDict):
+    text: str
+    next: int | None
+
+
 class WaitingCommand(TypedDict):
     command: str
     waits_for: str

@@ -77,7 +77,7 @@ class Cancelling:
         mark = CancelMark(len(replay.taken), now, cleanup)
         try:
             if not replay.finished:
-                replay.advance({}, (*cursor.applied, mark.id))
+                replay.advance({}, (*replay.applied, mark.id))
             if replay.finished:
                 return None
             if chained := [id for id in replay.outstanding if id in replay.chained and id not in snapshot.records]:
@@ -87,7 +87,7 @@ class Cancelling:
             entry = OrderEntry(
                 cursor.revision,
                 execution.generation + 1,
-                applied=(mark.id,),
+                applied=tuple(replay.applied[len(cursor.applied) :]),  # with answers of `patched` on the way
                 withdrawn=tuple(replay.withdrawn),
                 cut=len(cursor.applied),
             )

@@ -94,6 +94,8 @@ def next_move(run: OwnedStep, record: Record, replay: Replay | None, room: Room,
         return HandOver(record)
     if replay.finished and replay.cancelled:
         return HandOver(record)  # the end takes records of its own
+    if not replay.decided:
+        return HandOver(record)  # an answer of `patched`, which the advancer makes durable (rule *patch*)
     if replay.finished:
         if replay.continues is not None and replay.withdrawn.children:
             return HandOver(record)  # the advancer ends those children before the run is over

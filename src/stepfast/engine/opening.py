@@ -105,6 +105,7 @@ class ReplayOpener:
             live = Live(kept.replay, kept.order, mark, settled=kept.settled)
         elif snapshot is not None and (replay := self._begin(snapshot, ended)) is not None:
             live = Live(replay, Order(snapshot.cursor), mark)
+            replay.sent = live.order.dispatched
         return OpenedReplay(self._lives, snapshot, live, kept is not None)
 
     def _begin(self, snapshot: Snapshot | None, ended: bool) -> Replay | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from stepfast.model import Cursor, OrderEntry
+from stepfast.replay.patches import marks_in
 
 
 class Order:
@@ -21,7 +22,7 @@ class Order:
     def extend(self, entry: OrderEntry) -> None:
         """Takes in the next entry of the log."""
         if entry.cut is not None:
-            del self.applied[entry.cut :]
+            self.applied[entry.cut :] = marks_in(self.applied[entry.cut :])  # answers of `patched` hold for the run
             self.dispatched.clear()
         elif entry.generation != self.generation:
             self.dispatched.clear()

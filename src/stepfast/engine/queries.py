@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from stepfast.engine import map_results
+from stepfast.engine import map_results, recordings
 from stepfast.engine.child_list import children_page
 from stepfast.engine.history import (
     around_end,
@@ -106,6 +106,16 @@ class ReadOperations:
     async def items(self, execution_id: str, limit: int, cursor: str | None, failed: bool) -> map_results.ItemResults:
         """A page of the items of the execution's maps; ExecutionNotFound, and InvalidRequest for an unknown cursor."""
         return await map_results.page(self._store, execution_id, limit, cursor, failed)
+
+    async def recording(self, execution_id: str, cursor: str | None) -> recordings.RecordingPage:
+        """A page of all that is recorded of the current run; ExecutionNotFound, and InvalidRequest for a cursor."""
+        return existing(await recordings.page(self._store, execution_id, cursor), execution_id)
+
+    async def recorded_value(
+        self, execution_id: str, command: str | None, name: str, offset: int
+    ) -> recordings.ValuePiece:
+        """A piece of a large value; ExecutionNotFound, and InvalidRequest where there is no such value."""
+        return await recordings.value(self._store, execution_id, command, name, offset)
 
     async def events_of_records(self, execution_id: str, query: RecordQuery) -> tuple[list[Event], str | None]:
         """What happened to the commands of a page, by time, and the position of the next page; ExecutionNotFound.
@@ -208,6 +218,7 @@ class ReadOperations:
         if workflow is None:
             return None
         replay = Replay(workflow, snapshot.execution)
+        replay.sent = snapshot.cursor.dispatched
         try:
             replay.advance(snapshot.records, snapshot.cursor.applied)
         except BaseException:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +10,7 @@ from stepfast.engine.history import failure_json, record_events
 from stepfast.errors import InvalidRequest
 from stepfast.language.workflows import Workflow
 from stepfast.model import Event, Execution, OrderEntry, Record, Snapshot
+from stepfast.replay.patches import marks_in
 from stepfast.replay.replay import Replay
 
 NOTHING_FAILED = (
@@ -66,10 +67,11 @@ def rewind(workflow: Workflow[..., Any], snapshot: Snapshot, now: float, steps: 
     behind = dict.fromkeys(id for id in (execution.causes if steps is None else steps) if id in records)
     reopen = dict(behind)
     first = min((cursor.applied.index(id) for id in reopen if id in cursor.applied), default=len(cursor.applied))
-    applied = cursor.applied[:first]
-    before = _replayed(workflow, execution, {id: record for id, record in records.items() if id not in reopen}, applied)
+    held = {id: record for id, record in records.items() if id not in reopen}
+    order = (*cursor.applied[:first], *marks_in(cursor.applied[first:]))  # as it is after the cut (rule *patch*)
+    before, cut = _replayed(workflow, execution, held, order, [*records, *cursor.dispatched]), first
     if before.error is None:
-        applied = applied[: before.position]
+        cut = min(first, before.position)
         siblings = [id for id, record in records.items() if _may_run_again(record) and id not in before.taken]
         reopen |= dict.fromkeys([*siblings, *(id for id in records if id not in before.issued)])
     generation = execution.generation + 1
@@ -91,7 +93,7 @@ def rewind(workflow: Workflow[..., Any], snapshot: Snapshot, now: float, steps: 
         replace(
             execution, status="RUNNING", generation=generation, error=None, causes=(), ended_at=None, resumed_at=now
         ),
-        OrderEntry(cursor.revision, generation, cut=len(applied)),
+        OrderEntry(cursor.revision, generation, cut=cut),
         opened + waiting,
         tuple(_history(snapshot, [records[record.id] for record in opened], now)),
     )
@@ -134,8 +136,11 @@ def _may_run_again(record: Record) -> bool:
     return record.status == "FAILED" or (record.status == "CANCELLED" and record.kind == "child")
 
 
-def _replayed(workflow: Workflow[..., Any], execution: Execution, records: Any, applied: Any) -> Replay:
+def _replayed(
+    workflow: Workflow[..., Any], execution: Execution, records: Any, applied: Any, sent: Collection[str]
+) -> Replay:
     replay = Replay(workflow, execution)
+    replay.sent = sent
     try:
         replay.advance(records, applied)
     finally:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, assert_never
 
 from stepfast.engine.attempt import SKEW
 from stepfast.errors import FailsExecution, NonDeterministic
 from stepfast.language.registry import Registry
 from stepfast.language.workflows import Workflow
-from stepfast.model import Execution, Snapshot
+from stepfast.model import UNDER_WAY, Execution, Snapshot
 from stepfast.replay.commands import shortened
 from stepfast.replay.failures import failure_of
 from stepfast.replay.replay import Replay
@@ -26,12 +26,20 @@ class Verdict:
     there. `retired`: the execution has ended for good and its workflow is not deployed. `differs`: `problem` says how.
     early: sleeps and timeouts that the records say are over although the code would still wait. Only executions that
     have not ended for good have them. They count as waited, and are not a difference.
+    fails: the difference is that a FAILED execution now fails with another error of its code, other than
+    NonDeterministic.
+    fails_next: how an execution under way fails by its own code as soon as it goes on. That may be meant, so it is no
+    difference.
+    patches: the answers of `patched` by id, as far as the code has come.
     """
 
     execution: Execution
     outcome: Outcome
     problem: str | None = None
     early: tuple[str, ...] = ()
+    fails: bool = False
+    fails_next: str | None = None
+    patches: Mapping[str, bool] = field(default_factory=dict)
 
 
 def verify(registry: Registry, snapshot: Snapshot) -> Verdict:
@@ -49,6 +57,11 @@ def verify(registry: Registry, snapshot: Snapshot) -> Verdict:
             execution, "differs", f"no workflow is named {execution.workflow!r}: it waits until there is one"
         )
     replay = _replayed(workflow, snapshot)
+    return replace(_compared(registry, workflow, replay), patches=dict(replay.patches))
+
+
+def _compared(registry: Registry, workflow: Workflow[..., Any], replay: Replay) -> Verdict:
+    execution = replay.execution
     if isinstance(replay.error, NonDeterministic):
         return Verdict(execution, "differs", f"NonDeterministic: {replay.error}")
     match execution.status:
@@ -60,11 +73,15 @@ def verify(registry: Registry, snapshot: Snapshot) -> Verdict:
             return Verdict(execution, "mended", None, tuple(_early(replay)))
         case "FAILED" | "CLOSED":
             problem = _fails_alike(replay, execution)
+            early = tuple(_early(replay))
+            return Verdict(execution, "differs" if problem else "reproduced", problem, early, fails=problem is not None)
         case "RUNNING" | "PAUSED" | "CANCELLED":
             problem = _now_fails(replay) if isinstance(replay.error, FailsExecution) else None
         case _:
             assert_never(execution.status)
-    return Verdict(execution, "differs" if problem else "reproduced", problem, tuple(_early(replay)))
+    outcome: Outcome = "differs" if problem else "reproduced"
+    early = tuple(_early(replay))
+    return Verdict(execution, outcome, problem, early, fails_next=_fails_next(replay))
 
 
 def _replayed(workflow: Workflow[..., Any], snapshot: Snapshot) -> Replay:
@@ -73,6 +90,7 @@ def _replayed(workflow: Workflow[..., Any], snapshot: Snapshot) -> Replay:
         # Cancelled commands have no outcome that the code has ever seen.
         records = {id: record for id, record in records.items() if record.status != "CANCELLED"}
     replay = Replay(workflow, execution)
+    replay.sent = snapshot.cursor.dispatched
     try:
         replay.advance(records, snapshot.cursor.applied, extend=execution.status in ("RUNNING", "PAUSED", "CANCELLED"))
     finally:
@@ -97,6 +115,13 @@ def _early(replay: Replay) -> Iterator[str]:
             waited = (record.ended_at or 0.0) - command.issued_at
             asked = f"the code now asks for {command.delay or 0.0:g} s"
             yield f"{command.id!r} counts as waited after {waited:.1f} s; {asked}"
+
+
+def _fails_next(replay: Replay) -> str | None:
+    """Of an execution under way. A step that has failed, which its next advance will find, is not the code's fault."""
+    if replay.execution.status not in UNDER_WAY or replay.error is None or failure_of(replay).step is not None:
+        return None
+    return _now_fails(replay)
 
 
 def _succeeds(workflow: Workflow[..., Any], replay: Replay, result: str) -> str | None:

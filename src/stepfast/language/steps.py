@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from functools import cached_property
 from typing import Any, Generic, Never, ParamSpec, Protocol, TypeVar, cast, overload
 
-from stepfast.language import callables, direct, labels
+from stepfast.language import callables, direct, labels, standing_inputs
 from stepfast.language.arguments import Arguments, hints_of
 from stepfast.language.calls import CommandCall
 from stepfast.language.limits import Limit, limits_of
@@ -53,6 +53,7 @@ class Step(Generic[P, R]):
         at_most_once: bool,
         label: labels.Label | None = None,
         limits: Sequence[Limit[Any]] = (),
+        same: standing_inputs.Same | None = None,
     ) -> None:
         function = callables.definable(function, "step")
         self.function = function
@@ -67,6 +68,7 @@ class Step(Generic[P, R]):
         self.arguments = Arguments(function, f"step {self.name!r}: argument")
         self.label = labels.check(label, self.arguments.signature, f"step {self.name!r}")
         self.limits = limits_of(limits, self.name)
+        self.same = standing_inputs.check(same, self.arguments.signature, f"step {self.name!r}")
         callables.note_definition(function, "step", self.name)
         bare = callables.without_partials(function)
         self.__name__ = self.name
@@ -192,6 +194,7 @@ def step(
     pool: str = DEFAULT_POOL,
     at_most_once: bool = False,
     label: labels.Label | None = None,
+    same: standing_inputs.Same | None = None,
 ) -> StepDecorator: ...
 @overload
 def step(
@@ -203,6 +206,7 @@ def step(
     pool: str = DEFAULT_POOL,
     at_most_once: bool = False,
     label: labels.Label | None = None,
+    same: standing_inputs.Same | None = None,
     limits: Sequence[Limit[F]],
 ) -> LimitedStepDecorator[F]: ...
 def step(
@@ -216,6 +220,7 @@ def step(
     pool: str = DEFAULT_POOL,
     at_most_once: bool = False,
     label: labels.Label | None = None,
+    same: standing_inputs.Same | None = None,
     limits: Sequence[Limit[Any]] = (),
 ) -> Any:
     """Makes a `def` or `async def` function a step. `def` functions run in threads, several at once.
@@ -235,6 +240,10 @@ def step(
     label: names the item of a call in the dashboard: a template of the arguments, such as "{order.id}", or a function
     of the arguments, quick and without effects. The default is the first argument.
     limits: the limits that each attempt takes from before it begins, which all executions share.
+    same: when a recorded call stands although the code now calls the step with other arguments. Without it such a call
+    fails the execution with NonDeterministic. It takes the names of arguments that may differ, or a function of the
+    recorded arguments and the new ones, both by name, which runs in workflow code. Further attempts keep the recorded
+    arguments.
 
     Arguments and result are validated and stored as JSON by their annotations. Without an annotation only plain JSON
     values are accepted. Raises DefinitionError for a function that cannot be a step and for a wrong option.
@@ -251,6 +260,7 @@ def step(
             at_most_once=at_most_once,
             label=label,
             limits=limits,
+            same=same,
         )
 
     if function is not None:

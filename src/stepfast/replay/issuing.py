@@ -25,6 +25,7 @@ from stepfast.replay.choices import Choices
 from stepfast.replay.commands import Command, CommandFuture, Withdrawn, shortened
 from stepfast.replay.handlers import Handlers, looks_only
 from stepfast.replay.loop import Closed, WorkflowLoop
+from stepfast.replay.patching import Patching
 from stepfast.replay.reading import same_input
 from stepfast.replay.showing import Showing
 from stepfast.replay.tasks import WorkflowTask
@@ -33,14 +34,14 @@ from stepfast.stored_text import text_of
 from stepfast.values.codec import Codec
 
 
-class Issuing:
+class Issuing(Patching):
     """The half of a Replay that its code calls: see there for what the attributes mean."""
 
     def __init__(self, workflow: Workflow[..., Any], execution: Execution) -> None:
+        super().__init__()
         self.workflow, self.execution = workflow, execution
-        self.records: dict[str, Record] = {}
+        self.records, self.applied = {}, []
         self.chained: dict[str, Chained] = {}
-        self.applied: list[str] = []
         self.outstanding: dict[str, Command] = {}
         self.issued: dict[str, Command] = {}
         self.withdrawn = Withdrawn()
@@ -48,7 +49,6 @@ class Issuing:
         self.progress: dict[str, dict[str, Any]] = {}
         self.showing = Showing(base_labels(execution.labels, execution.shown, execution.run))
         self._bytes = 0  # of the inputs of what was issued, and the outcomes of what was taken
-        self._position = 0
         self._choices = Choices()
         self._uses: Counter[tuple[str, str]] = Counter()
         self._timers: dict[int, str] = {}  # by id(), since handles with the same time and callback are equal
@@ -69,10 +69,17 @@ class Issuing:
         text = step.arguments.encode(arguments)
         record = self.records.get(id)
         begun = record is not None and record.status != "OPEN" and record.input is not None
-        if record is not None and begun and record.repair is None and not same_input(step, record.input, text):
+        if record is not None and begun and record.repair is None and not self._stands(step, record, text):
             recorded = shortened(text_of(record.input) or "")
             raise self._mismatch(id, f"with the input {recorded}", f"it with {shortened(text)}")
         return self._issue(Command(id, "step", step.name, None, input=text, step=step))
+
+    def _stands(self, step: Step[..., Any], record: Record, asked: str) -> bool:
+        try:
+            return same_input(step, record.input, asked)
+        except NonDeterministic as error:
+            self._break(error)
+            raise
 
     def signal(self, name: str, codec: Codec, link: str | None = None) -> asyncio.Future[Any]:
         """link: the name that signals for this wait have, in place of its own, which makes its id."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import heapq
 from typing import Any
 
+from stepfast.errors import NonDeterministic
+from stepfast.language.standing_inputs import stands
 from stepfast.language.steps import Step
 from stepfast.model import Record
 from stepfast.stored_text import StoredText, Text, text_of
@@ -46,5 +48,18 @@ class OutcomeReader:
 
 
 def same_input(step: Step[..., Any], recorded: Text | None, asked: str) -> bool:
-    """Whether a recorded input is what the code asks for now. The very text is not read where it is stored apart."""
-    return recorded == asked or step.arguments.codec.same(text_of(recorded) or "", asked)
+    """Whether a recorded input stands for what the code asks for now.
+
+    The very text is not read where it is stored apart. Raises NonDeterministic where `same` of the step raises.
+    """
+    if recorded == asked:
+        return True
+    text, codec = text_of(recorded) or "", step.arguments.codec
+    if codec.same(text, asked):
+        return True
+    if step.same is None:
+        return False
+    try:
+        return stands(step.same, codec, text, asked)
+    except Exception as error:
+        raise NonDeterministic(f"same of step {step.name!r} raised {type(error).__name__}: {error}") from error

@@ -57,7 +57,6 @@ class Replay(Issuing):
         self.result: str | None = None
         self.error: BaseException | None = None
         self.continues: str | None = None
-        self._asked: tuple[int, int, int] | None = None  # see `_reached`, before what is not durable was chosen
         self._succession = Succession()
         self._outcomes = OutcomeReader()
         self._awaited: asyncio.Future[Any] | None = None  # the main task, then what is left to shut down
@@ -84,7 +83,7 @@ class Replay(Issuing):
                 self._choices.add_outcome(command, record)
         if len(applied) > len(self.applied):
             self.applied = list(applied)
-        self.stale = False
+        self.stale, self._extends = False, extend
         if self._main is None:
             self._start()
         while not self.finished and self._step(extend):
@@ -152,6 +151,7 @@ class Replay(Issuing):
             self._break(deadlocks.stuck_in_shutdown())
 
     def _next(self, extend: bool) -> str | None:
+        self._pass_marks()
         if len(self.outstanding) == 1:  # there is no choice, so the order need not be recorded
             only = next(iter(self.outstanding))
             return only if has_outcome(only, self.records) else None
@@ -175,6 +175,7 @@ class Replay(Issuing):
 
     def _next_cancel(self) -> CancelMark | None:
         """The cancel that comes next in the durable order, once the code has taken what came before it."""
+        self._pass_marks()
         mark = mark_of(self.applied[self._position]) if self._position < len(self.applied) else None
         return mark if mark is not None and mark.taken == len(self.taken) else None
 
@@ -193,9 +194,7 @@ class Replay(Issuing):
         """Extends the order by the earliest outcome. Timers come in the order in which they are due."""
         chosen = self._choices.choose(self.outstanding, self.records)
         if chosen is not None:
-            if self._asked is None:
-                self._asked = self._reached
-                self.withdrawn.clear()  # what the durable order has withdrawn stands in its log
+            self._begin_choices()
             self.applied.append(chosen)
             self._position += 1
         return chosen

@@ -10,8 +10,10 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+from stepfast.backends.sqlite.importing import put_all, recorded_in
 from stepfast.client.update_answers import StartIf, start_body
 from stepfast.engine.forking import fork_request
 from stepfast.engine.operations import Operations
@@ -20,6 +22,7 @@ from stepfast.engine.updating import StartWith
 from stepfast.language.registry import Registry
 from stepfast.language.workflows import Workflow
 from stepfast.simulator.simulated_loop import SimulatedClock, SimulatedLoop, moment
+from stepfast.standing import Intervention
 from stepfast.testing import stand_ins
 from stepfast.testing.memory import MemoryFile, finished
 from stepfast.testing.points import Died, Point, Trigger
@@ -155,6 +158,22 @@ class EngineStage:
     def start(self, workflow: str, input: Any, execution_id: str, labels: Mapping[str, str] | None) -> tuple[str, str]:
         started = finished(self.operations.start(workflow, input, execution_id, labels))
         return started.execution.execution_id, started.into
+
+    def load(self, path: Path) -> dict[str, Workflow[..., Any]]:
+        """Copies the executions of a file; the workflows of those without parents, oldest first, by their ids."""
+        self._require_open()
+        recorded = list(reversed(list(recorded_in(path, self._clock))))
+        workflows: dict[str, Workflow[..., Any]] = {}
+        for execution in (snapshot.execution for snapshot, _ in recorded):
+            workflow = self._registry.get(execution.workflow)
+            if workflow is None:
+                raise LookupError(f"{path} needs workflow {execution.workflow!r}, which this environment was not given")
+            if not execution.is_child:
+                workflows[execution.execution_id] = workflow
+        hand = Intervention("pause", self._loop.time(), why="it was loaded for a test")
+        finished(put_all(self._file, recorded, hand))
+        self.state.started |= workflows
+        return workflows
 
     def replace(self, workflow: Workflow[..., Any]) -> None:
         stand_ins.put(self._registry, workflow)

@@ -12,6 +12,7 @@ from stepfast.language.workflows import Workflow
 from stepfast.testing.crashing import Crashing
 from stepfast.testing.engine_stage import EngineStage
 from stepfast.testing.kit import Kit
+from stepfast.testing.loading import Loading
 from stepfast.testing.points import Points
 from stepfast.testing.state import KitState
 from stepfast.testing.values import checked_workflows
@@ -20,7 +21,7 @@ START = datetime(2030, 1, 1, tzinfo=UTC)
 REPLAY_LIMIT = 500
 
 
-class Environment(Crashing, Kit[EngineStage]):
+class Environment(Crashing, Loading, Kit[EngineStage]):
     """Runs workflows in simulated time, on a database in memory. Use it as a context manager in a plain `def` test.
 
     workflows: the workflows under test, or one Registry.
