@@ -1,10 +1,10 @@
-"""Carries out the steps of stepfast itself, which read files of items and the records of batches (rule *map*)."""
+"""Carries out the steps of stepfast itself: those of maps, which read files and batches, and those of bulk jobs."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from stepfast.engine import item_files
 from stepfast.engine.item_files import ItemFiles
@@ -12,26 +12,36 @@ from stepfast.engine.ports import Store
 from stepfast.engine.step_runner import Ended
 from stepfast.errors import GiveUp
 from stepfast.language import map_steps
+from stepfast.language.job_workflow import JOB_WORKFLOW
 from stepfast.language.steps import Step
-from stepfast.model import Record
+from stepfast.model import Execution, Record
 from stepfast.stored_text import text_of
 
 RESULT_BYTES = 1024 * 1024
 """Results of a batch are handed to workflow code in pieces of about this size."""
 
 
-class BuiltinSteps:
-    """Runs attempts of built-in steps. files: None where no files of items can be read."""
+class StepsOfJobs(Protocol):
+    """What carries out the steps of bulk jobs: job_runner.JobSteps."""
 
-    def __init__(self, store: Store, files: ItemFiles | None = None) -> None:
-        self._store, self._files = store, files
+    async def value(self, step: Step[..., Any], arguments: Mapping[str, Any], job: Execution) -> Any:
+        """The result of a step of the execution that is the job."""
+
+
+class BuiltinSteps:
+    """Runs attempts of built-in steps. files: None where no files of items can be read. jobs: those of bulk jobs."""
+
+    def __init__(self, store: Store, files: ItemFiles | None = None, jobs: StepsOfJobs | None = None) -> None:
+        self._store, self._files, self._jobs = store, files, jobs
 
     def runs(self, step: Step[..., Any]) -> bool:
         return isinstance(step, map_steps.BuiltinStep)
 
-    async def run(self, step: Step[..., Any], arguments: Mapping[str, Any]) -> Ended:
-        """Runs one attempt to its end."""
+    async def run(self, step: Step[..., Any], arguments: Mapping[str, Any], execution: Execution) -> Ended:
+        """Runs one attempt of a step of an execution to its end."""
         try:
+            if execution.workflow == JOB_WORKFLOW and self._jobs is not None:
+                return Ended(await self._jobs.value(step, arguments, execution))
             return Ended(await self._value(step, arguments))
         except Exception as error:
             return Ended(error=error)

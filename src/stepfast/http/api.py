@@ -22,6 +22,7 @@ from stepfast.http.problems import Rejected
 from stepfast.http.resolver import Resolver, ResolverPool
 from stepfast.http.routes import (
     about,
+    bulk_jobs,
     commands,
     dead_letters,
     executions,
@@ -140,6 +141,7 @@ def _resolver(engine: ApiEngine) -> Resolver:
         figures,
         limits,
         schedules,
+        bulk_jobs,
         about,
     ):
         routes.add(app, engine)
