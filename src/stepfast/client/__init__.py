@@ -5,14 +5,18 @@ Its calls are repeated when the network or the server fails, and are made so tha
 
 from stepfast.client.async_client import AsyncClient
 from stepfast.client.async_execution import AsyncExecution
+from stepfast.client.async_job_calls import AsyncBulkJob
 from stepfast.client.client import Client
 from stepfast.client.execution import Execution
+from stepfast.client.job_calls import BulkJob
 from stepfast.client.problems import ExecutionCancelled, ExecutionFailed, NotAllowed, Unreachable
 from stepfast.client.starts import Start
 
 __all__ = [
+    "AsyncBulkJob",
     "AsyncClient",
     "AsyncExecution",
+    "BulkJob",
     "Client",
     "Execution",
     "ExecutionCancelled",

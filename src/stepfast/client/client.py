@@ -12,6 +12,7 @@ from stepfast.client.answers import Object
 from stepfast.client.bulk import replayed, started
 from stepfast.client.calls import Calls
 from stepfast.client.execution import Execution, Objects
+from stepfast.client.job_calls import JobCalls
 from stepfast.client.limit_calls import LimitCalls
 from stepfast.client.replies import MAX_REPLY_BYTES
 from stepfast.client.schedule_calls import ScheduleCalls
@@ -33,7 +34,7 @@ I = TypeVar("I")  # noqa: E741
 R = TypeVar("R")
 
 
-class Client(LimitCalls, ScheduleCalls):
+class Client(LimitCalls, ScheduleCalls, JobCalls):
     """A client of the stepfast API at `url`. It is thread-safe. Close it, or use it as a context manager.
 
     url: the URL of the API. Several URLs make one client of several deployments (docs/scale.md): the id of an

@@ -265,6 +265,33 @@ class BackfilledShape(TypedDict):
     runs: list[OutcomeShape]
 
 
+class JobShape(TypedDict):
+    job_id: str
+    action: str
+    status: str
+    seen: int
+    done: int
+    left_alone: int
+    failed: int
+    total: int | None
+
+
+class JobPageShape(TypedDict):
+    jobs: list[JobShape]
+    next: str | None
+
+
+class JobOutcome(TypedDict):
+    execution_id: str
+    outcome: str
+    reason: str | None
+
+
+class JobReportShape(TypedDict):
+    outcomes: list[JobOutcome]
+    next: str | None
+
+
 class Health(TypedDict):
     status: str
     version: str

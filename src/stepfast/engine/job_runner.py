@@ -30,7 +30,7 @@ CATCH_UP_SECONDS = 1.0
 """A job that is behind its rate makes up for this much of it, and no more."""
 ACT_SECONDS = 6.0
 """After this time a step records what it has done, and the next step goes on. It is well below its lease."""
-MOST_AT_ONCE = 32
+MOST_AT_ONCE = 100
 """Executions that are acted on at the same time."""
 PLAN_PAGES = 10
 """Pages of the list that one plan reads where few of the executions match."""
@@ -148,8 +148,10 @@ class JobSteps:
                 outcomes += await self._all(action, batch, job)
                 due += len(batch) / rate
         noted = [outcome for outcome in outcomes if outcome is not None]
-        by_kind = {kind: [[id, text] for held, id, text in noted if held == kind] for kind in ("left", "failed", "notes")}
-        return {"handled": len(outcomes), "due": due, "stop": stop, **by_kind}
+        said: Json = {"left": [], "failed": [], "notes": []}
+        for kind, execution_id, text in noted:
+            said[kind].append([execution_id, text])
+        return {"handled": len(outcomes), "due": due, "stop": stop, **said}
 
     async def _all(self, action: JobAction, batch: list[Planned], job: Json) -> list[tuple[str, str, str] | None]:
         outcomes = await asyncio.gather(*(self._one(action, each, job) for each in batch), return_exceptions=True)
@@ -192,7 +194,8 @@ def _choose(
     elif execution.workflow == JOB_WORKFLOW:
         left.append([id, "it is a job: jobs do not act on jobs"])
     elif execution.status not in action.takes:
-        left.append([id, f"it is {execution.status}, not {' or '.join(sorted(action.takes))}"])
+        takes = " or ".join(action.takes)
+        left.append([id, f"execution {id!r} is {execution.status}: only a {takes} one is taken"])
     else:
         entries.append([id, execution.status, execution.generation, execution.created_at])
 

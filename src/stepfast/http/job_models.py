@@ -33,15 +33,15 @@ class JobOptions(Asked):
     steps: list[Annotated[str, Field(min_length=1, max_length=4096)]] | None = Field(
         None, max_length=1000, description="of resume: ids of the commands to run again"
     )
-    cleanup_seconds: float | None = Field(None, gt=0, le=86_400, description="of cancel: how long the code may clean up")
+    cleanup_seconds: float | None = Field(
+        None, gt=0, le=86_400, description="of cancel: how long the code may clean up"
+    )
 
 
 class JobStart(Asked):
     """Exactly one of `ids` and `filter`."""
 
-    action: str = Field(
-        max_length=64, description="resume, cancel, terminate, pause, unpause, close, reopen or delete"
-    )
+    action: str = Field(max_length=64, description="resume, cancel, terminate, pause, unpause, close, reopen or delete")
     ids: list[ExecutionId] | None = Field(None, description=f"at most {MAX_IDS:,}; each is acted on once")
     filter: JobFilter | None = Field(None, description="{} takes all that the action can be done to")
     rate: float = Field(DEFAULT_RATE, description=f"executions per second, above 0 and at most {MAX_RATE:g}")
