@@ -4,11 +4,13 @@ StepfastError
 ├── Refused                 the caller's mistake; nothing was written
 │   ├── InvalidRequest
 │   ├── UnknownWorkflow
+│   ├── UnknownName         of a limit, a gate or a schedule
 │   ├── ExecutionNotFound
 │   ├── ExecutionConflict
 │   ├── ExecutionDeleted    never leaves the engine
 │   ├── WrongStatus
 │   ├── TooManySignals
+│   ├── LinkRefused         an answer by a link that is not valid, expired, used up or over
 │   └── NotAllowed          from stepfast.Client: the API key or the host name was refused
 ├── DefinitionError         the program's mistake; the message says what to write instead
 ├── FailsExecution          the execution becomes FAILED and can be resumed
@@ -24,7 +26,9 @@ StepfastError
 │   └── MapFailed           what workflow code sees if more items of map_items() failed than it tolerates
 ├── FailsStep               raised in or about a step
 │   ├── StepFailed          what workflow code sees of a failed step
-│   │   └── ChildFailed     what it sees of a failed child
+│   │   ├── ChildFailed     what it sees of a failed child
+│   │   └── CallbackFailed  what it sees when external work reports that it has failed
+│   ├── CallbackTimeout     what it sees when no answer comes by a link; a TimeoutError
 │   ├── RetryAfter          raised by a step: try again after this delay
 │   ├── GiveUp              raised by a step: fail at once
 │   │   └── NoServer        from stepfast.Client in a test: no server is behind it
@@ -41,7 +45,8 @@ StepfastError
 ├── ExecutionCancelled      from stepfast.Client: the execution was cancelled and has no result
 └── ForeignMessage          never leaves the queue handlers: a message that this version cannot read
 
-The classes of stepfast.Client are in stepfast.client, DatabaseInUse is in stepfast.backends.sqlite.owner, and
+The classes of stepfast.Client are in stepfast.client, those of links are in stepfast.language.callback_errors and
+stepfast.engine.answering, DatabaseInUse is in stepfast.backends.sqlite.owner, and
 ForeignMessage is in stepfast.backends.aws.messages.
 
 These classes stand outside the tree on purpose. User code never needs to catch them:
@@ -53,7 +58,7 @@ These classes stand outside the tree on purpose. User code never needs to catch 
 | Failed | functions.entry | It tells Lambda that the invocation failed and hides the payload. |
 | Rejected | http.problems | It carries the answer to a request that does not reach the engine. |
 | Unreadable | http.gateway | It carries the answer to a request that cannot become an event. |
-| ClientGone | http.gateway | The client has disconnected, and nobody waits for the answer. |
+| ClientGone | http.waiting | The client has disconnected, and nobody waits for the answer. |
 | OwnerAway | local.owner_client | The request waits for another owner of the file. |
 | ContinueAsNew | language.continuing | It ends a run of a workflow, so `except Exception` must not catch it. |
 | Closed | replay.loop | It ends discarded workflow code, so `except Exception` must not catch it. |
@@ -77,7 +82,8 @@ __all__ = [
     "FailsExecution", "FailsStep", "ForbiddenInWorkflow", "GiveUp", "InvalidRequest", "LimitKeyFailed", "MapFailed",
     "Misconfigured", "NeverAwaited", "NonDeterministic", "NotStorable", "Refused", "RetryAfter", "StartupError",
     "StepCancelled", "StepFailed", "StepInterrupted", "StepNotDeployed", "StepTimeout", "StepfastError",
-    "TooManyLevels", "TooManySignals", "Unavailable", "UnknownWorkflow", "WorkflowNotDeployed", "WrongStatus",
+    "TooManyLevels", "TooManySignals", "Unavailable", "UnknownName", "UnknownWorkflow",
+    "WorkflowNotDeployed", "WrongStatus",
 ]  # fmt: skip
 
 PROBLEM_URN = "urn:stepfast:problem:"
@@ -116,6 +122,10 @@ class InvalidRequest(Refused):
 
 class UnknownWorkflow(Refused):
     """No workflow of this name is deployed."""
+
+
+class UnknownName(Refused):
+    """No limit, gate or schedule of this name is deployed."""
 
 
 class ExecutionNotFound(Refused):

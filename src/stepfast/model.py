@@ -99,7 +99,8 @@ class Record:
     (0 for a record that was absent), so no two writers can both win. `token` tells whose write it was.
     `interrupted` counts the attempts that use up no tries: those cut off by a crash, or stopped by the engine.
     `children` are the ids of the executions that were started for a command of kind child; the last one is current.
-    `repair` is JSON text of what an operator has set by hand: the result, or the input of the next attempt.
+    `repair` is JSON text of what an operator has set by hand: the result, or the input of the next attempt. `waited` is
+    JSON text of what the step has waited for before its attempts (limits_waited.py).
     A large `input` or `output` may still be where the store keeps it: `stored_text.py::text_of` reads it.
     """
 
@@ -125,6 +126,7 @@ class Record:
     attempts: tuple[Attempt, ...] = ()
     children: tuple[str, ...] = ()
     repair: str | None = None
+    waited: str | None = None
 
     @property
     def recorded(self) -> bool:

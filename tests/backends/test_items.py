@@ -93,7 +93,7 @@ def test_no_field_of_the_model_is_forgotten() -> None:
     failure = Failure("A", "b", "c", "d")
     record = Record(
         "a", "timer", "b", "FAILED", 1, 2, 3, 4, "t", 5.0, 6.0, "1", "2", failure, 7.0, 8.0, 9.0,
-        Chained("c", 1.0, 2, "d", 3.0), "s", (Attempt(1, 2.0, 3.0, failure, 4.0),), ("one.a",), "{}",
+        Chained("c", 1.0, 2, "d", 3.0), "s", (Attempt(1, 2.0, 3.0, failure, 4.0),), ("one.a",), "{}", "[]",
     )  # fmt: skip
     link = Link("zero", "child:w", 3, "root", 2, "leave", True, 2, "0c")
     execution = Execution(

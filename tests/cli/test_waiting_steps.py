@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stepfast.cli.timeline import _limit_wait
+from stepfast.cli.timeline import _limit_wait, _waited
 
 GATE: dict[str, Any] = {
     "command": "render",
@@ -57,3 +57,40 @@ CLOSED = f"closed at {DAY}06:00:00 UTC"
 )
 def test_the_note_names_the_limit_since_when_and_what_ends_the_wait(part: dict[str, Any], says: str) -> None:
     assert _limit_wait(GATE | part) == says
+
+
+HAD_CLOSED = {
+    "waited_for": "gate",
+    "limit": "pdf",
+    "key": "acme",
+    "since_at": "2027-01-31T06:00:05Z",
+    "until_at": "2027-01-31T06:32:05Z",
+    "closed_at": "2027-01-31T06:00:00Z",
+    "opened_at": "2027-01-31T06:30:00Z",
+    "cause": "by hand",
+    "by": "ada",
+    "why": "maintenance",
+}
+
+
+@pytest.mark.parametrize(
+    ("without", "part", "says"),
+    [
+        (
+            (),
+            {},
+            "waited 32 min for gate 'pdf' of key 'acme'; "
+            f"closed from {DAY}06:00:00 to {DAY}06:30:00 UTC by ada (maintenance)",
+        ),
+        (
+            ("opened_at", "by", "why"),
+            {"cause": "HTTPError in render", "key": ""},
+            f"waited 32 min for gate 'pdf'; closed at {DAY}06:00:00 UTC (HTTPError in render), and was its probe",
+        ),
+        (("closed_at",), {}, "waited 32 min for gate 'pdf' of key 'acme'"),
+        ((), {"waited_for": "slot"}, "waited 32 min for a slot of limit 'pdf' of key 'acme'"),
+        ((), {"waited_for": "rate", "key": ""}, "waited 32 min for the rate of limit 'pdf'"),
+    ],
+)
+def test_a_note_says_what_a_step_has_waited_for(without: tuple[str, ...], part: dict[str, str], says: str) -> None:
+    assert _waited({name: value for name, value in (HAD_CLOSED | part).items() if name not in without}) == says

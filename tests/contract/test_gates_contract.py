@@ -8,7 +8,7 @@ import pytest
 
 from stepfast import Gate, Limit, step, workflow
 from stepfast.engine.gate_operations import GateOperations
-from stepfast.errors import InvalidRequest
+from stepfast.errors import InvalidRequest, UnknownName
 from stepfast.language.registry import Registry
 
 crm = Limit("crm", gate=Gate(probe=30), key=lambda customer: customer)
@@ -49,5 +49,5 @@ def test_a_time_that_has_passed_and_a_limit_without_a_gate_are_refused(backend: 
     gates = operations(backend)
     with pytest.raises(InvalidRequest, match="a time to come"):
         backend.run(gates.close_gate("crm", until=1.0))
-    with pytest.raises(InvalidRequest, match="no limit with a gate is named 'crn'; there are: crm"):
+    with pytest.raises(UnknownName, match="no limit with a gate is named 'crn'; there are: crm"):
         backend.run(gates.open_gate("crn"))

@@ -136,7 +136,7 @@ def test_what_does_not_allow_the_action_is_left_alone_and_the_report_says_why(ap
     assert said["none"] == ("left_alone", "no execution has the id 'none'")
     assert said["j"] == ("left_alone", "it is a job: jobs do not act on jobs")
     history = api("GET", "/v1/executions/w0")["intervention"]
-    assert history["action"] == "pause" and history["why"] == "the night (job j)"
+    assert (history["action"], history["why"]) == ("pause", "the night (job j)")
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_a_stopped_job_leaves_the_rest(api: Asked) -> None:
     api("POST", "/v1/jobs/j/stop", {"why": "a mistake"})
     api.env.advance(timedelta(seconds=5))
     job = api("GET", "/v1/jobs/j")
-    assert job["status"] == "STOPPED" and job["stop"]["why"] == "a mistake"
+    assert (job["status"], job["stop"]["why"]) == ("STOPPED", "a mistake")
     assert 1 <= job["done"] <= 5
     assert list(api.statuses().values()).count("CANCELLED") == job["done"] == len(api.outcomes("j"))
     assert api("POST", "/v1/jobs/j/stop", {"why": "again"})["stop"]["why"] == "a mistake"

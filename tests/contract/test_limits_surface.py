@@ -145,7 +145,25 @@ def test_numbers_that_make_no_sense_are_refused(api: Asked, body: dict[str, Any]
 
 def test_a_kind_of_number_that_the_code_does_not_have_is_refused(api: Asked) -> None:
     assert "the code decides" in api("PUT", "/v1/limits/pdf", {"concurrency": 3}, status=422)["detail"]
-    assert "there are: pace, pdf, slots" in api("GET", "/v1/limits/other", status=422)["detail"]
+    assert "there are: pace, pdf, slots" in api("GET", "/v1/limits/other", status=404)["detail"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/v1/limits/gone", None),
+        ("PUT", "/v1/limits/gone", {"rate": 1}),
+        ("DELETE", "/v1/limits/gone", None),
+        ("GET", "/v1/gates?name=gone", None),
+        ("POST", "/v1/gates/gone/close", {}),
+        ("POST", "/v1/gates/gone/open", {}),
+        ("POST", "/v1/gates/slots/open", {}),
+    ],
+)
+def test_a_name_that_nothing_has_is_not_found(api: Asked, method: str, path: str, body: Any) -> None:
+    refused = api(method, path, body, status=404)
+    assert refused["type"].endswith(":unknown-name")
+    assert "there are: " in refused["detail"]
 
 
 @pytest.mark.parametrize("cursor", ["x", "%7C", "99%7C", "-1%7Ca", "1"])
@@ -167,7 +185,7 @@ def test_a_gate_is_closed_and_opened_by_hand(api: Asked) -> None:
     assert [(step["execution_id"], step["command"]) for step in gate["first"]] == [(waiting.execution_id, "render")]
     assert api("POST", "/v1/gates/pdf/open", {"key": "customer 1"})["status"] == "RAMPING"
     assert api.env.run_until(waiting).result == 1
-    assert "slots" in api("POST", "/v1/gates/slots/close", {}, status=422)["detail"]
+    assert "slots" in api("POST", "/v1/gates/slots/close", {}, status=404)["detail"]
 
 
 def test_the_next_probe_of_a_gate_that_is_opened_by_hand_does_not_wait_for_its_time(api: Asked) -> None:
@@ -240,3 +258,50 @@ def test_a_step_that_waits_for_its_moment_says_when_it_begins_at_the_latest(api:
     found = waits(api, run)
     assert [(wait["waits_for"], wait["limit"]) for wait in found] == [("rate", "pace")] * 2
     assert all(wait["next_at"] is not None for wait in found)
+
+
+def waited(run: Any) -> list[dict[str, Any]]:
+    """What its steps have waited for, without the times that differ between homes."""
+    return [dict(event.details) for event in run.history if event.type == "step-waited"]
+
+
+def test_the_history_says_for_what_a_step_has_waited_and_how_long(api: Asked) -> None:
+    run = api.env.start(holding, 5)
+    api.env.run_until(run)
+    found = waited(run)
+    assert [(wait["waited_for"], wait["limit"], wait["key"]) for wait in found] == [("slot", "slots", "")] * 3
+    assert [round((wait["until_at"] - wait["since_at"]) / 60) for wait in found] == [1, 1, 2]
+    run = api.env.start(paced, 3)
+    api.env.run_until(run)
+    assert [(wait["waited_for"], wait["limit"]) for wait in waited(run)] == [("rate", "pace")] * 2
+    events = api("GET", f"/v1/executions/{run.execution_id}/history")["events"]
+    (first, _) = [event for event in events if event["type"] == "step-waited"]
+    assert first["command"].startswith("tick")
+    assert first["since_at"].endswith("Z")
+    assert first["until_at"] == first["at"]
+
+
+def test_the_history_says_who_had_closed_the_gate_at_which_a_step_has_waited(api: Asked) -> None:
+    closed = api("POST", "/v1/gates/pdf/close", {"key": "customer 1", "why": "maintenance"})
+    run = api.env.start(rendering, 1)
+    api.env.advance(timedelta(minutes=10))
+    opened = api("POST", "/v1/gates/pdf/open", {"key": "customer 1", "why": "done"})
+    api.env.run_until(run)
+    events = api("GET", f"/v1/executions/{run.execution_id}/history")["events"]
+    (wait,) = [event for event in events if event["type"] == "step-waited"]
+    assert (wait["waited_for"], wait["limit"], wait["key"]) == ("gate", "pdf", "customer 1")
+    assert (wait["closed_at"], wait["opened_at"]) == (closed["since"], opened["since"])
+    assert (wait["cause"], wait["why"], wait.get("by", "")) == ("by hand", "maintenance", closed["by"])
+    assert wait["since_at"] < wait["opened_at"] <= wait["until_at"]
+    (command,) = api("GET", f"/v1/executions/{run.execution_id}")["commands"]
+    assert command["waited"] == [{name: wait[name] for name in wait if name not in ("at", "type", "command")}]
+
+
+def test_the_history_of_an_outage_has_the_wait_of_the_probe_and_of_the_others(api: Asked) -> None:
+    api.env.outage(render, timedelta(minutes=2))
+    runs = [api.env.start(rendering, number) for number in (1, 3, 5)]
+    api.env.run_until(lambda: all(run.status == "SUCCEEDED" for run in runs))
+    waits = [wait for run in runs for wait in waited(run)]
+    assert {wait["cause"] for wait in waits} == {"ConnectionError in render"}
+    assert any("opened_at" in wait for wait in waits)
+    assert any("opened_at" not in wait for wait in waits)

@@ -323,7 +323,7 @@ def test_the_times_of_a_rate_go_by_when_it_was_due(make: Make) -> None:
 def test_a_schedule_that_is_not_declared_is_refused_by_its_name(make: Make, action: str) -> None:
     home = make(start("each"))
     body = DAY if action == "backfill" else None
-    refused = home.act(action, body, name="nightly", status=422)
+    refused = home.act(action, body, name="nightly", status=404)
     assert refused["detail"] == "the settings have no schedule named 'nightly'; there are: each"
     if action != "unpause":  # which takes no body
         assert home.act(action, {"x": 1, **(body or {})}, status=422)["errors"][0]["field"] == "x"

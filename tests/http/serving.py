@@ -80,7 +80,9 @@ class Api:
     def __post_init__(self) -> None:
         self.registry = Registry(self.workflows, self.steps)
         self.runtime = Runtime(self.registry, self.path, workers=2, durability="process")
-        self.handler = build(self.runtime.operations, self.registry, self.runtime.call, self.keys)
+        self.handler = build(
+            self.runtime.operations, self.registry, self.runtime.call, self.keys, ends=self.runtime.ends
+        )
 
     def close(self) -> None:
         if not self.closed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from stepfast import Gate, Limit, Retry, step, workflow
@@ -57,19 +58,30 @@ async def slow_call(number: int) -> int:
     return await call_slowly(number)
 
 
-class GateWorld(LimitWorld):
-    """Executions whose service fails every call in one stretch of time, and none before or after."""
+@workflow
+async def both_calls(number: int) -> int:
+    return sum(await asyncio.gather(call_service(number), call_service(number + 1)))
 
-    flows = (one_call, two_calls, narrow_call, slow_call)
+
+class GateWorld(LimitWorld):
+    """Executions whose service fails every call in one stretch of time, and none before or after.
+
+    In some worlds steps run side by side, so that the advancer writes the ends, and its wakes come late.
+    """
+
+    flows = (one_call, two_calls, narrow_call, slow_call, both_calls)
 
     def __init__(self, seed: int) -> None:
-        super().__init__(seed)
+        self.late_wakes = dict[str, float]()
+        self.waking_late = seed % 8 == 7
+        super().__init__(seed, both_calls if self.waking_late else self.flows[seed % 4])
         self.cancelling = seed % 11 == 5
         self.visibility = (31.0, 90.0)[seed % 5 % 2]  # A message may come back after the gate has opened.
         self.down = self.now + self.random.choice((0.0, 0.1, 0.5))
         self.up = self.now + self.random.choice((20.0, 100.0, 400.0))
         self.count = 4 + seed % 13
-        self.probes, self.ramped, self.closed = dict[float, list[float]](), dict[float, list[float]](), False
+        self.probes, self.ramped, self.closed = dict[float, list[float]](), dict[float, list[float]](), list[float]()
+        self.told = dict[str, float]()
         self.park = ParkHandler(self.backend, self.advancer._clock, self.registry)
 
     # -- what is watched -------------------------------------------------------------------------------------------
@@ -80,7 +92,9 @@ class GateWorld(LimitWorld):
             self.handler.gate = result.gate
         if name == "write" and result is not None and arguments[0].id.shard == GATE_SHARD:
             state = state_in(arguments[0].gate)
-            self.closed = self.closed or state.status == "CLOSED"
+            if state.status == "CLOSED" and state.since not in self.closed:
+                self.closed.append(state.since)
+            self.told |= {entry.execution_id: entry.at for entry in state.failed}
 
     async def run(self, call: AttemptCall) -> Ended:
         """An attempt is judged by what its worker has read of the gate before it began."""
@@ -117,13 +131,35 @@ class GateWorld(LimitWorld):
             return await self.park.handle(delivery)
         return await super()._handle(delivery)
 
+    def _due(self) -> list[float]:
+        return [*super()._due(), *self.late_wakes.values()]
+
+    def _advance(self) -> None:
+        """Advances are made at once, or long after the write that woke them."""
+        while self.waking_late and self.wakes:
+            late = self.random.choice((0.0, 0.0, 60.0, 400.0))
+            self.late_wakes.setdefault(self.wakes.pop(), self.now + late)
+        self.wakes += [id for id, at in self.late_wakes.items() if at <= self.now]
+        self.late_wakes = {id: at for id, at in self.late_wakes.items() if at > self.now}
+        super()._advance()
+
     def failed_by_outage(self) -> list[str]:
-        """Executions that have FAILED because the service was down, and not since their workers died too often."""
+        """Executions that have FAILED because the service was down, though their gate had to bring them back.
+
+        Not those whose workers died too often, nor those that failed longer than the gate's window before it closed.
+        """
         ids = sorted(id for id, status in self.statuses().items() if status == "FAILED")
         ended = {id: finished(self.backend.read(id)) for id in ids}
         return [
-            id for id, one in ended.items() if one is not None and one.error is not None and one.error.type == CAUSE
+            id
+            for id, one in ended.items()
+            if one is not None and one.error is not None and one.error.type == CAUSE and self._behind(id)
         ]
+
+    def _behind(self, id: str) -> bool:
+        """Whether a gate has closed within its window after it has heard of this failure, or has never heard of it."""
+        at = self.told.get(id)
+        return at is None or any(at < since < at + gate.window - 2 * SKEW for since in self.closed)
 
     def _risk(self, handler: LimitHandler) -> float:
         """Between an outcome and what follows from it, more handlers die than elsewhere."""

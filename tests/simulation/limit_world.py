@@ -233,8 +233,7 @@ class LimitWorld:
         for number in range(self.count):
             finished(self.operations.start(self.flow.name, number, f"x{number}"))
         for _ in range(limit):
-            while self.wakes:
-                finished(self.advancer.advance(self.wakes.pop()))
+            self._advance()
             statuses = self.statuses()
             if self._over(statuses):
                 return statuses
@@ -243,9 +242,9 @@ class LimitWorld:
             visible = [seq for seq, at in self.queue.items() if at <= self.now]
             choices = ["go"] * 4 * bool(self.live) + ["deliver"] * bool(visible and len(self.live) < 10)
             if not choices:
-                if not self.queue:
+                if not self._due():
                     raise BrokenLimit(f"nobody goes on: {statuses}")
-                self.now = max(self.now, min(self.queue.values()))
+                self.now = max(self.now, min(self._due()))
                 continue
             if self.random.choice(choices) == "deliver":
                 self._deliver(self.random.choice(visible))
@@ -253,6 +252,14 @@ class LimitWorld:
                 self._go()
             self.now += 0.01
         raise BrokenLimit(f"still under way: {self.statuses()}")
+
+    def _due(self) -> list[float]:
+        """When something happens by itself."""
+        return list(self.queue.values())
+
+    def _advance(self) -> None:
+        while self.wakes:
+            finished(self.advancer.advance(self.wakes.pop()))
 
     def _over(self, statuses: dict[str, str]) -> bool:
         return "RUNNING" not in statuses.values() and not self.live

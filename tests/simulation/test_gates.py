@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stepfast.engine import chain, gates, step_handler
+from stepfast.engine import advancer, chain, finish, gates, late_failures
 from stepfast.engine.gate_keeper import GateKeeper
 from stepfast.engine.limiting import StepWaits
 from stepfast.engine.ports import Delete
@@ -66,7 +66,21 @@ def what_failed_before_the_gate_closed_stays_failed(patch: Patch) -> None:
 
 
 def whoever_ends_an_execution_late_does_not_look_at_the_gate(patch: Patch) -> None:
-    edited(patch, step_handler.StepHandler, "_gates_before_end", ("if record is None or", "if True or"))
+    async def look(self: Any, due: float | None) -> None:
+        """Nothing is read and nothing is sent."""
+
+    patch.setattr(late_failures.LateFailure, "_look", look)
+
+
+def an_advance_that_ends_an_execution_late_does_not_look_at_the_gate(patch: Patch) -> None:
+    edited(patch, advancer.Advancer, "_finish", ("await finish(", "await finish_alone("))
+
+    async def finish_alone(*asked: Any) -> bool:
+        with pytest.MonkeyPatch.context() as inner:
+            whoever_ends_an_execution_late_does_not_look_at_the_gate(inner)
+            return bool(await finish.finish(*asked))
+
+    patch.setitem(advancer.Advancer._finish.__globals__, "finish_alone", finish_alone)
 
 
 def the_message_of_a_step_at_a_gate_is_dropped(patch: Patch) -> None:
@@ -80,13 +94,14 @@ def the_message_of_a_step_at_a_gate_is_dropped(patch: Patch) -> None:
 
 MUTANTS = {
     a_gate_is_not_told_of_failures: 0,
-    a_gate_is_told_of_a_success_after_its_outcome: 624,
+    a_gate_is_told_of_a_success_after_its_outcome: 922,
     every_step_is_a_probe: 0,
-    the_next_probe_is_put_off_by_the_end_of_this_one: 361,
+    the_next_probe_is_put_off_by_the_end_of_this_one: 790,
     the_place_of_the_probe_has_no_lease: 150,
     a_ramp_lets_all_through: 1,
     what_failed_before_the_gate_closed_stays_failed: 0,
     whoever_ends_an_execution_late_does_not_look_at_the_gate: 40,
+    an_advance_that_ends_an_execution_late_does_not_look_at_the_gate: 119,
     the_message_of_a_step_at_a_gate_is_dropped: 0,
 }
 """Each wrong engine, and the seed that shows it soonest."""

@@ -204,3 +204,19 @@ def test_map_failed_survives_pickle_with_its_report() -> None:
 
     failed = pickle.loads(pickle.dumps(MapFailed("text", MapReport[int](1, 2, 0))))
     assert (str(failed), failed.report.failed) == ("text", 2)
+
+
+@pytest.mark.parametrize("kit", KITS)
+def test_line_70_000_of_a_file_is_the_bad_one(kit: Any, tmp_path: Path) -> None:
+    """The parts of a file are many here: blank lines count as lines, so that only the numbers are large."""
+    file, lines = tmp_path / "orders.jsonl", [""] * 70_002
+    for number in (1, 34_999, 35_000, 69_999, 70_001, 70_002):
+        lines[number - 1] = json.dumps({"id": number})
+    lines[70_000 - 1] = '{"id": 70000'
+    file.write_text("\n".join(lines))
+    with kit(mapped) as env:
+        run = env.run(mapped, Options(path=str(file), batch=10_000))
+        assert "1 of 7 items failed, and 0 may fail: line 70,000: InvalidItem: is not JSON" in run.error.message
+        assert sorted(RUN) == [1, 34_999, 35_000, 69_999, 70_001, 70_002]
+        report = env.run(mapped, Options(path=str(file), batch=10_000, tolerate=1)).result
+    assert (report.succeeded, [failure.item for failure in report.failures]) == (6, [70_000])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import Any
 
 from stepfast import Retry, map_items, step, workflow
+from stepfast.testing import MotoCloud
 from tests.versioning.versions import Versions, go
 from tests.waiting import until
 
@@ -51,6 +53,42 @@ def test_the_code_of_a_mapped_step_changes(app: Versions, ran: list[str]) -> Non
     failed(app, mapping(item(ran, broken=3)))
     assert app.mended(mapping(item(ran))).result == "4"
     assert sorted(ran) == ["item 1", "item 2", "item 3", "item 3", "item 4"]
+
+
+NUMBERS = tuple(range(1, 13))
+
+
+def test_the_code_changes_in_the_middle_of_a_map(app: Versions, ran: list[str]) -> None:
+    """What has run stands, what was running runs again, and what comes runs the new code."""
+
+    @step(name="item")
+    async def held(number: int) -> int:
+        ran.append(f"item {number}")
+        if number == 5:
+            await asyncio.Event().wait()
+        return number
+
+    app.reopen(mapping(held, NUMBERS, batch=2, concurrency=2))
+    app.start("w")
+    until(lambda: "item 5" in ran)
+    app.reopen(mapping(item(new := list[str]()), NUMBERS, batch=2, concurrency=2))
+    assert app.ends().result == "12"
+    assert "item 1" not in new
+    assert {"item 5", "item 12"} <= set(new)
+    assert {*ran, *new} == {f"item {number}" for number in NUMBERS}
+
+
+def test_functions_are_replaced_in_the_middle_of_a_map() -> None:
+    """The same on AWS: batches that old functions began are ended by new ones."""
+    old, new = list[str](), list[str]()
+    code = mapping(item(old), NUMBERS, batch=2, concurrency=2)
+    with MotoCloud(code) as cloud:
+        run = cloud.start(code)
+        cloud.run_until(lambda: len(old) == 5)
+        cloud.deploy(mapping(item(new), NUMBERS, batch=2, concurrency=2))
+        assert cloud.run_until(run).result == 12
+    assert new
+    assert sorted([*old, *new]) == sorted(f"item {number}" for number in NUMBERS)
 
 
 def test_tolerate_changes(app: Versions, ran: list[str]) -> None:

@@ -29,6 +29,8 @@ export class InvalidRequest extends Refused {
 }
 
 export class UnknownWorkflow extends Refused {}
+/** No limit, gate or schedule of this name is deployed. */
+export class UnknownName extends Refused {}
 export class ExecutionNotFound extends Refused {}
 /** The id belongs to another workflow or input, or the signal's id to another signal. */
 export class ExecutionConflict extends Refused {}
@@ -128,6 +130,8 @@ export function errorOf(url: string, status: number, text: string): StepfastErro
       return new Misconfigured(detail);
     case "unknown-workflow":
       return new UnknownWorkflow(detail, kind, status);
+    case "unknown-name":
+      return new UnknownName(detail, kind, status);
     case "execution-not-found":
       return new ExecutionNotFound(detail, kind, status);
     case "execution-conflict":

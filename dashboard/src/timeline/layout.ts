@@ -65,9 +65,11 @@ export function rowOf(command: Command, earlier: Map<string, ShownAttempt[]>): R
   };
 }
 
-/** The name with its number, where the same task has used it before. */
+/** The name with its number, where the same task has used it before. The batches of a map are named by what is mapped. */
 export function nameOf(command: Pick<Command, "id" | "kind" | "name">): string {
   const number = /#(\d+)$/.exec(command.id)?.[0] ?? "";
+  const mapped = command.name === "stepfast.map" && /child:map-([^#/]+)/.exec(command.id);
+  if (mapped) return `map ${mapped[1]}${number && ` ${number}`}`;
   return (command.kind === "signal" || command.kind === "child" ? `${command.kind} ${command.name}` : command.name) + (number ? ` ${number}` : "");
 }
 

@@ -249,6 +249,8 @@ def _notes(command: Object) -> Iterator[tuple[str, str]]:
             yield shown(f"try {past['attempt']}, {took(past, 'started_at')}: {error}{pause}"), "yellow"
         elif past["next_at"] is not None:
             yield f"try {past['attempt']}: cut off by a crash", "yellow"
+    for wait in command.get("waited", ()):
+        yield shown(_waited(wait)), "dim"
     if command.get("children"):
         *earlier, current = command["children"]
         more = f"; before it {', '.join(earlier)}" if earlier else ""
@@ -290,6 +292,22 @@ def _limit_wait(wait: Object) -> str:
     probe = "this step is the next probe" if wait["probe"] else "next probe"
     ends = f"{probe} at {clock(wait['next_at'])} UTC" if wait["next_at"] else "until somebody opens it"
     return f"{gate}; closed at {clock(wait['gate_since'])} UTC{by}{why}, {ends}"
+
+
+def _waited(wait: Object) -> str:
+    """What a step has waited for before one of its attempts."""
+    key = f" of key {wait['key']!r}" if wait["key"] else ""
+    limit, so_long = repr(wait["limit"]), took({"first_at": wait["since_at"], "ended_at": wait["until_at"]})
+    if wait["waited_for"] != "gate":
+        return f"waited {so_long} for {'a slot' if wait['waited_for'] == 'slot' else 'the rate'} of limit {limit}{key}"
+    if "closed_at" not in wait:
+        return f"waited {so_long} for gate {limit}{key}"
+    by = f" by {wait['by']}" if "by" in wait else ""
+    why = wait.get("why") or wait.get("cause")
+    opened = f"from {clock(wait['closed_at'])} to {clock(wait['opened_at'])} UTC" if "opened_at" in wait else ""
+    closed = f"closed {opened or 'at ' + clock(wait['closed_at']) + ' UTC'}{by}" + (f" ({why})" if why else "")
+    closed += "" if opened else ", and was its probe"
+    return f"waited {so_long} for gate {limit}{key}; {closed}"
 
 
 def _signals(execution: Object) -> Iterator[RenderableType]:

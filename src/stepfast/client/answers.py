@@ -28,10 +28,14 @@ Object = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A status and its JSON. The JSON is empty where a refusal shows that an earlier try has done the work."""
+    """A status and its JSON. The JSON is empty where a refusal shows that an earlier try has done the work.
+
+    waited: whether the server has held the answer back for as long as it was asked to.
+    """
 
     status: int
     body: Object
+    waited: bool = False
 
 
 def signature(host: str, iam: bool) -> httpx.Auth | None:
@@ -59,7 +63,7 @@ def answer_or_raise(reply: Reply, shape: type, settled: tuple[str, ...]) -> Answ
             body = reply.json()
         except ValueError:
             raise Refused(f"what answers at {reply.url} is no stepfast API") from None
-        return Answer(reply.status, shapes.check(body, shape, reply.url))
+        return Answer(reply.status, shapes.check(body, shape, reply.url), "preference-applied" in reply.headers)
     error = error_of(reply)
     if isinstance(error, WrongStatus) and error.status in settled:
         return Answer(reply.status, {})

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from stepfast.client import shapes
 from stepfast.client.answers import (
     NOT_SENT,
     Answer,
@@ -23,6 +24,7 @@ from stepfast.client.answers import (
     signature,
 )
 from stepfast.client.async_replies import read_reply
+from stepfast.client.calls import RESULT_WAIT_SECONDS
 from stepfast.client.problems import Unreachable, error_of
 from stepfast.client.replies import ENCODINGS, MAX_REPLY_BYTES, Reply
 from stepfast.client.tracing import trace_headers
@@ -71,14 +73,18 @@ class AsyncCalls:
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def pause(self, execution_id: str, seconds: float) -> None:
-        """Waits before an execution that is RUNNING is read again."""
-        await asyncio.sleep(seconds)
-
     async def get(self, path: str, shape: type, /, patience: float | None = None, **asked: Any) -> Object:
         """The body of the answer to a GET, which has this shape. Arguments that are None are left out of the query."""
         chosen = {key: value for key, value in asked.items() if value is not None}
         return (await self.send("GET", path, shape, query=chosen, patience=patience)).body
+
+    async def awaited(self, path: str, patience: float | None) -> Answer:
+        """An execution without its commands, which a server that can wait answers when it has ended.
+
+        patience: the longest wait in seconds. The answer's `waited` tells whether the server has waited.
+        """
+        wait = int(RESULT_WAIT_SECONDS if patience is None else min(patience, RESULT_WAIT_SECONDS))
+        return await self.send("GET", path, shapes.Execution, query={"commands": "false"}, patience=patience, wait=wait)
 
     async def send(
         self,
@@ -89,8 +95,11 @@ class AsyncCalls:
         query: Object | None = None,
         patience: float | None = None,
         settled: tuple[str, ...] = (),
+        wait: int = 0,
     ) -> Answer:
         """Makes one call, with retries for at most `patience` seconds.
+
+        wait: whole seconds for which the server may hold the answer back until the execution has ended.
 
         settled: the statuses that this call leads to. An earlier try may have arrived although its answer was lost;
         a later try is then refused because the execution has one of these statuses, and the call counts as done.
@@ -102,9 +111,8 @@ class AsyncCalls:
         doubtful, timeout = False, self._timeout
         for pause in pauses():
             try:
-                response = await self._ask(
-                    method, path, content, query, timeout, min(CONNECT_PATIENCE_SECONDS, timeout) if alone else timeout
-                )
+                connect = min(CONNECT_PATIENCE_SECONDS, timeout) if alone else timeout
+                response = await self._ask(method, path, content, query, timeout, connect, wait)
             except httpx.RequestError as error:
                 doubtful = doubtful or not isinstance(error, NOT_SENT)
                 failure: StepfastError = Unreachable(self.url, reason_of(error), doubtful)
@@ -126,10 +134,17 @@ class AsyncCalls:
         raise AssertionError("unreachable")
 
     async def _ask(
-        self, method: str, path: str, content: bytes | None, query: Object | None, timeout: float, connect: float
+        self,
+        method: str,
+        path: str,
+        content: bytes | None,
+        query: Object | None,
+        timeout: float,
+        connect: float,
+        wait: int,
     ) -> Reply:
-        limits = httpx.Timeout(timeout, connect=connect)
-        url, traced = self.url + path, trace_headers()
-        asking = self._http.stream(method, url, content=content, params=query, timeout=limits, headers=traced)
+        limits, url = httpx.Timeout(timeout + wait, connect=connect), self.url + path
+        headers = {**trace_headers(), "Prefer": f"wait={wait}"} if wait else trace_headers()
+        asking = self._http.stream(method, url, content=content, params=query, timeout=limits, headers=headers)
         async with asking as response:
             return await read_reply(response, timeout, self._largest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 import uuid
@@ -221,7 +222,9 @@ class AsyncExecution(Generic[R]):
         end = math.inf if timeout is None else time.monotonic() + timeout
         pause = 0.02
         while True:
-            execution = await self._read(patience=None if timeout is None else max(0.0, end - time.monotonic()))
+            left = max(0.0, end - time.monotonic())
+            answer = await (await self._home()).awaited(self._path, None if timeout is None else left)
+            execution = answer.body
             if execution["status"] == "SUCCEEDED":
                 result: R = decoded(self._workflow, execution["result"])
                 return result
@@ -234,8 +237,9 @@ class AsyncExecution(Generic[R]):
                 raise TimeoutError(
                     f"execution {self.execution_id!r} is still {execution['status']} after {timeout:g} s"
                 )
-            await (await self._home()).pause(self.execution_id, min(pause, remaining))
-            pause = min(1.0, pause * 1.5)
+            if not answer.waited:  # on AWS a function that waits would cost more than one that is asked again
+                await asyncio.sleep(min(pause, remaining))
+                pause = min(1.0, pause * 1.5)
 
     async def resume(self, steps: Sequence[str] | None = None) -> Object:
         """Continues a FAILED execution and returns it as JSON values.
@@ -384,7 +388,5 @@ class AsyncExecution(Generic[R]):
             self._calls = await self._stacks.holder(self.execution_id)
         return self._calls
 
-    async def _read(self, patience: float | None = None, run: int | None = None) -> Object:
-        return await (await self._home()).get(
-            self._path, shapes.Execution, patience=patience, commands="false", run=run
-        )
+    async def _read(self, run: int | None = None) -> Object:
+        return await (await self._home()).get(self._path, shapes.Execution, commands="false", run=run)

@@ -72,10 +72,10 @@ class AsyncBulkJob:
         The outcome is "done", "left_alone" or "failed".
         """
         for calls in await self._parts():
-            cursor, more, pause = None, True, 0.05
+            cursor: str | None = None
+            more, pause = True, 0.05
             while more:
-                query = {} if cursor is None else {"cursor": cursor}
-                page = await calls.get(f"{self._path}/report", shapes.JobReportShape, **query)
+                page = await calls.get(f"{self._path}/report", shapes.JobReportShape, cursor=cursor)
                 for outcome in page["outcomes"]:
                     yield outcome
                 cursor, more = page["next"], page["next"] is not None and (follow or bool(page["outcomes"]))

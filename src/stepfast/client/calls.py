@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from stepfast.client import shapes
 from stepfast.client.answers import (
     NOT_SENT,
     Answer,
@@ -27,6 +28,9 @@ from stepfast.client.tracing import trace_headers
 from stepfast.client.unserved import CONNECT_PATIENCE_SECONDS, NoServer, nothing_serves
 from stepfast.client.values import encoded
 from stepfast.errors import InvalidRequest, StepfastError
+
+RESULT_WAIT_SECONDS = 20
+"""For how long a server is asked to wait for the end of an execution, before it is asked again."""
 
 
 class Calls:
@@ -69,14 +73,18 @@ class Calls:
     def close(self) -> None:
         self._http.close()
 
-    def pause(self, execution_id: str, seconds: float) -> None:
-        """Waits before an execution that is RUNNING is read again."""
-        time.sleep(seconds)
-
     def get(self, path: str, shape: type, /, patience: float | None = None, **asked: Any) -> Object:
         """The body of the answer to a GET, which has this shape. Arguments that are None are left out of the query."""
         chosen = {key: value for key, value in asked.items() if value is not None}
         return self.send("GET", path, shape, query=chosen, patience=patience).body
+
+    def awaited(self, path: str, patience: float | None) -> Answer:
+        """An execution without its commands, which a server that can wait answers when it has ended.
+
+        patience: the longest wait in seconds. The answer's `waited` tells whether the server has waited.
+        """
+        wait = int(RESULT_WAIT_SECONDS if patience is None else min(patience, RESULT_WAIT_SECONDS))
+        return self.send("GET", path, shapes.Execution, query={"commands": "false"}, patience=patience, wait=wait)
 
     def send(
         self,
@@ -87,8 +95,11 @@ class Calls:
         query: Object | None = None,
         patience: float | None = None,
         settled: tuple[str, ...] = (),
+        wait: int = 0,
     ) -> Answer:
         """Makes one call, with retries for at most `patience` seconds.
+
+        wait: whole seconds for which the server may hold the answer back until the execution has ended.
 
         settled: the statuses that this call leads to. An earlier try may have arrived although its answer was lost;
         a later try is then refused because the execution has one of these statuses, and the call counts as done.
@@ -100,9 +111,8 @@ class Calls:
         doubtful, timeout = False, self._timeout
         for pause in pauses():
             try:
-                response = self._ask(
-                    method, path, content, query, timeout, min(CONNECT_PATIENCE_SECONDS, timeout) if alone else timeout
-                )
+                connect = min(CONNECT_PATIENCE_SECONDS, timeout) if alone else timeout
+                response = self._ask(method, path, content, query, timeout, connect, wait)
             except httpx.RequestError as error:
                 doubtful = doubtful or not isinstance(error, NOT_SENT)
                 failure: StepfastError = Unreachable(self.url, reason_of(error), doubtful)
@@ -124,10 +134,17 @@ class Calls:
         raise AssertionError("unreachable")
 
     def _ask(
-        self, method: str, path: str, content: bytes | None, query: Object | None, timeout: float, connect: float
+        self,
+        method: str,
+        path: str,
+        content: bytes | None,
+        query: Object | None,
+        timeout: float,
+        connect: float,
+        wait: int,
     ) -> Reply:
-        limits = httpx.Timeout(timeout, connect=connect)
-        url, traced = self.url + path, trace_headers()
-        asking = self._http.stream(method, url, content=content, params=query, timeout=limits, headers=traced)
+        limits, url = httpx.Timeout(timeout + wait, connect=connect), self.url + path
+        headers = {**trace_headers(), "Prefer": f"wait={wait}"} if wait else trace_headers()
+        asking = self._http.stream(method, url, content=content, params=query, timeout=limits, headers=headers)
         with asking as response:
             return read_reply(response, timeout, self._largest)

@@ -226,7 +226,9 @@ class Execution(Generic[R]):
         end = math.inf if timeout is None else time.monotonic() + timeout
         pause = 0.02
         while True:
-            execution = self._read(patience=None if timeout is None else max(0.0, end - time.monotonic()))
+            left = max(0.0, end - time.monotonic())
+            answer = self._home().awaited(self._path, None if timeout is None else left)
+            execution = answer.body
             if execution["status"] == "SUCCEEDED":
                 result: R = decoded(self._workflow, execution["result"])
                 return result
@@ -239,8 +241,9 @@ class Execution(Generic[R]):
                 raise TimeoutError(
                     f"execution {self.execution_id!r} is still {execution['status']} after {timeout:g} s"
                 )
-            self._home().pause(self.execution_id, min(pause, remaining))
-            pause = min(1.0, pause * 1.5)
+            if not answer.waited:  # on AWS a function that waits would cost more than one that is asked again
+                time.sleep(min(pause, remaining))
+                pause = min(1.0, pause * 1.5)
 
     def resume(self, steps: Sequence[str] | None = None) -> Object:
         """Continues a FAILED execution and returns it as JSON values.
@@ -385,8 +388,8 @@ class Execution(Generic[R]):
             self._calls = self._stacks.holder(self.execution_id)
         return self._calls
 
-    def _read(self, patience: float | None = None, run: int | None = None) -> Object:
-        return self._home().get(self._path, shapes.Execution, patience=patience, commands="false", run=run)
+    def _read(self, run: int | None = None) -> Object:
+        return self._home().get(self._path, shapes.Execution, commands="false", run=run)
 
 
 def command_ids(steps: Sequence[str]) -> list[str]:

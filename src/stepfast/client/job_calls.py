@@ -76,10 +76,10 @@ class BulkJob:
         The outcome is "done", "left_alone" or "failed".
         """
         for calls in self._parts():
-            cursor, more, pause = None, True, 0.05
+            cursor: str | None = None
+            more, pause = True, 0.05
             while more:
-                query = {} if cursor is None else {"cursor": cursor}
-                page = calls.get(f"{self._path}/report", shapes.JobReportShape, **query)
+                page = calls.get(f"{self._path}/report", shapes.JobReportShape, cursor=cursor)
                 for outcome in page["outcomes"]:  # noqa: UP028, the asynchronous twin has no `yield from`
                     yield outcome
                 cursor, more = page["next"], page["next"] is not None and (follow or bool(page["outcomes"]))

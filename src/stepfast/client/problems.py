@@ -15,12 +15,14 @@ from stepfast.errors import (
     StepfastError,
     TooManySignals,
     Unavailable,
+    UnknownName,
     UnknownWorkflow,
     WrongStatus,
 )
 
 PROBLEMS: dict[str, type[Refused]] = {
     "unknown-workflow": UnknownWorkflow,
+    "unknown-name": UnknownName,
     "execution-not-found": ExecutionNotFound,
     "execution-conflict": ExecutionConflict,
     "too-many-signals": TooManySignals,

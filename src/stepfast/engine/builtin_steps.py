@@ -1,4 +1,4 @@
-"""Carries out the steps of stepfast itself: those of maps, which read files and batches, and those of bulk jobs."""
+"""Carries out the steps of stepfast itself: for `map_items()`, for links, and for bulk jobs."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any, Protocol
 
 from stepfast.engine import item_files
 from stepfast.engine.item_files import ItemFiles
+from stepfast.engine.link_maker import LinkMaker
 from stepfast.engine.ports import Store
 from stepfast.engine.step_runner import Ended
 from stepfast.errors import GiveUp
-from stepfast.language import map_steps
+from stepfast.language import callback_steps, map_steps
 from stepfast.language.job_workflow import JOB_WORKFLOW
 from stepfast.language.steps import Step
 from stepfast.model import Execution, Record
@@ -29,24 +30,24 @@ class StepsOfJobs(Protocol):
 
 
 class BuiltinSteps:
-    """Runs attempts of built-in steps. files: None where no files of items can be read. jobs: those of bulk jobs."""
+    """Runs attempts of built-in steps. files: None where no files of items can be read. links: makes links."""
 
-    def __init__(self, store: Store, files: ItemFiles | None = None, jobs: StepsOfJobs | None = None) -> None:
-        self._store, self._files, self._jobs = store, files, jobs
+    def __init__(self, store: Store, files: ItemFiles | None, links: LinkMaker, jobs: StepsOfJobs) -> None:
+        self._store, self._files, self._links, self._jobs = store, files, links, jobs
 
     def runs(self, step: Step[..., Any]) -> bool:
         return isinstance(step, map_steps.BuiltinStep)
 
     async def run(self, step: Step[..., Any], arguments: Mapping[str, Any], execution: Execution) -> Ended:
-        """Runs one attempt of a step of an execution to its end."""
+        """Runs one attempt to its end, for this execution."""
         try:
-            if execution.workflow == JOB_WORKFLOW and self._jobs is not None:
+            if execution.workflow == JOB_WORKFLOW:
                 return Ended(await self._jobs.value(step, arguments, execution))
-            return Ended(await self._value(step, arguments))
+            return Ended(await self._value(step, arguments, execution.execution_id))
         except Exception as error:
             return Ended(error=error)
 
-    async def _value(self, step: Step[..., Any], arguments: Mapping[str, Any]) -> Any:
+    async def _value(self, step: Step[..., Any], arguments: Mapping[str, Any], execution_id: str) -> Any:
         match step.name:
             case map_steps.map_plan.name:
                 return item_files.plan(self._readable, **arguments)
@@ -58,6 +59,10 @@ class BuiltinSteps:
                 return await self._outcome(**arguments)
             case map_steps.map_results.name:
                 return await self._results(**arguments)
+            case callback_steps.open_link.name:
+                return await self._links.open(execution_id, **arguments)
+            case callback_steps.last_heartbeat.name:
+                return await self._links.last_heartbeat(execution_id, **arguments)
         raise GiveUp(f"this version of stepfast has no step {step.name!r}")
 
     @property

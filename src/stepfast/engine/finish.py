@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from stepfast.engine.cancelling import end_cleaned_up
 from stepfast.engine.continuing import continue_as_new
+from stepfast.engine.late_failures import LateFailure
 from stepfast.engine.messages import BY_GATE, Message
 from stepfast.engine.metrics import tallies_of
 from stepfast.engine.ports import Clock, End, Queue, Store
@@ -30,6 +31,8 @@ async def finish(store: Store, queue: Queue, clock: Clock, execution: Execution,
         return await continue_as_new(store, clock, execution, replay)
     if replay.error is None:
         return await store.finish(succeeded(execution, replay, clock.now()))
+    late = LateFailure(store, queue, clock, execution, replay)
+    await late.before_end()
     parked = None if execution.is_child else secrets.token_hex(8)
     if parked is not None:
         await queue.send([(_park(execution, parked), None)])
@@ -40,7 +43,9 @@ async def finish(store: Store, queue: Queue, clock: Clock, execution: Execution,
         causes=causes_of(replay),
         ended_at=clock.now(),
     )
-    return await store.finish(End(ended, tallies_of(ended, replay.records.values()), execution.is_awaited))
+    written = await store.finish(End(ended, tallies_of(ended, replay.records.values()), execution.is_awaited))
+    await late.after_end()
+    return written
 
 
 def succeeded(execution: Execution, replay: Replay, now: float) -> End:

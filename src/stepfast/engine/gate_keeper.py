@@ -29,7 +29,7 @@ from stepfast.errors import GiveUp, RetryAfter, StepTimeout, Unavailable
 from stepfast.language.limits import Gate
 from stepfast.language.retry import Retry, decide
 from stepfast.language.steps import Step
-from stepfast.model import Execution, Record
+from stepfast.model import Record
 from stepfast.replay.commands import Command
 
 log = logging.getLogger("stepfast.gates")
@@ -40,8 +40,6 @@ LONGEST_HORIZON = 120.0
 """Seconds ahead for which a ramp hands out moments."""
 NEAR_SECONDS = 30.0
 """A probe whose time is further away stays in the line: the gate may be opened by hand before that time."""
-LATE_END_SECONDS = 10.0
-"""Seconds within which a failure is written that is about to be."""
 HELD_SECONDS = 1.0
 """Seconds until a step whose failure a gate has held comes to the gate again, to stand in its line."""
 
@@ -97,7 +95,8 @@ class GateKeeper:
                 if any(not entry.late for entry in gates.to_resume(state)):
                     await self.drive(held)  # The worker that has begun the ramp has died.
                 return replace(held, quiet=state == gates.EMPTY)
-            passed = any(_opens(permit, held, state, revision) for permit in message.permits)
+            opens = next((permit for permit in message.permits if _opens(permit, held, state, revision)), None)
+            passed, asked = opens is not None, since if opens is None else opens.asked
             ramps = state.status == "RAMPING" and not passed
             empty = ramps and await self._store.limits.first(held.id) is None
             met = gates.arrive(state, held.gate, name, waiter.lease, now, handed_out=passed, line_empty=empty)
@@ -117,8 +116,9 @@ class GateKeeper:
                 log.info("gate %s: %s is the probe", _named(held.id), name)
             elif state.status == "RAMPING":
                 await self.drive(held)
-                return replace(held, quiet=False, permit=Permit(held.id, revision, now, lease=state.since))
-            return replace(held, quiet=False)
+                opens = opens or Permit(held.id, revision, now, lease=state.since, asked=since)
+                return replace(held, quiet=False, permit=opens, asked=asked, state=state)
+            return replace(held, quiet=False, asked=asked, state=state)
 
     async def waits(self, name: str, passes: Sequence[GatePass], at: float) -> None:
         """Tells the gates that a step has to wait until a moment of a rate: if it is the probe, its place is kept."""
@@ -218,7 +218,7 @@ class GateKeeper:
                 return
             if await self._write(held, item, changed):
                 for waiter, moment in zip(line, moments, strict=False):
-                    permit = Permit(held.id, waiter.revision, moment, lease=state.since)
+                    permit = Permit(held.id, waiter.revision, moment, lease=state.since, asked=waiter.since)
                     await self._queue.send([(replace(waiter.message, permits=(permit,)), moment)])
                     await self._store.limits.leave(held.id, waiter)
 
@@ -244,7 +244,7 @@ class GateKeeper:
     async def _resume(self, failed: Sequence[FailedBehind]) -> list[FailedBehind]:
         """Redrives executions that failed before the gate closed; of those that have gone on since, nothing comes.
 
-        Gives those that have not ended yet.
+        Gives those that have not ended yet: whoever ends them looks at the gate (late_failures.py).
         """
         late = list[FailedBehind]()
         for entry in failed:
@@ -257,21 +257,6 @@ class GateKeeper:
                 message = Message("park", entry.execution_id, BY_GATE, entry.generation, run=execution.run)
                 await self._queue.send([(message, None)])
         return late
-
-    async def before_end(self, wants: Sequence[Want], execution: Execution) -> None:
-        """Has an execution brought back whose failure is about to be written, if its gate has opened since.
-
-        wants: of the step that has failed. Safe to repeat: a message that finds the execution RUNNING does nothing.
-        """
-        for want in wants:
-            if want.limit.gate is None:
-                continue
-            state = state_in((await self._store.limits.read(_pass(want).id)).gate)
-            mine = (execution.execution_id, execution.generation)
-            if mine in [(entry.execution_id, entry.generation) for entry in gates.to_resume(state)]:
-                message = Message("park", execution.execution_id, BY_GATE, execution.generation, run=execution.run)
-                await self._queue.send([(message, self._clock.now() + LATE_END_SECONDS)])
-                return
 
     async def _write(self, held: GatePass, item: LimitItem, state: GateState) -> bool:
         return await write_state(self._store, item, state, held.gate, self._clock.now())

@@ -10,7 +10,7 @@ from stepfast.engine.gates import GATE_SHARD, GateState, GateStatus, closed_by_h
 from stepfast.engine.limit_items import LimitId, names_in
 from stepfast.engine.limit_operations import WaitingStep, named
 from stepfast.engine.ports import Clock, Queue, Store
-from stepfast.errors import InvalidRequest
+from stepfast.errors import InvalidRequest, UnknownName
 from stepfast.language.limits import LONGEST_LIMIT_KEY, Gate
 from stepfast.language.registry import Registry
 from stepfast.model import run_of
@@ -75,7 +75,7 @@ class GateOperations:
 
         name: of a limit; by default the first page of each limit. limit: at most so many of a limit. after: the
         position that an earlier call returned. A gate of which nothing is known is OPEN and not listed.
-        Raises InvalidRequest for a limit without a gate.
+        Raises UnknownName for a limit without a gate.
         """
         names = sorted(self.declared()) if name is None else [name]
         reports, position = list[GateReport](), ""
@@ -88,7 +88,7 @@ class GateOperations:
         return reports, position if name is not None else ""
 
     async def gate(self, name: str, key: str = "") -> GateReport:
-        """One gate as it stands. Raises InvalidRequest for a limit without a gate."""
+        """One gate as it stands. Raises UnknownName for a limit without a gate."""
         gate, id = self._gate(name), gate_id(name, key)
         return await self._report(id, state_in((await self._store.limits.read(id)).gate), gate)
 
@@ -98,8 +98,8 @@ class GateOperations:
         """Closes a gate: no attempt begins until a time, and from then on one probe after the other.
 
         until: in seconds since the epoch; None until somebody opens it. Attempts that run end as they would; those that
-        fail wait. Safe to repeat: the last call counts. Raises InvalidRequest for a limit without a gate,
-        and for a time that has passed.
+        fail wait. Safe to repeat: the last call counts. Raises UnknownName for a limit without a gate, and
+        InvalidRequest for a time that has passed.
         """
         if until is not None and not self._clock.now() < until < float("inf"):
             raise InvalidRequest("until is a time to come")
@@ -108,7 +108,7 @@ class GateOperations:
     async def open_gate(self, name: str, key: str = "", *, by: str = "", why: str = "") -> GateReport:
         """Opens a gate: its steps go on at a growing rate. A gate that is not CLOSED stays as it is.
 
-        Raises InvalidRequest for a limit without a gate.
+        Raises UnknownName for a limit without a gate.
         """
         report = await self._change(name, key, closing=False, until=None, by=by, why=why)
         first = await self._store.limits.first(gate_id(name, key))
@@ -155,7 +155,7 @@ class GateOperations:
         declared = self.declared()
         if name not in declared:
             known = ", ".join(sorted(declared)) or "none"
-            raise InvalidRequest(f"no limit with a gate is named {name!r}; there are: {known}")
+            raise UnknownName(f"no limit with a gate is named {name!r}; there are: {known}")
         return declared[name]
 
 

@@ -53,7 +53,8 @@ class GateState:
     by, why: who closed or opened it by hand. failures: times of the newest failures by cause. failed: executions to
     resume.
     next_probe: before this no probe begins; None until somebody opens the gate. probe: the step that is the probe, from
-    probe_at on, until probe_lease is over. moment: of a ramp, the next moment that is free.
+    probe_at on, until probe_lease is over. moment: of a ramp, the next moment that is free. closed, closed_by,
+    closed_why: of a ramp, when the gate closed before it, and who has closed it by hand.
     """
 
     status: GateStatus = "OPEN"
@@ -68,6 +69,9 @@ class GateState:
     probe_at: float = 0.0
     probe_lease: float = 0.0
     moment: float = 0.0
+    closed: float = 0.0
+    closed_by: str = ""
+    closed_why: str = ""
 
     def rate(self, gate: Gate, now: float) -> float:
         """Attempts a second that a ramp lets through at a time."""
@@ -81,7 +85,8 @@ class GateState:
         if self.status == "RAMPING":
             return max(self.moment, self.since) + 31 * gate.probe + 86400.0
         times = [time for held in self.failures.values() for time in held]
-        return max(times, default=self.since) + gate.window
+        late = 86400.0 if to_resume(self) else 0.0  # Those may end any time later.
+        return max(times, default=self.since) + gate.window + late
 
 
 EMPTY = GateState()
@@ -110,13 +115,16 @@ class GatePass:
     """A step has passed a gate.
 
     quiet: the gate was open and knew of nothing, so that a success need not be told. permit: of the ramp; the step need
-    not ask again after it has waited for its limits.
+    not ask again after it has waited for its limits. asked: since when it has waited, None where it has not. state: of
+    the gate as it let the step through.
     """
 
     limit: Limit[Any]
     id: LimitId
     quiet: bool
     permit: Permit | None = None
+    asked: float | None = None
+    state: GateState | None = None
 
     @property
     def gate(self) -> Gate:
@@ -223,7 +231,8 @@ def failed(
     if len(recent[cause]) >= gate.failures:
         return _closed(state, cause, now, now + gate.probe), True
     if final is not None:
-        known = (*(entry for entry in known if entry.execution_id != final.execution_id), final)[-MOST_FAILED:]
+        same = (final.execution_id, final.step)
+        known = (*(entry for entry in known if (entry.execution_id, entry.step) != same), final)[-MOST_FAILED:]
     newest = dict(list(recent.items())[-MOST_CAUSES:])
     return replace(state, failures=newest, failed=known), False
 
@@ -231,7 +240,8 @@ def failed(
 def _closed(
     state: GateState, cause: str, now: float, next_probe: float | None, by: str = "", why: str = ""
 ) -> GateState:
-    return GateState("CLOSED", now, cause, by, why, {}, state.failed, next_probe)
+    failed = tuple(replace(entry, late=False) for entry in state.failed)  # The next ramp looks at all of them.
+    return GateState("CLOSED", now, cause, by, why, {}, failed, next_probe)
 
 
 def succeeded(state: GateState, gate: Gate, step: str, now: float) -> GateState:
@@ -243,7 +253,8 @@ def succeeded(state: GateState, gate: Gate, step: str, now: float) -> GateState:
 
 
 def _ramping(state: GateState, now: float, by: str = "", why: str = "") -> GateState:
-    return GateState("RAMPING", now, state.cause, by, why, {}, state.failed, moment=now)
+    ramp = GateState("RAMPING", now, state.cause, by, why, {}, state.failed, moment=now)
+    return replace(ramp, closed=state.since, closed_by=state.by, closed_why=state.why)
 
 
 def _opened(state: GateState) -> GateState:

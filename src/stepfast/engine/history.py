@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
+from stepfast.engine.limits_waited import waits_in
 from stepfast.model import Attempt, Event, Execution, Failure, Record, Signal, Snapshot
 from stepfast.standing import Intervention
 from stepfast.stored_text import StoredText, text_of
@@ -120,6 +121,8 @@ def record_events(record: Record, *, unread: bool = False) -> Iterator[Event]:
     if record.repair is not None:
         repair = json.loads(record.repair)
         yield Event(repair.pop("at"), "step-repaired", record.id, repair)
+    for wait in waits_in(record.waited):
+        yield Event(wait["until_at"], "step-waited", record.id, wait)
     if record.kind == "step":
         for attempt in record.attempts:
             yield Event(attempt.started_at, "attempt-started", record.id, {"attempt": attempt.number})
@@ -132,7 +135,7 @@ def record_events(record: Record, *, unread: bool = False) -> Iterator[Event]:
         if record.attempt > last and record.started_at is not None:
             yield Event(record.started_at, "attempt-started", record.id, {"attempt": record.attempt})
     if record.recorded and record.ended_at is not None:
-        details: dict[str, object] = {}
+        details = dict[str, object]()
         if record.kind == "step":
             details["attempt"] = record.attempt
         if record.signal is not None:

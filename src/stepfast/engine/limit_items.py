@@ -98,7 +98,8 @@ class Permit:
     """What a step has taken from one limit, for the one attempt that begins at this revision of its record.
 
     token: of the slot, "" for none. since: the moment from which the attempt may begin. lease: when the slot is over.
-    reserved: whether `since` was reserved by a rate.
+    reserved: whether `since` was reserved by a rate. asked: since when the step has waited for it, None where it has
+    not. in_line: it has stood in a line. turn: its key, of a shared limit.
     """
 
     id: LimitId
@@ -107,6 +108,9 @@ class Permit:
     token: str = ""
     lease: float = 0.0
     reserved: bool = False
+    asked: float | None = None
+    in_line: bool = False
+    turn: str = ""
 
     def stands(self, revision: int, now: float) -> bool:
         """Whether the attempt may still begin by this permit."""

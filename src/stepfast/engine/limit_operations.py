@@ -10,7 +10,7 @@ from stepfast.engine.gates import GATE_SHARD
 from stepfast.engine.limit_items import LimitItem, Waiter, current
 from stepfast.engine.limiting import NUMBERS_KEPT_SECONDS
 from stepfast.engine.ports import Clock, Queue, Store
-from stepfast.errors import DefinitionError, InvalidRequest
+from stepfast.errors import DefinitionError, InvalidRequest, UnknownName
 from stepfast.language.limits import Limit, Numbers, numbers_with
 from stepfast.language.registry import Registry
 
@@ -94,13 +94,13 @@ class LimitOperations:
         return [await self._report(limit) for _, limit in sorted(self._declared().items())]
 
     async def describe(self, name: str) -> LimitReport:
-        """One limit. Raises InvalidRequest where no step has it."""
+        """One limit. Raises UnknownName where no step has it."""
         return await self._report(self._limit(name))
 
     async def keys(self, name: str, limit: int = 100, after: str = "") -> tuple[Sequence[KeyReport], str]:
         """At most `limit` keys in use, and the position to go on from, "" after the last.
 
-        Raises InvalidRequest where no step has the limit.
+        Raises UnknownName where no step has the limit.
         """
         self._limit(name)
         items, position = await self._store.limits.items(name, limit, after)
@@ -118,8 +118,8 @@ class LimitOperations:
     ) -> LimitReport:
         """Sets numbers from now on; those that are None stay as they are now. Every process has them within seconds.
 
-        Raises InvalidRequest where no step has the limit, for a number that is not valid, and for a kind of number that
-        the limit does not have: the code decides what is limited.
+        Raises UnknownName where no step has the limit, and InvalidRequest for a number that is not valid, and for a
+        kind of number that the limit does not have: the code decides what is limited.
         """
         held = await self.describe(name)
         if rate is None and per is None and burst is None and concurrency is None:
@@ -140,7 +140,7 @@ class LimitOperations:
         return await self._bring(held)
 
     async def reset(self, name: str) -> LimitReport:
-        """Goes back to the numbers of the settings and the code. Raises InvalidRequest where no step has the limit."""
+        """Goes back to the numbers of the settings and the code. Raises UnknownName where no step has the limit."""
         held = await self.describe(name)
         await self._store.limits.set_numbers(name, None)
         return await self._bring(held)
@@ -169,8 +169,7 @@ class LimitOperations:
         declared = self._declared()
         if name not in declared:
             names = ", ".join(sorted(declared)) or "none"
-            text = f"no step has a limit named {name!r}; there are: {names}"
-            raise InvalidRequest(text, (("name", text),))
+            raise UnknownName(f"no step has a limit named {name!r}; there are: {names}")
         return declared[name]
 
     async def _report(self, limit: Limit[object]) -> LimitReport:

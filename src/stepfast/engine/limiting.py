@@ -147,7 +147,7 @@ class Limiter:
             return tuple(permits)
         late = [permit for permit in permits if permit.token and begin - permit.since > SLOT_HOLD_SECONDS]
         await self.give_back(request.step, late)
-        kept = tuple(permit for permit in permits if permit not in late)
+        kept = tuple(_waiting(permit, request.since) for permit in permits if permit not in late)
         await self._queue.send([(replace(request.message, permits=(*of_gates, *kept)), begin - self._nap)])
         return StepWaits(PassedOn(begin))
 
@@ -206,6 +206,7 @@ class Limiter:
                 continue
             if first is not None:
                 await self._limits.leave(want.id, first)
+                return replace(permit, asked=first.since, in_line=True, turn=first.turn)
             return permit
         raise AssertionError("count() does not end")
 
@@ -280,6 +281,7 @@ class Limiter:
         if await self._limits.write(replace(item, turn=heir.turn, changed_at=now), version) is None:
             return False
         due = None if permit.since <= now + self._nap else permit.since - self._nap
+        permit = replace(permit, asked=heir.since, in_line=True, turn=heir.turn)
         await self._queue.send([(replace(heir.message, permits=(*heir.message.permits, permit)), due)])
         await self._limits.leave(item.id, heir)
         return True
@@ -306,6 +308,11 @@ class Limiter:
             stored = await self._limits.numbers(name)
             held = self._numbers[name] = now, stored[0] if stored else None
         return held[1]
+
+
+def _waiting(permit: Permit, since: float) -> Permit:
+    """A permit that is sent with a message, to wait for its moment."""
+    return replace(permit, asked=since) if permit.reserved and permit.asked is None else permit
 
 
 def slot_lease(command: Command) -> float:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from stepfast.engine.advancer import Advancer
+from stepfast.engine.answering import Answering
 from stepfast.engine.cancelling import CLEANUP_SECONDS, Cancelling
 from stepfast.engine.catching_up import PartialReads
 from stepfast.engine.closing import FailureClosing
@@ -74,6 +75,7 @@ class Operations(ReadOperations):
         self.jobs = JobOperations(store, clock, self)
         self.scheduled = ScheduledStarts(store, clock, self)
         self.schedules = ScheduleOperations(store, clock, self.scheduled, schedules, look_later)
+        self.links = Answering(store, clock, self._signalling, self)
 
     # -- starting ----------------------------------------------------------------------------------------
 

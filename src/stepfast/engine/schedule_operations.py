@@ -15,7 +15,7 @@ from stepfast.engine.gate_operations import LONGEST_WHY
 from stepfast.engine.ports import Clock, Store
 from stepfast.engine.schedule_items import Moment, Overlap, Pause, Schedule, ScheduleItem, ScheduleTarget
 from stepfast.engine.schedule_starts import MomentOutcome, ScheduledStarts, change_item
-from stepfast.errors import InvalidRequest
+from stepfast.errors import InvalidRequest, UnknownName
 
 NEXT_SHOWN = 5
 """Moments to come that are shown of a schedule."""
@@ -67,13 +67,13 @@ class ScheduleOperations:
         return reports, names[limit - 1] if len(names) > limit else ""
 
     async def describe(self, name: str) -> ScheduleReport:
-        """One schedule. Raises InvalidRequest where the settings have none of this name."""
+        """One schedule. Raises UnknownName where the settings have none of this name."""
         return await self._report(self._schedule(name))
 
     async def pause(self, name: str, why: str = "") -> ScheduleReport:
         """Has nothing start by the clock until `unpause`, in any process. One that is paused stays as it is.
 
-        Executions that run go on. Raises InvalidRequest where the settings have no such schedule.
+        Executions that run go on. Raises UnknownName where the settings have no such schedule.
         """
         schedule = self._schedule(name)
         if len(why) > LONGEST_WHY:
@@ -85,7 +85,7 @@ class ScheduleOperations:
     async def unpause(self, name: str) -> ScheduleReport:
         """Has the schedule start again from now on. A moment that it has missed stays missed, unless it is backfilled.
 
-        Raises InvalidRequest where the settings have no such schedule.
+        Raises UnknownName where the settings have no such schedule.
         """
         schedule, now = self._schedule(name), self._clock.now()
 
@@ -101,7 +101,7 @@ class ScheduleOperations:
         """Starts the schedule's workflow now, also while it is paused, by its overlap policy. Nothing is delayed.
 
         execution_id: with it the call is safe to repeat; None makes one. overlap: in place of the schedule's policy.
-        Raises InvalidRequest where the settings have no such schedule, and what Operations.start raises.
+        Raises UnknownName where the settings have no such schedule, and what Operations.start raises.
         """
         schedule, now = self._schedule(name), self._clock.now()
         if execution_id is not None:
@@ -120,8 +120,8 @@ class ScheduleOperations:
 
         A moment whose execution is there starts none, so the call is safe to repeat. overlap: "allow" starts all at
         once, "wait" one after the other. None is "allow" for a schedule that allows overlaps, else "wait".
-        Raises InvalidRequest where the settings have no such schedule, for a range that is not over, holds no moment
-        or more than MOST_BACKFILLED, and for a rate of which no moment is known yet.
+        Raises UnknownName where the settings have no such schedule, and InvalidRequest for a range that is not over,
+        holds no moment or more than MOST_BACKFILLED, and for a rate of which no moment is known yet.
         """
         schedule, now = self._schedule(name), self._clock.now()
         policy: Overlap = overlap or ("allow" if schedule.target.overlap == "allow" else "wait")
@@ -174,8 +174,7 @@ class ScheduleOperations:
     def _schedule(self, name: str) -> Schedule:
         if name not in self._declared:
             names = ", ".join(sorted(self._declared)) or "none"
-            text = f"the settings have no schedule named {name!r}; there are: {names}"
-            raise InvalidRequest(text, (("name", text),))
+            raise UnknownName(f"the settings have no schedule named {name!r}; there are: {names}")
         return self._declared[name]
 
 

@@ -6,7 +6,6 @@ import logging
 import math
 import random
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 
 from stepfast.engine.attempt import SKEW, OwnedStep
@@ -23,6 +22,8 @@ from stepfast.engine.job_runner import JobSteps
 from stepfast.engine.limit_items import Permit, step_name
 from stepfast.engine.limit_wants import wants_of
 from stepfast.engine.limiting import Limiter, PassedOn, StepWaits
+from stepfast.engine.limits_waited import with_waits
+from stepfast.engine.link_maker import LinkMaker
 from stepfast.engine.looks import EVERY_TIME, LookPace
 from stepfast.engine.messages import Hint, Message
 from stepfast.engine.moves import Room
@@ -35,9 +36,8 @@ from stepfast.engine.withdrawals import Withdrawals
 from stepfast.errors import LimitKeyFailed
 from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
-from stepfast.model import Execution, Record, Snapshot
+from stepfast.model import Execution, Record, Snapshot, changed
 from stepfast.replay.commands import Command
-from stepfast.replay.failures import failure_of
 from stepfast.replay.replay import Replay
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,8 @@ class StepHandler:
     time_left: seconds this invocation may still run; a step is only chained while its timeout and margin fit. lives:
     shared with the advancer of the process. takes: whether a step may run on this thread; where not, nothing is claimed
     and the disposition is Elsewhere. files: where `map_items` reads files of items. pace: of the looks at an execution
-    while a step of it runs. limiter: keeps the limits of steps; by default with the numbers of the code.
+    while a step of it runs. limiter: keeps the limits of steps; by default with the numbers of the code. public_url:
+    what the addresses of links begin with.
     """
 
     def __init__(
@@ -76,11 +77,13 @@ class StepHandler:
         files: ItemFiles | None = None,
         pace: LookPace = EVERY_TIME,
         limiter: Limiter | None = None,
+        public_url: str = "",
     ) -> None:
         self._store, self._queue, self._clock, self._takes = store, queue, clock, takes
         self._registry, self._opener = registry, ReplayOpener(store, registry, lives or LiveReplays())
         withdrawals = Withdrawals(store, self._opener)
-        builtin = BuiltinSteps(store, files, JobSteps(store, clock, registry))
+        links, jobs = LinkMaker(store.links, clock, public_url), JobSteps(store, clock, registry)
+        builtin = BuiltinSteps(store, files, links, jobs)
         self.attempts = Attempts(store, clock, runner, withdrawals, builtin, pace)
         self._limiter = limiter or Limiter(store, queue, clock)
         self._gates = GateKeeper(store, queue, clock)
@@ -142,7 +145,6 @@ class StepHandler:
                 return Delete()
             case Finish(error):
                 replay.error = error or replay.error
-                await self._gates_before_end(execution, replay, snapshot.records.get(delivery.message.command_id))
                 await finish(self._store, self._queue, self._clock, execution, replay)
                 return Delete()
             case Claim() as claim if len(replay.outstanding) > 1 or not replay.decided:
@@ -152,17 +154,6 @@ class StepHandler:
                 return await self._claim(delivery, execution, None, claim, opened.order.revision)
             case Claim() as claim:
                 return await self._claim(delivery, execution, opened, claim, None)
-
-    async def _gates_before_end(self, execution: Execution, replay: Replay, record: Record | None) -> None:
-        """Has the gates of a step bring back the execution that it fails, if they have opened since its attempt."""
-        if record is None or record.status != "FAILED" or replay.error is None:
-            return
-        step = self._registry.step(execution.workflow, record.name)
-        if step is None or failure_of(replay).step != step.name or not any(limit.gate for limit in step.limits):
-            return
-        command = Command(record.id, "step", record.name, None, None, step)
-        with suppress(LimitKeyFailed):
-            await self._gates.before_end(wants_of(step, execution, command, record), execution)
 
     async def _without_replay(self, message: Message, hint: Hint, delivery: Delivery) -> Disposition | None:
         """Runs a step on the word of its message: an advance finds out what follows from it (rule *seal*).
@@ -235,6 +226,8 @@ class StepHandler:
             return held.disposition
         (permits, passes), now = held, self._clock.now()
         record = claim_of(execution, claim.command, claim.record, claim.chained, now)
+        if permits or passes:
+            record = changed(record, waited=with_waits(record.waited, passes, permits, now))
         interrupted = record.recorded  # It was interrupted for the last time: the record says so and nothing runs.
         if not await self._store.commit(execution.run_id, Commit(record, wake=interrupted)):
             await self._give_back_refused(delivery.message, claim.command, permits)

@@ -25,6 +25,7 @@ from stepfast.errors import PROBLEM_URN
 from stepfast.http.bodies import MAX_BODY
 from stepfast.http.lanes import Lanes
 from stepfast.http.problems import CONTENT_TYPE
+from stepfast.http.waiting import ClientGone, HeldRequests
 
 __all__ = ["MAX_BODY", "application", "to_event"]
 
@@ -65,20 +66,18 @@ class Unreadable(Exception):
         self.status, self.kind, self.detail = status, kind, detail
 
 
-class ClientGone(Exception):
-    """The client has disconnected; nobody waits for an answer."""
-
-
 def application(
     handler: Handler,
     lanes: Lanes[Object],
     admit: Callable[[Object], Object | None] | None = None,
     pace: Pace | None = None,
+    waiting: HeldRequests | None = None,
 ) -> Application:
     """An ASGI application that calls a Lambda handler for each request, in a thread of one of the lanes.
 
     admit: called first, on the event loop, with the event without its body; a response from it refuses the request.
     pace: how slowly a body may arrive.
+    waiting: holds back the requests that wait for the end of an execution; None answers them at once.
     """
     bodies, speed = _BodyMemory(MAX_HELD_BYTES), pace or Pace()
 
@@ -93,7 +92,11 @@ def application(
                 async with bodies.taken(min(declared, MAX_BODY), speed.grace):
                     _add_body(event, await _read(receive, declared, speed))
                     taken = True
-                    response = await lanes[lane_of(event)].run(handler, event, None)
+                    lane, asked = lanes[lane_of(event)], waiting.asked(event) if waiting is not None else None
+                    if waiting is None or asked is None:
+                        response = await lane.run(handler, event, None)
+                    else:
+                        response = await waiting.run(asked, lambda: lane.run(handler, event, None), receive)
             taken = taken or declared == 0
         except ClientGone:
             return

@@ -262,6 +262,10 @@ class CommandView(Shown):
     children: list[str] = Field(
         [], description="of a child: the ids of the executions that were started for it; the last is the current one"
     )
+    waited: list[dict[str, Any]] = Field(
+        [],
+        description="of a step: the gates and limits that its attempts waited for, as in its `step-waited` events",
+    )
 
 
 class ResumedExecution(ExecutionView):

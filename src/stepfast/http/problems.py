@@ -24,6 +24,7 @@ from stepfast.errors import (
     StepfastError,
     TooManySignals,
     Unavailable,
+    UnknownName,
     UnknownWorkflow,
     WrongStatus,
 )
@@ -49,6 +50,7 @@ _lock = threading.Lock()
 _OURS: tuple[tuple[type[StepfastError], int, str, str], ...] = (
     (InvalidRequest, 422, "invalid-request", "Invalid request"),
     (UnknownWorkflow, 404, "unknown-workflow", "Unknown workflow"),
+    (UnknownName, 404, "unknown-name", "Unknown name"),
     (ExecutionNotFound, 404, "execution-not-found", "Execution not found"),
     (ExecutionConflict, 409, "execution-conflict", "The id is taken"),
     (WrongStatus, 409, "wrong-status", "The status does not allow this"),

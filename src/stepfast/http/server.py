@@ -20,6 +20,7 @@ from stepfast.http.connections import IdleConnections, Patience, protocol
 from stepfast.http.gateway import MAX_HEAD_BYTES, Handler, Pace, application
 from stepfast.http.lanes import Lanes
 from stepfast.http.listener import Listener, room
+from stepfast.http.waiting import HeldRequests
 
 SHUTDOWN_SECONDS = 3
 """Seconds that running requests get to finish when the server shuts down."""
@@ -34,14 +35,15 @@ def serve(
 ) -> None:
     """Serves until SIGINT or SIGTERM, then lets running requests finish. Call it in the main thread.
 
-    handler: a Lambda handler; its method `admit`, if it has one, is asked before a request's body is read.
+    handler: a Lambda handler; its method `admit`, if it has one, is asked before a request's body is read, and its
+        `ends` reports the ends that requests wait for.
     listener: the socket to accept on. host: the name for the printed address. ready: called once with the address.
     stopper: called once with a function that stops the server, from any thread.
 
     Returns, or raises KeyboardInterrupt, when a signal stops it. Afterwards both signals raise KeyboardInterrupt.
     """
     server = Server(handler, listener)
-    server.on_started = lambda: ready(f"http://{f'[{host}]' if ':' in host else host}:{server.port}")
+    server.on_started = lambda: ready(address_of(listener, host))
     stopper(server.stop)
     server.run()
 
@@ -63,10 +65,12 @@ class Server(uvicorn.Server):
     ) -> None:
         self._listener, self._waiting = listener, IdleConnections()
         self._lanes: Lanes[dict[str, Any]] = Lanes()
+        ends = getattr(handler, "ends", None)
+        self._held = HeldRequests(ends) if ends is not None else None
         self.port: int = listener.getsockname()[1]
         self.on_started: Callable[[], object] = lambda: None
         config = uvicorn.Config(
-            application(handler, self._lanes, getattr(handler, "admit", None), pace),
+            application(handler, self._lanes, getattr(handler, "admit", None), pace, self._held),
             http=protocol(patience or Patience(), self._waiting),  # type: ignore[arg-type]
             ws="none",
             loop="asyncio:SelectorEventLoop",  # on Windows too: its ProactorEventLoop has no add_reader
@@ -101,6 +105,8 @@ class Server(uvicorn.Server):
         self.on_started()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._held is not None:
+            self._held.close()
         await super().shutdown(sockets)
         self._lanes.close()
 
@@ -124,6 +130,11 @@ class Server(uvicorn.Server):
         finally:
             for number in numbers:
                 signal.signal(number, _interrupt)
+
+
+def address_of(listener: socket.socket, host: str) -> str:
+    """The address of the server, under the name of a host."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
 
 
 def is_loopback(host: str) -> bool:

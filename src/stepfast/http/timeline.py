@@ -9,6 +9,7 @@ from typing import Any
 
 from stepfast.engine.claims import idempotency_key
 from stepfast.engine.holdovers import held_until
+from stepfast.engine.limits_waited import waits_in
 from stepfast.engine.resending import RESEND_AFTER_SECONDS, resend_after
 from stepfast.http import values, views
 from stepfast.http.models import AttemptView, CommandView
@@ -192,6 +193,7 @@ def _view(
         overdue=overdue_at is not None and overdue_at < now,
         overdue_at=views.time_or_none(overdue_at),
         children=list(record.children) if record else [],
+        waited=[views.with_times(wait) for wait in waits_in(record.waited)] if record else [],
         asked_at=views.time_or_none(command.issued_at if command and entry.kind == "step" else None),
         **values.shown(largest, input=entry.input, output=record.output if record else None),
     )

@@ -178,8 +178,12 @@ def not_taken(refusal: Refusal) -> SignalNotTakenView:
 
 
 def event(event: Event) -> EventView:
-    details = {key: time(at) if key.endswith("_at") and isinstance(at, float) else at for key, at in _flat(event)}
-    return EventView(at=time(event.at), type=event.type, command=event.command, **details)
+    return EventView(at=time(event.at), type=event.type, command=event.command, **with_times(dict(_flat(event))))
+
+
+def with_times(details: Mapping[str, Any]) -> dict[str, Any]:
+    """Details of an event as the API shows them: what is named as a time is one."""
+    return {key: time(at) if key.endswith("_at") and isinstance(at, float) else at for key, at in details.items()}
 
 
 def _flat(event: Event) -> list[tuple[str, Any]]:

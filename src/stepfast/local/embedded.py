@@ -26,9 +26,9 @@ from stepfast.http.gateway import Application, application
 from stepfast.http.lanes import Lanes
 from stepfast.http.mounting import mounted
 from stepfast.http.page import DashboardPage
+from stepfast.http.waiting import HeldRequests
 from stepfast.language.registry import Registry
 from stepfast.language.workflows import Workflow
-from stepfast.local.ends import Ends
 from stepfast.local.owner_client import OWNER_ANSWER_SECONDS
 from stepfast.local.runtime import STEP_GRACE_SECONDS, Runtime
 from stepfast.local.shared_home import SharedHome
@@ -62,6 +62,7 @@ class Embedded(AsyncClient):
     max_child_depth: the most executions that a child may have above it.
     retry_for: seconds for which a call waits for an owner.
     opentelemetry: whether executions are traces of OpenTelemetry, and steps spans; see docs/opentelemetry.md.
+    public_url: what the addresses of answer links begin with: where `asgi` is mounted, as others reach it.
 
     Raises DefinitionError for two workflows of one name.
     """
@@ -80,9 +81,10 @@ class Embedded(AsyncClient):
         max_child_depth: int = MAX_CHILD_DEPTH,
         retry_for: float = 60.0,
         opentelemetry: bool = False,
+        public_url: str = "",
     ) -> None:
         telemetry = telemetry_if(opentelemetry)
-        registry, ends = Registry(workflows), Ends()
+        registry = Registry(workflows)
         file = Path(path)
 
         def make() -> Runtime:
@@ -96,14 +98,14 @@ class Embedded(AsyncClient):
                 retention=retention.total_seconds() if isinstance(retention, timedelta) else retention,
                 grace=grace,
                 limits=pools,
-                listeners=[ends],
                 telemetry=telemetry,
+                public_url=public_url,
             )
 
         self.path = file
         self._home = SharedHome(file, make)
         self._lanes: list[Lanes[dict[str, Any]]] = []
-        self._ends, self._retry_for = ends, retry_for
+        self._retry_for = retry_for
         self._api = httpx.ASGITransport(self._application(Trusted(), None), raise_app_exceptions=False)
         # AsyncClient's own constructor would connect to a URL.
         self._stacks = self._connected()
@@ -200,21 +202,21 @@ class Embedded(AsyncClient):
         return mounted(self._application(keys, DashboardPage() if page else None))
 
     def _connected(self) -> AsyncStacks:
-        return AsyncStacks([_HomeCalls(self._home, self._ends, self._api, self._retry_for)])
+        return AsyncStacks([_HomeCalls(self._home, self._api, self._retry_for)])
 
     def _application(self, keys: Authenticator | Trusted | None, page: DashboardPage | None) -> Application:
-        api = Api(self._home, keys, page)
+        api = Api(self._home, keys, page, self._home)
         lanes = Lanes[dict[str, Any]]()
         self._lanes.append(lanes)
-        return application(api, lanes, api.admit)
+        return application(api, lanes, api.admit, waiting=HeldRequests(self._home))
 
 
 class _HomeCalls(AsyncCalls):
-    """Calls of the API in this process, which ends that this process writes wake up."""
+    """Calls of the API in this process."""
 
-    def __init__(self, home: SharedHome, ends: Ends, transport: httpx.ASGITransport, retry_for: float) -> None:
+    def __init__(self, home: SharedHome, transport: httpx.ASGITransport, retry_for: float) -> None:
         super().__init__(_URL, None, OWNER_ANSWER_SECONDS, retry_for, transport=transport)
-        self._home, self._ends = home, ends
+        self._home = home
 
     async def send(
         self,
@@ -225,10 +227,8 @@ class _HomeCalls(AsyncCalls):
         query: Object | None = None,
         patience: float | None = None,
         settled: tuple[str, ...] = (),
+        wait: int = 0,
     ) -> Answer:
         if not self._home.is_open:
             raise StartupError("the engine is not open: use it inside `async with stepfast.Embedded(…) as engine:`")
-        return await super().send(method, path, shape, body, query, patience, settled)
-
-    async def pause(self, execution_id: str, seconds: float) -> None:
-        await self._ends.wait(execution_id, seconds)
+        return await super().send(method, path, shape, body, query, patience, settled, wait)

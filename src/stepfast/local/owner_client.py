@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 
 from stepfast.errors import Unavailable
+from stepfast.http.waiting import APPLIED, PREFER
 from stepfast.local.owner_file import OwnerAddress
 
 HANDED_ON = ("content-type", "idempotency-key", "if-none-match")
@@ -18,10 +21,38 @@ OWNER_ANSWER_SECONDS = 60.0
 """The time for the owner to answer. A replay of dead letters takes 20 s."""
 OWNER_CONNECT_SECONDS = 5.0
 """The time for the owner to accept a connection."""
+AWAY_SECONDS = 0.25
+"""The time between two looks for the owner."""
 
 
 class OwnerAway(Exception):
     """The owner was not reached: it has not seen the request."""
+
+
+class OwnerWatch:
+    """Waits for the end of an execution that the owner of the file runs.
+
+    address: where the owner is now, or None while no process owns the file.
+    """
+
+    def __init__(self, address: Callable[[], OwnerAddress | None], execution_id: str) -> None:
+        self._address, self._execution_id = address, execution_id
+
+    async def wait(self, seconds: float) -> None:
+        """Returns when the execution has ended, or after some seconds. An owner that is away is waited for."""
+        address, end = self._address(), time.monotonic() + seconds
+        if address is not None and seconds >= 1:
+            url = f"{address.url}/v1/executions/{quote(self._execution_id, safe='')}?commands=false&largest=0"
+            headers = {"authorization": f"Bearer {address.key}", PREFER: f"wait={int(seconds)}"}
+            async with httpx.AsyncClient(
+                trust_env=False, verify=False, timeout=seconds + OWNER_CONNECT_SECONDS
+            ) as http:
+                try:
+                    if APPLIED in (await http.get(url, headers=headers)).headers:
+                        return
+                except httpx.RequestError:
+                    pass
+        await asyncio.sleep(min(AWAY_SECONDS, max(0.0, end - time.monotonic())))
 
 
 class OwnerClient:

@@ -35,6 +35,7 @@ from stepfast.functions import logs
 from stepfast.language.limits import Numbers
 from stepfast.language.registry import Registry
 from stepfast.local import process_pool
+from stepfast.local.ends import Ends
 from stepfast.local.inbox import Advance, Inbox
 from stepfast.local.pool_limits import Limits
 from stepfast.local.retention import keep_expiring
@@ -114,6 +115,7 @@ class Runtime:
     listeners: called for what is written, in addition to the logs.
     telemetry: makes spans and metrics of OpenTelemetry.
     limit_numbers: numbers of limits in place of those of the code, by the name of the limit.
+    public_url: what the addresses of answer links begin with.
 
     Raises StartupError when the file cannot be opened, when another process owns it, and for a pool whose processes
     cannot import its steps.
@@ -139,6 +141,7 @@ class Runtime:
         listeners: Iterable[StoreListener] = (),
         telemetry: Telemetry | None = None,
         limit_numbers: Mapping[str, Numbers] = MappingProxyType({}),
+        public_url: str = "",
     ) -> None:
         plans, starts = process_pool.plans(processes or {}, registry), list(schedules)
         self.interrupted = False
@@ -148,7 +151,9 @@ class Runtime:
         self.registry = registry
         self._clock = clock or SystemClock()
         self._backend: EmbeddedBackend = SqliteBackend(SqliteFile(path, durability), self._clock)
-        store = observed(self._backend, *_listeners(log_values, telemetry), *listeners)
+        self.ends = Ends()
+        """Tells those who wait for the end of an execution."""
+        store = observed(self._backend, self.ends, *_listeners(log_values, telemetry), *listeners)
         self._inbox = Inbox()
         self._connect()
         self._stopping = threading.Event()
@@ -169,7 +174,7 @@ class Runtime:
             limit_numbers=limit_numbers,
             schedules=lambda: [declared(start, RATE_PHASE) for start in starts],
         )
-        self._worker = self._make_worker(store, lives, telemetry, limit_numbers)
+        self._worker = self._make_worker(store, lives, telemetry, limit_numbers, public_url)
         self._put_outstanding()
         self._schedules = EmbeddedSchedules(starts, self.operations, self._clock)
         self._callers = CallerLoops()
@@ -179,7 +184,12 @@ class Runtime:
         self._control.begin(self._maintain())
 
     def _make_worker(
-        self, store: Store, lives: LiveReplays, telemetry: Telemetry | None, limit_numbers: Mapping[str, Numbers]
+        self,
+        store: Store,
+        lives: LiveReplays,
+        telemetry: Telemetry | None,
+        limit_numbers: Mapping[str, Numbers],
+        public_url: str,
     ) -> Worker:
         steps = StepHandler(
             store,
@@ -192,6 +202,7 @@ class Runtime:
             takes=self._runner.takes,
             files=DiskAndBucketFiles(),
             limiter=Limiter(store, self._backend, self._clock, nap=MOMENT_NAP_SECONDS, settings=limit_numbers),
+            public_url=public_url,
         )
         return Worker(
             steps, TimerHandler(store, self._backend, self._clock), ParkHandler(store, self._clock, self.registry)
@@ -230,6 +241,7 @@ class Runtime:
         """
         self._inbox.close()
         self._stopping.set()
+        self.ends.close()
         try:
             self._wait_for_steps()
         except KeyboardInterrupt:

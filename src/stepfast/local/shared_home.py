@@ -10,7 +10,8 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from stepfast.http.api import Api, resolvers
 from stepfast.http.auth import Authenticator
 from stepfast.http.resolver import ResolverPool
 from stepfast.http.server import Server, listen
-from stepfast.local.owner_client import OwnerAway, OwnerClient
+from stepfast.http.waiting import EndWatch
+from stepfast.local.owner_client import OwnerAway, OwnerClient, OwnerWatch
 from stepfast.local.owner_file import OwnerFile
 from stepfast.local.runtime import Runtime
 
@@ -118,6 +120,17 @@ class SharedHome:
             time.sleep(0.02)
         raise Unavailable("the engine is closed")
 
+    @contextmanager
+    def watch(self, execution_id: str) -> Iterator[EndWatch]:
+        """Reports every end of an execution from here on, in this process or through the owner."""
+        owned = self._owned
+        with (
+            owned.ends.watch(execution_id)
+            if owned is not None
+            else nullcontext(OwnerWatch(self._file.read, execution_id)) as watch
+        ):
+            yield watch
+
     def _take(self) -> bool:
         """Takes the file if it is free. Returns whether this process owns it. Raises StartupError."""
         with self._changing:
@@ -155,11 +168,12 @@ class _Owned:
     """The file as its owner has it: the runtime, and the server for the other processes."""
 
     def __init__(self, runtime: Runtime, file: OwnerFile) -> None:
-        self._runtime, self._file = runtime, file
+        self._runtime, self._file, self.ends = runtime, file, runtime.ends
         self.pool: ResolverPool = resolvers(runtime.operations, runtime.registry, runtime.call)
         key = secrets.token_urlsafe(32)
         # As an Api, so that a request without the secret is refused before its body is read.
-        self._server = Server(Api(self.pool, Authenticator([key]), None), listen("127.0.0.1", 0), owns_logging=False)
+        api = Api(self.pool, Authenticator([key]), None, runtime.ends)
+        self._server = Server(api, listen("127.0.0.1", 0), owns_logging=False)
         self._thread = threading.Thread(target=self._server.run, name=_THREAD, daemon=True)
         logging.getLogger("uvicorn.error").addFilter(_is_of_another_server)
         started = threading.Event()

@@ -83,7 +83,7 @@ def posted_in(body: str) -> Posted:
 def _permit_list(permit: Permit) -> list[Any]:
     id = permit.id
     held = [permit.revision, permit.since, permit.token, permit.lease, permit.reserved]
-    return [id.name, id.key, id.shard, *held]
+    return [id.name, id.key, id.shard, *held, permit.asked, permit.in_line, permit.turn]
 
 
 def _permit_in(fields: Any) -> Permit:
@@ -98,8 +98,12 @@ def _permit_in(fields: Any) -> Permit:
             str(token),
             int() | float() as lease,
             bool(reserved),
+            int() | float() | None as asked,
+            bool(in_line),
+            str(turn),
         ]:
-            return Permit(LimitId(name, key, shard), revision, since, token, lease, reserved)
+            id = LimitId(name, key, shard)
+            return Permit(id, revision, since, token, lease, reserved, asked, in_line, turn)
     raise ForeignMessage("stepfast did not send this message")
 
 

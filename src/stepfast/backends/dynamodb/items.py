@@ -273,6 +273,8 @@ def record_item(execution_id: str, record: Record, now: float, *, wake: bool = F
         item["past"] = text(attempts_text(record.attempts, record.error))
     if record.repair is not None:
         item["repair"] = text(record.repair)
+    if record.waited is not None:
+        item["waited"] = text(record.waited)
     if record.children:
         item["kids"] = text(json_text(record.children))
     if (then := record.then) is not None:
@@ -306,6 +308,7 @@ def record_of(item: Item, later: Callable[[Value], StoredText] | None = None) ->
         attempts=attempts_of(past, error) if past else (),
         children=tuple(json.loads(children)) if children else (),
         repair=text_in(item, "repair"),
+        waited=text_in(item, "waited"),
         **plain,
     )
 

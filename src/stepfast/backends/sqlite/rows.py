@@ -283,7 +283,7 @@ def record(row: tuple[Any, ...], opened_at: float) -> Record:
     """The record of a row; claims older than `opened_at` were a dead process's, so their lease is over."""
     (
         id, kind, name, status, generation, revision, attempt, interrupted, token, lease, due, input, output, error,
-        first_at, started_at, ended_at, chained, signal, attempts, children, repair,
+        first_at, started_at, ended_at, chained, signal, attempts, children, repair, waited,
     ) = row  # fmt: skip
     then = Chained(*json.loads(chained)) if chained else None
     if then is not None and then.started_at < opened_at:
@@ -294,7 +294,7 @@ def record(row: tuple[Any, ...], opened_at: float) -> Record:
     return Record(
         id, kind, name, status, generation, revision, attempt, interrupted, token, lease, due, input, output,
         _failure(error), first_at, started_at, ended_at, then, signal, past,
-        tuple(json.loads(children)) if children else (), repair,
+        tuple(json.loads(children)) if children else (), repair, waited,
     )  # fmt: skip
 
 
@@ -318,6 +318,7 @@ def record_write(execution_id: str, record: Record) -> Write:
         json.dumps([asdict(attempt) for attempt in record.attempts]) if record.attempts else None,
         json.dumps(record.children) if record.children else None,
         record.repair,
+        record.waited,
     )  # fmt: skip
     if record.revision == 1:
         return Write(INSERT_RECORD, (*row, execution_id, record.generation), placed.large)

@@ -38,7 +38,7 @@ Name = Annotated[str, Path(pattern=NAME, description="the name of the limit")]
 Limit = Annotated[int, Query(ge=1, le=100)]
 Cursor = Annotated[str | None, Query(max_length=1024, description="a page's `next`")]
 
-NO_NAME = {404: "this can be no limit's name"}
+NO_NAME = {404: "no step has a limit of this name, or that limit has no gate"}
 
 
 def add(app: Resolver, engine: ApiEngine) -> None:
@@ -109,7 +109,7 @@ def _add_gates(app: Resolver, engine: ApiEngine) -> None:
         summary="The gates that are closed, opening, or have met failures",
         operation_id="listGates",
         tags=["limits"],
-        responses=answers((200, "the gates", GateList)),
+        responses=answers((200, "the gates", GateList), problems_of=NO_NAME),
     )
     @needs("read")
     def list_gates(

@@ -32,8 +32,8 @@ from stepfast.http.schedule_models import (
 )
 
 Name = Annotated[str, Path(pattern=NAME, description="the name of the schedule")]
-NO_NAME = {404: "this can be no schedule's name"}
-STARTS = {404: "this can be no schedule's name, or its workflow is not deployed"}
+NO_NAME = {404: "the settings have no schedule of this name"}
+STARTS = {404: "the settings have no schedule of this name, or its workflow is not deployed"}
 
 
 def add(app: Resolver, engine: ApiEngine) -> None:

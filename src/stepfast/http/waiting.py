@@ -1,0 +1,127 @@
+"""A request that waits for the end of an execution: `Prefer: wait=SECONDS` (RFC 7240, section 4.3) on its address."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+__all__ = [
+    "APPLIED",
+    "MAX_END_WAIT_SECONDS",
+    "PREFER",
+    "ClientGone",
+    "EndWatch",
+    "HeldRequests",
+    "TellsEnds",
+    "WaitAsked",
+]
+
+Object = dict[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+PREFER, APPLIED = "prefer", "Preference-Applied"
+MAX_END_WAIT_SECONDS = 20
+"""The longest wait: below the 29 or 30 seconds after which gateways and proxies commonly give a request up."""
+RECHECK_SECONDS = 2.0
+"""The time after which an execution is read again unasked: of some ends nobody tells, such as a deletion."""
+_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*(\d{1,9})\s*(?:$|[,;])", re.IGNORECASE)
+_PATH = re.compile(r"/v1/executions/([^/]+)")
+_GOING_ON = frozenset({"RUNNING", "PAUSED"})
+
+
+class ClientGone(Exception):
+    """The client has disconnected; nobody waits for an answer."""
+
+
+class EndWatch(Protocol):
+    """Learns of every end of one execution from the moment that it was made."""
+
+    async def wait(self, seconds: float) -> None:
+        """Returns after an end that was not told of yet, or after some seconds. It may return early for no reason."""
+
+
+class TellsEnds(Protocol):
+    """Reports the ends of executions."""
+
+    def watch(self, execution_id: str) -> AbstractContextManager[EndWatch]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class WaitAsked:
+    """Which execution's end is waited for, and for how many seconds."""
+
+    execution_id: str
+    seconds: int
+
+
+class HeldRequests:
+    """Holds requests back until their execution has ended. It takes no thread while it waits.
+
+    ends: reports the ends that this process writes.
+    """
+
+    def __init__(self, ends: TellsEnds) -> None:
+        self._ends, self._closed = ends, False
+        self._held: set[asyncio.Event] = set()
+
+    def close(self) -> None:
+        """Lets all waiting requests be answered now, and none wait any more. Call it on the loop of the requests."""
+        self._closed = True
+        for closing in self._held:
+            closing.set()
+
+    def asked(self, event: Object) -> WaitAsked | None:
+        """What a request waits for; None if it is to be answered at once."""
+        if event["requestContext"]["http"]["method"] != "GET":
+            return None
+        header, path = event["headers"].get(PREFER), _PATH.fullmatch(event["rawPath"])
+        wait = _WAIT.search(header) if header and path else None
+        if path is None or wait is None or "run=" in event["rawQueryString"]:  # a run that is over waits for nothing
+            return None
+        return WaitAsked(path[1], min(int(wait[1]), MAX_END_WAIT_SECONDS))
+
+    async def run(self, asked: WaitAsked, read: Callable[[], Awaitable[Object]], receive: Receive) -> Object:
+        """The answer to a read of the execution: the first one that says that it has ended, or the last one in time.
+
+        read: reads the execution. receive: the request's; its body must have been read. Raises ClientGone.
+        """
+        end = time.monotonic() + asked.seconds
+        released = asyncio.Event()
+        self._held.add(released)
+        gone, closing = asyncio.ensure_future(_disconnected(receive)), asyncio.ensure_future(released.wait())
+        try:
+            with self._ends.watch(asked.execution_id) as watch:
+                while _goes_on(response := await read()):
+                    left = end - time.monotonic()
+                    if left <= 0 or self._closed:
+                        break
+                    ended = asyncio.ensure_future(watch.wait(min(left, RECHECK_SECONDS)))
+                    try:
+                        await asyncio.wait({ended, gone, closing}, return_when=asyncio.FIRST_COMPLETED)
+                    finally:
+                        ended.cancel()
+                    if gone.done():
+                        raise ClientGone
+        finally:
+            gone.cancel()
+            closing.cancel()
+            self._held.discard(released)
+        return {**response, "headers": {**(response.get("headers") or {}), APPLIED: f"wait={asked.seconds}"}}
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _goes_on(response: Object) -> bool:
+    """Whether the answer shows an execution that has not ended."""
+    if int(response["statusCode"]) != 200 or response.get("isBase64Encoded"):
+        return False
+    return json.loads(response["body"]).get("status") in _GOING_ON
