@@ -19,6 +19,7 @@ from stepfast.testing.memory import finished
 from tests.http.serving import event
 
 BROKEN = {"fails": True}
+STOPPED = "the job was stopped before it came to this execution"
 
 
 @step(retry=Retry(max_attempts=1))
@@ -184,7 +185,10 @@ def test_a_stopped_job_leaves_the_rest(api: Asked) -> None:
     job = api("GET", "/v1/jobs/j")
     assert (job["status"], job["stop"]["why"]) == ("STOPPED", "a mistake")
     assert 1 <= job["done"] <= 5
-    assert list(api.statuses().values()).count("CANCELLED") == job["done"] == len(api.outcomes("j"))
+    assert list(api.statuses().values()).count("CANCELLED") == job["done"]
+    said = api.outcomes("j")
+    assert len(said) == job["seen"] == job["done"] + job["left_alone"]
+    assert {reason for _, outcome, reason in said if outcome == "left_alone"} <= {STOPPED}
     assert api("POST", "/v1/jobs/j/stop", {"why": "again"})["stop"]["why"] == "a mistake"
 
 

@@ -158,7 +158,7 @@ class AsyncJobCalls:
         body |= {name: value for name, value in (("rate", rate), ("why", why)) if value is not None}
         if options:
             body["options"] = options
-        shares = [(calls, {"filter": chosen}) for calls in self._stacks.all]
+        shares: list[tuple[AsyncCalls, Object]] = [(calls, {"filter": chosen}) for calls in self._stacks.all]
         if ids is not None:
             shares = [(calls, {"ids": [*some]}) for calls, some in await self._stacks.shares(ids)]
         for calls, part in shares:

@@ -162,7 +162,7 @@ class JobCalls:
         body |= {name: value for name, value in (("rate", rate), ("why", why)) if value is not None}
         if options:
             body["options"] = options
-        shares = [(calls, {"filter": chosen}) for calls in self._stacks.all]
+        shares: list[tuple[Calls, Object]] = [(calls, {"filter": chosen}) for calls in self._stacks.all]
         if ids is not None:
             shares = [(calls, {"ids": [*some]}) for calls, some in self._stacks.shares(ids)]
         for calls, part in shares:

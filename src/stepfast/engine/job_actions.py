@@ -38,16 +38,25 @@ Act = Callable[["JobActions", Planned, Json], Awaitable[str | None]]
 class JobAction:
     """An action of jobs.
 
-    act: does it. takes: the statuses that an execution must have for it. needs_status: whether a filter must name a
+    act: does it. takes: the statuses that an execution must have for it. makes: those that it has after it, beside those
+    of another generation. needs_status: whether a filter must name a
     status, since the action takes several that nobody would mean at once. of_failures: whether it is about failures,
     so that an execution that has failed after the job began is left alone. options: the options that it takes.
     """
 
     act: Act
     takes: tuple[ExecutionStatus, ...]
+    makes: tuple[ExecutionStatus, ...] = ()
     needs_status: bool = False
+    deletes: bool = False
     of_failures: bool = False
     options: frozenset[str] = frozenset()
+
+    def is_done(self, planned: Planned, execution: Execution | None) -> bool:
+        """Whether an execution stands as after the action. execution: as it is now; None if it is gone."""
+        if execution is None or execution.created_at != planned.created_at:
+            return self.deletes
+        return execution.generation > planned.generation or execution.status in self.makes
 
 
 class JobActions:
@@ -117,13 +126,13 @@ async def _delete(actions: JobActions, planned: Planned, job: Json) -> None:
 
 ACTIONS: Mapping[str, JobAction] = {
     "resume": JobAction(_resume, ("FAILED",), of_failures=True, options=frozenset({"steps"})),
-    "cancel": JobAction(_cancel, ("RUNNING", "PAUSED"), options=frozenset({"cleanup_seconds"})),
-    "terminate": JobAction(_terminate, ("RUNNING", "PAUSED")),
-    "pause": JobAction(_pause, ("RUNNING",)),
-    "unpause": JobAction(_unpause, ("PAUSED",)),
-    "close": JobAction(_close, ("FAILED",), of_failures=True),
-    "reopen": JobAction(_reopen, ("CLOSED",)),
-    "delete": JobAction(_delete, ("SUCCEEDED", "FAILED", "CLOSED", "CANCELLED"), needs_status=True),
+    "cancel": JobAction(_cancel, ("RUNNING", "PAUSED"), ("CANCELLED",), options=frozenset({"cleanup_seconds"})),
+    "terminate": JobAction(_terminate, ("RUNNING", "PAUSED"), ("CANCELLED",)),
+    "pause": JobAction(_pause, ("RUNNING",), ("PAUSED",)),
+    "unpause": JobAction(_unpause, ("PAUSED",), ("RUNNING",)),
+    "close": JobAction(_close, ("FAILED",), ("CLOSED",), of_failures=True),
+    "reopen": JobAction(_reopen, ("CLOSED",), ("FAILED",)),
+    "delete": JobAction(_delete, ("SUCCEEDED", "FAILED", "CLOSED", "CANCELLED"), needs_status=True, deletes=True),
 }
 """The actions by name."""
 

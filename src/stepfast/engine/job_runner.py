@@ -147,11 +147,22 @@ class JobSteps:
                 batch = [Planned(*entry) for entry in entries[len(outcomes) : len(outcomes) + ready]]
                 outcomes += await self._all(action, batch, job)
                 due += len(batch) / rate
+        if stop is not None:
+            outcomes += await self._after_stop(action, [Planned(*entry) for entry in entries[len(outcomes) :]])
         noted = [outcome for outcome in outcomes if outcome is not None]
         said: Json = {"left": [], "failed": [], "notes": []}
         for kind, execution_id, text in noted:
             said[kind].append([execution_id, text])
         return {"handled": len(outcomes), "due": due, "stop": stop, **said}
+
+    async def _after_stop(self, action: JobAction, rest: list[Planned]) -> list[tuple[str, str, str] | None]:
+        """The outcomes of those that a stop has kept the job from. An attempt that has died may have acted on some."""
+        held = {each.execution_id: each for each in await self._reading.read_many([each.execution_id for each in rest])}
+        left = "the job was stopped before it came to this execution"
+        return [
+            None if action.is_done(each, held.get(each.execution_id)) else ("left", each.execution_id, left)
+            for each in rest
+        ]
 
     async def _all(self, action: JobAction, batch: list[Planned], job: Json) -> list[tuple[str, str, str] | None]:
         outcomes = await asyncio.gather(*(self._one(action, each, job) for each in batch), return_exceptions=True)

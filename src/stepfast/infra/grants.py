@@ -97,10 +97,10 @@ def of(kind: str, resources: Resources, pool: str = "") -> list[iam.PolicyStatem
             *_scheduling(resources),
         ],
         "step": lambda: [
-            *_state(resources),
+            *_state(resources, *(_STARTS if pool == DEFAULT_POOL else ())),
             _figures(resources),
             _limits(resources),
-            *([_links(resources)] if pool == DEFAULT_POOL else []),
+            *([_links(resources), *_deleting(resources), _listing(resources)] if pool == DEFAULT_POOL else []),
             _allow("Consume", _CONSUME, [resources.pools[pool]]),
             # To all pools: a deployment may move a step to another pool while its message is in a queue.
             _allow("Send", ["sqs:SendMessage"], [*resources.pools.values(), resources.park_queue]),
