@@ -56,7 +56,7 @@ JOB = {
     "action": "resume",
     "seen": 1,
     "done": 1,
-    "left_alone": 0,
+    "skipped": 0,
     "failed": 0,
     "total": 1,
     "outcomes": [{"execution_id": "one", "outcome": "done", "reason": None}],

@@ -117,7 +117,7 @@ def test_a_resume_by_error_takes_those_alone(api: Asked) -> None:
     begin(api, failing, 6)
     BROKEN["fails"] = False
     job = api.job("j", {"action": "resume", "filter": {"workflow": "failing", "error": "ConnectionError"}, "why": "up"})
-    assert (job["status"], job["seen"], job["done"], job["left_alone"], job["failed"]) == ("SUCCEEDED", 3, 3, 0, 0)
+    assert (job["status"], job["seen"], job["done"], job["skipped"], job["failed"]) == ("SUCCEEDED", 3, 3, 0, 0)
     api.env.advance(timedelta(seconds=5))
     ended = api.statuses()
     assert {id for id, status in ended.items() if status == "SUCCEEDED"} == {"o1", "o3", "o5"}
@@ -125,17 +125,17 @@ def test_a_resume_by_error_takes_those_alone(api: Asked) -> None:
     assert [each["job_id"] for each in api("GET", "/v1/jobs")["jobs"]] == ["j"]
 
 
-def test_what_does_not_allow_the_action_is_left_alone_and_the_report_says_why(api: Asked) -> None:
+def test_what_does_not_allow_the_action_is_skipped_and_the_report_says_why(api: Asked) -> None:
     begin(api, waiting, 2, "w")
     begin(api, failing, 1, "f")
     job = api.job("j", {"action": "pause", "ids": ["w0", "f0", "none", "w1", "w0", "j"], "why": "the night"})
-    assert (job["done"], job["left_alone"], job["total"]) == (2, 3, 5)
+    assert (job["done"], job["skipped"], job["total"]) == (2, 3, 5)
     assert api.statuses() == {"w0": "PAUSED", "w1": "PAUSED", "f0": "FAILED"}
     said = {id: (outcome, reason) for id, outcome, reason in api.outcomes("j", 2)}
     assert said["w0"] == said["w1"] == ("done", None)
-    assert said["f0"] == ("left_alone", "execution 'f0' is FAILED: only a RUNNING one is taken")
-    assert said["none"] == ("left_alone", "no execution has the id 'none'")
-    assert said["j"] == ("left_alone", "it is a job: jobs do not act on jobs")
+    assert said["f0"] == ("skipped", "execution 'f0' is FAILED: only a RUNNING one is taken")
+    assert said["none"] == ("skipped", "no execution has the id 'none'")
+    assert said["j"] == ("skipped", "it is a job: jobs do not act on jobs")
     history = api("GET", "/v1/executions/w0")["intervention"]
     assert (history["action"], history["why"]) == ("pause", "the night (job j)")
 
@@ -187,8 +187,8 @@ def test_a_stopped_job_leaves_the_rest(api: Asked) -> None:
     assert 1 <= job["done"] <= 5
     assert list(api.statuses().values()).count("CANCELLED") == job["done"]
     said = api.outcomes("j")
-    assert len(said) == job["seen"] == job["done"] + job["left_alone"]
-    assert {reason for _, outcome, reason in said if outcome == "left_alone"} <= {STOPPED}
+    assert len(said) == job["seen"] == job["done"] + job["skipped"]
+    assert {reason for _, outcome, reason in said if outcome == "skipped"} <= {STOPPED}
     assert api("POST", "/v1/jobs/j/stop", {"why": "again"})["stop"]["why"] == "a mistake"
 
 
@@ -203,7 +203,7 @@ def test_the_rate_is_kept(api: Asked) -> None:
     assert max(later - earlier for earlier, later in pairwise(times)) < 1.5
 
 
-def test_what_fails_or_starts_after_the_job_is_left_alone(api: Asked) -> None:
+def test_what_fails_or_starts_after_the_job_is_skipped(api: Asked) -> None:
     begin(api, failing, 4)
     body = {"job_id": "j", "action": "resume", "filter": {}, "rate": 0.5}
     api("POST", "/v1/jobs", body, 201)
@@ -217,7 +217,7 @@ def test_what_fails_or_starts_after_the_job_is_left_alone(api: Asked) -> None:
 def test_a_long_job_goes_on_in_runs_and_its_report_has_all(api: Asked) -> None:
     ids = [f"none{number}" for number in range(250)]
     job = api.job("j", {"action": "close", "ids": ids, "rate": 1})
-    assert (job["left_alone"], job["seen"]) == (250, 250)
+    assert (job["skipped"], job["seen"]) == (250, 250)
     assert [id for id, *_ in api.outcomes("j", 100)] == ids
 
 

@@ -60,6 +60,7 @@ class World:
         raise AssertionError("the job does not end")
 
     def report(self) -> list[Outcome]:
+        outcomes: list[Outcome]
         outcomes, after = finished(self.env._stage.operations.jobs.report("j", 1000))
         assert after is None
         return outcomes

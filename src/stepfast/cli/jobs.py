@@ -20,7 +20,7 @@ app = typer.Typer(
 )
 Id = Annotated[str, typer.Argument(metavar="JOB", help="The job.")]
 SHOWN_REASONS = 20
-"""Executions that were left alone which `show` lists; --json has all."""
+"""Executions that were skipped which `show` lists; --json has all."""
 
 
 @app.command("start")
@@ -73,7 +73,7 @@ def start(
         printing.say(_line(state))
         if state["status"] in UNDER_WAY:
             printing.say(f"it goes on in the server: stepfast jobs show {job.job_id}")
-    if wait and (state["left_alone"] or state["failed"] or state["status"] != "SUCCEEDED"):
+    if wait and (state["skipped"] or state["failed"] or state["status"] != "SUCCEEDED"):
         raise typer.Exit(2)
 
 
@@ -88,11 +88,11 @@ def list_jobs(
         return printing.print_json(page)
     if not page["jobs"]:
         return printing.say("no jobs")
-    headers = ("job", "action", "status", "done", "left alone", "failed", "started (UTC)", "by", "why")
+    headers = ("job", "action", "status", "done", "skipped", "failed", "started (UTC)", "by", "why")
     rows = [
         [
             *(job["job_id"], job["action"], job["status"]),
-            *(str(job[name]) for name in ("done", "left_alone", "failed")),
+            *(str(job[name]) for name in ("done", "skipped", "failed")),
             *(clock(job["started_at"]), job.get("by") or "", job.get("why") or ""),
         ]
         for job in page["jobs"]
@@ -102,7 +102,7 @@ def list_jobs(
 
 @app.command("show")
 def show(context: typer.Context, job_id: Id, as_json: AsJson = False) -> None:
-    """Show how a job stands, and what it has left alone and why."""
+    """Show how a job stands, and what it has skipped and why."""
     with session(context).client() as client:
         job = client.job(job_id)
         state = job.progress()
@@ -112,7 +112,7 @@ def show(context: typer.Context, job_id: Id, as_json: AsJson = False) -> None:
         printing.say(_line(state))
         if state.get("error"):
             printing.complain(state["error"])
-        left = state["left_alone"] + state["failed"]
+        left = state["skipped"] + state["failed"]
         shown = 0
         for each in job.report() if left else ():
             if each["outcome"] != "done":
@@ -155,7 +155,7 @@ def left_running(job: BulkJob) -> None:
 
 def _line(state: Object) -> str:
     of = f" of {state['total']:,}" if state["total"] is not None else ""
-    counts = f"{state['done']:,}{of} done, {state['left_alone']:,} left alone, {state['failed']:,} failed"
+    counts = f"{state['done']:,}{of} done, {state['skipped']:,} skipped, {state['failed']:,} failed"
     return f"job {state['job_id']}: {state['action']}, {state['status']}, {counts}"
 
 

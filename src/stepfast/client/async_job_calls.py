@@ -35,13 +35,13 @@ class AsyncBulkJob:
     async def progress(self) -> Object:
         """How the job stands, as JSON values: its `status`, and how many executions it has `seen`.
 
-        Those are `done`, `left_alone` and `failed`. The status is RUNNING, STOPPING, STOPPED, SUCCEEDED, or FAILED.
+        Those are `done`, `skipped` and `failed`. The status is RUNNING, STOPPING, STOPPED, SUCCEEDED, or FAILED.
         Where there are several deployments, the numbers are those of all.
         """
         return await self._merged("GET", self._path)
 
     async def stop(self, why: str | None = None) -> Object:
-        """Has the job stop within seconds, and returns how it stands. What it has done stays done. Safe to repeat.
+        """Has the job stop within seconds, and returns how it stands. It undoes nothing. Safe to repeat.
 
         why: for those who look at the job.
         """
@@ -69,7 +69,7 @@ class AsyncBulkJob:
 
         follow: goes on with what the job does from now on, until it has ended.
 
-        The outcome is "done", "left_alone" or "failed".
+        The outcome is "done", "skipped" or "failed".
         """
         for calls in await self._parts():
             cursor: str | None = None
@@ -145,7 +145,7 @@ class AsyncJobCalls:
         job_id: makes the call safe to repeat. None makes an id.
         options: of the action: `steps` of resume, `cleanup_seconds` of cancel.
 
-        Executions that were started after the job, and failures after it, are left alone. Raises InvalidRequest, and
+        Executions that were started after the job, and failures after it, are skipped. Raises InvalidRequest, and
         ExecutionConflict where the id belongs to another job or to an execution.
         """
         chosen: Object = {"workflow": workflow, "status": status, "prefix": prefix, "step": step, "error": error}

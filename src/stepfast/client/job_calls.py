@@ -17,7 +17,7 @@ from stepfast.errors import ExecutionNotFound, InvalidRequest
 
 Action = Literal["resume", "cancel", "terminate", "pause", "unpause", "close", "reopen", "delete"]
 UNDER_WAY = ("RUNNING", "STOPPING", "PAUSED")
-COUNTS = ("seen", "done", "left_alone", "failed")
+COUNTS = ("seen", "done", "skipped", "failed")
 LONGEST_PAUSE = 2.0
 """Seconds between two looks at a job that is waited for, at most."""
 
@@ -39,13 +39,13 @@ class BulkJob:
     def progress(self) -> Object:
         """How the job stands, as JSON values: its `status`, and how many executions it has `seen`.
 
-        Those are `done`, `left_alone` and `failed`. The status is RUNNING, STOPPING, STOPPED, SUCCEEDED, or FAILED.
+        Those are `done`, `skipped` and `failed`. The status is RUNNING, STOPPING, STOPPED, SUCCEEDED, or FAILED.
         Where there are several deployments, the numbers are those of all.
         """
         return self._merged("GET", self._path)
 
     def stop(self, why: str | None = None) -> Object:
-        """Has the job stop within seconds, and returns how it stands. What it has done stays done. Safe to repeat.
+        """Has the job stop within seconds, and returns how it stands. It undoes nothing. Safe to repeat.
 
         why: for those who look at the job.
         """
@@ -73,7 +73,7 @@ class BulkJob:
 
         follow: goes on with what the job does from now on, until it has ended.
 
-        The outcome is "done", "left_alone" or "failed".
+        The outcome is "done", "skipped" or "failed".
         """
         for calls in self._parts():
             cursor: str | None = None
@@ -149,7 +149,7 @@ class JobCalls:
         job_id: makes the call safe to repeat. None makes an id.
         options: of the action: `steps` of resume, `cleanup_seconds` of cancel.
 
-        Executions that were started after the job, and failures after it, are left alone. Raises InvalidRequest, and
+        Executions that were started after the job, and failures after it, are skipped. Raises InvalidRequest, and
         ExecutionConflict where the id belongs to another job or to an execution.
         """
         chosen: Object = {"workflow": workflow, "status": status, "prefix": prefix, "step": step, "error": error}

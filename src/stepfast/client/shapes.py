@@ -294,7 +294,7 @@ class JobShape(TypedDict):
     status: str
     seen: int
     done: int
-    left_alone: int
+    skipped: int
     failed: int
     total: int | None
 

@@ -31,17 +31,18 @@ class Planned:
 
 
 Act = Callable[["JobActions", Planned, Json], Awaitable[str | None]]
-"""Acts on a chosen execution; returns what is worth noting about it. WrongStatus: it is left alone."""
+"""Acts on a chosen execution; returns what is worth noting about it. WrongStatus: it is skipped."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobAction:
     """An action of jobs.
 
-    act: does it. takes: the statuses that an execution must have for it. makes: those that it has after it, beside those
-    of another generation. needs_status: whether a filter must name a
-    status, since the action takes several that nobody would mean at once. of_failures: whether it is about failures,
-    so that an execution that has failed after the job began is left alone. options: the options that it takes.
+    act: does it. takes: the statuses that an execution must have for it. makes: those that it has after it, beside
+    those of another generation. needs_status: whether a filter must name a status, since the action takes several that
+    nobody would mean at once. deletes: whether the execution is gone after it. of_failures: whether it is about
+    failures, so that an execution that has failed after the job began is skipped. options: the options that it
+    takes.
     """
 
     act: Act

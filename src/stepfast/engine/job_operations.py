@@ -48,7 +48,7 @@ class BulkJob:
     """How a job stands.
 
     execution: the job as an execution. job: what was asked for. done, left, failed: how many executions it has acted
-    on, left alone, and could not act on. stop: who has stopped it, when and why; None where nobody has.
+    on, skipped, and could not act on. stop: who has stopped it, when and why; None where nobody has.
     """
 
     execution: Execution
@@ -67,7 +67,7 @@ class BulkJob:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What has come of one execution: "done", "left_alone" or "failed", and what there is to say about it."""
+    """What has come of one execution: "done", "skipped" or "failed", and what there is to say about it."""
 
     execution_id: str
     outcome: str
@@ -177,7 +177,7 @@ class JobOperations:
         records = snapshot.records if snapshot is not None else {}
         execution = snapshot.execution if snapshot is not None else execution
         input = json.loads(text_of(execution.input) or "{}")
-        counts = {"done": 0, "left_alone": 0, "failed": 0}
+        counts = {"done": 0, "skipped": 0, "failed": 0}
         for outcome in _outcomes(records):
             counts[outcome.outcome] += 1
         signal = await self._store.signal(execution.execution_id, STOP)
@@ -186,7 +186,7 @@ class JobOperations:
             execution,
             input["job"],
             input.get("done", 0) + counts["done"],
-            input.get("left", 0) + counts["left_alone"],
+            input.get("left", 0) + counts["skipped"],
             input.get("failed", 0) + counts["failed"],
             stop,
         )
@@ -197,10 +197,10 @@ def _outcomes(records: Mapping[str, Record]) -> Iterator[Outcome]:
     plans, acts = _results(records, job_steps.job_plan.name), iter(_results(records, job_steps.job_act.name))
     for plan in plans:
         for id, reason in plan["left"]:
-            yield Outcome(id, "left_alone", reason)
+            yield Outcome(id, "skipped", reason)
         entries, place = plan["entries"], 0
         while place < len(entries) and (acted := next(acts, None)) is not None:
-            said = {id: Outcome(id, "left_alone", reason) for id, reason in acted["left"]}
+            said = {id: Outcome(id, "skipped", reason) for id, reason in acted["left"]}
             said |= {id: Outcome(id, "failed", reason) for id, reason in acted["failed"]}
             said |= {id: Outcome(id, "done", note) for id, note in acted["notes"]}
             for id, *_ in entries[place : place + acted["handled"]]:

@@ -54,7 +54,7 @@ class Place:
 
 
 class JobSteps:
-    """Runs attempts of the steps of jobs. Whatever they do is safe to repeat after a crash."""
+    """Runs attempts of the steps of jobs. An attempt is safe to repeat after a crash."""
 
     def __init__(self, store: Store, clock: Clock, registry: Registry) -> None:
         self._store, self._clock = store, clock

@@ -78,9 +78,9 @@ class JobView(Shown):
     job_id: str
     action: str
     status: JobStatus = Field(description="FAILED: it can be resumed, as an execution of this id")
-    seen: int = Field(description="executions that it has seen to: done, left alone and failed")
+    seen: int = Field(description="executions that it has seen to: done, skipped and failed")
     done: int
-    left_alone: int
+    skipped: int
     failed: int
     total: int | None = Field(description="how many ids it was given; null for a filter")
     filter: JobFilterView | None
@@ -100,8 +100,8 @@ class JobList(Shown):
 
 class JobOutcomeView(Shown):
     execution_id: str
-    outcome: Literal["done", "left_alone", "failed"]
-    reason: str | None = Field(description="why it was left alone, or what there is to note")
+    outcome: Literal["done", "skipped", "failed"]
+    reason: str | None = Field(description="why it was skipped, or what there is to note")
 
 
 class JobReport(Shown):

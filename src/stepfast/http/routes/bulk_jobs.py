@@ -39,7 +39,7 @@ def _add_starting(app: Resolver, engine: ApiEngine) -> None:
         "/v1/jobs",
         summary="Start a bulk job: one action on many executions",
         description="The server carries it out, whoever watches. It survives restarts and keeps its rate. What does "
-        "not allow the action is left alone, and so is what was started, or has failed, after the job began. The "
+        "not allow the action is skipped, and so is what was started, or has failed, after the job began. The "
         "history of each execution says who has done it, and why.",
         operation_id="startJob",
         tags=["jobs"],
@@ -121,7 +121,7 @@ def _add_reading(app: Resolver, engine: ApiEngine) -> None:
     ) -> Response[str]:
         outcomes, after = engine.call(engine.operations.jobs.report(execution_id, limit, cursor))
         shown = [
-            JobOutcomeView(execution_id=each.execution_id, outcome=each.outcome, reason=each.reason)  # type: ignore[arg-type]
+            JobOutcomeView(execution_id=each.execution_id, outcome=each.outcome, reason=each.reason)
             for each in outcomes
         ]
         return reply(200, JobReport(outcomes=shown, next=after))
@@ -141,10 +141,10 @@ def view(job: BulkJob) -> JobView:
     return JobView(
         job_id=execution.execution_id,
         action=asked["action"],
-        status=job.status,  # type: ignore[arg-type]
+        status=job.status,
         seen=job.done + job.left + job.failed,
         done=job.done,
-        left_alone=job.left,
+        skipped=job.left,
         failed=job.failed,
         total=asked["count"],
         filter=None if asked["filter"] is None else _filter_view(asked["filter"]),
