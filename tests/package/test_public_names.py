@@ -61,8 +61,10 @@ PUBLIC = {
         "label",
     },
     "stepfast.client": {
+        "AsyncBulkJob",
         "AsyncClient",
         "AsyncExecution",
+        "BulkJob",
         "Client",
         "Execution",
         "ExecutionCancelled",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stepfast import Retry, signal, step, workflow
-from stepfast.engine.job_operations import JobRequest, Outcome
+from stepfast.engine.job_operations import JobOutcome, JobRequest
 from stepfast.language import job_steps
 from stepfast.testing import Environment
 from stepfast.testing.memory import finished
@@ -59,8 +59,8 @@ class World:
                 return job
         raise AssertionError("the job does not end")
 
-    def report(self) -> list[Outcome]:
-        outcomes: list[Outcome]
+    def report(self) -> list[JobOutcome]:
+        outcomes: list[JobOutcome]
         outcomes, after = finished(self.env._stage.operations.jobs.report("j", 1000))
         assert after is None
         return outcomes

@@ -17,7 +17,7 @@ app = typer.Typer(
     help="Failed executions: list them, resume many at once.", no_args_is_help=True, rich_markup_mode=None
 )
 
-MAX_RATE = 1000.0
+REPLAY_RATE = 1000.0
 """The highest rate of a job, per second: that of a replay without --rate."""
 OfStep = Annotated[str | None, typer.Option(help="Only of this step; '' for the workflow's own code.")]
 WithError = Annotated[
@@ -99,7 +99,7 @@ def replay(
     alike = any(criterion is not None for criterion in (workflow, step, error))
     if sum((bool(execution_ids), alike, all)) != 1:
         raise InvalidRequest("name the executions: IDs, or any of --workflow, --step and --error, or --all")
-    if rate is not None and not 0 < rate <= MAX_RATE:
+    if rate is not None and not 0 < rate <= REPLAY_RATE:
         raise InvalidRequest("--rate must be above 0 and at most 1000 per second")
 
     with session(context).client() as once:
@@ -107,7 +107,13 @@ def replay(
     answer = dict[str, Any](resumed=0, results=[])
     with session(context).client(OUTAGE_SECONDS) as client:
         job = client.start_job(
-            "resume", execution_ids or None, workflow=workflow, step=step, error=error, all=all, rate=rate or MAX_RATE
+            "resume",
+            execution_ids or None,
+            workflow=workflow,
+            step=step,
+            error=error,
+            all=all,
+            rate=rate or REPLAY_RATE,
         )
         try:
             for outcome in job.report(follow=True):

@@ -65,7 +65,7 @@ class AsyncBulkJob:
             pause = min(LONGEST_PAUSE, pause * 1.5)
 
     async def report(self, *, follow: bool = False) -> AsyncIterator[Object]:
-        """What has come of each execution so far: `execution_id`, `outcome` and `reason`, in the order of the job.
+        """The outcome of each execution so far: `execution_id`, `outcome` and `reason`, in the order of the job.
 
         follow: goes on with what the job does from now on, until it has ended.
 

@@ -69,7 +69,7 @@ class BulkJob:
             pause = min(LONGEST_PAUSE, pause * 1.5)
 
     def report(self, *, follow: bool = False) -> Iterator[Object]:
-        """What has come of each execution so far: `execution_id`, `outcome` and `reason`, in the order of the job.
+        """The outcome of each execution so far: `execution_id`, `outcome` and `reason`, in the order of the job.
 
         follow: goes on with what the job does from now on, until it has ended.
 

@@ -22,9 +22,9 @@ from stepfast.model import Execution, Record, Signal, Snapshot
 from stepfast.stored_text import text_of
 
 Json = dict[str, Any]
-DEFAULT_RATE = 50.0
-MAX_RATE = 1000.0
-MAX_IDS = 100_000
+DEFAULT_JOB_RATE = 50.0
+MAX_JOB_RATE = 1000.0
+MAX_JOB_IDS = 100_000
 _PLACE = re.compile(r"(\d{1,9})\.(\d{1,9})")
 
 
@@ -38,13 +38,13 @@ class JobRequest:
     action: str
     ids: Sequence[str] | None = None
     filter: Mapping[str, Any] | None = None
-    rate: float = DEFAULT_RATE
+    rate: float = DEFAULT_JOB_RATE
     why: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class BulkJob:
+class JobState:
     """How a job stands.
 
     execution: the job as an execution. job: what was asked for. done, left, failed: how many executions it has acted
@@ -66,7 +66,7 @@ class BulkJob:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class JobOutcome:
     """What has come of one execution: "done", "skipped" or "failed", and what there is to say about it."""
 
     execution_id: str
@@ -80,7 +80,7 @@ class JobOperations:
     def __init__(self, store: Store, clock: Clock, reading: ReadOperations) -> None:
         self._store, self._clock, self._reading = store, clock, reading
 
-    async def start(self, request: JobRequest, job_id: str | None = None) -> tuple[BulkJob, bool]:
+    async def start(self, request: JobRequest, job_id: str | None = None) -> tuple[JobState, bool]:
         """Starts a job once for each id; returns it, and whether this call has started it.
 
         Raises InvalidRequest, and ExecutionConflict where the id belongs to another job or to an execution.
@@ -109,20 +109,20 @@ class JobOperations:
         )
         execution, held = await create_above(self._store, execution)
         if held is not execution and (held.workflow, held.sent) != (JOB_WORKFLOW, sent):
-            what = "another job" if held.workflow == JOB_WORKFLOW else f"an execution of workflow {held.workflow!r}"
-            raise ExecutionConflict(f"the id {id!r} is of {what}: use another id for this job")
+            holder = "another job" if held.workflow == JOB_WORKFLOW else f"an execution of workflow {held.workflow!r}"
+            raise ExecutionConflict(f"the id {id!r} is of {holder}: use another id for this job")
         return await self._state(held), held is execution
 
-    async def read(self, job_id: str) -> BulkJob:
+    async def read(self, job_id: str) -> JobState:
         """How the job stands; ExecutionNotFound."""
         return await self._state(await self._existing(job_id))
 
-    async def page(self, limit: int, cursor: str | None = None) -> tuple[list[BulkJob], str | None]:
+    async def page(self, limit: int, cursor: str | None = None) -> tuple[list[JobState], str | None]:
         """A page of the jobs, newest first, and the cursor of the next."""
         page = await self._store.page(Query(workflow=JOB_WORKFLOW, limit=limit, cursor=cursor))
         return [await self._state(execution) for execution in page.executions], page.next
 
-    async def stop(self, job_id: str, why: str | None = None) -> BulkJob:
+    async def stop(self, job_id: str, why: str | None = None) -> JobState:
         """Has the job stop within seconds; what it has done stays done. Safe to repeat. Raises ExecutionNotFound.
 
         A job that has ended stays as it is.
@@ -133,7 +133,7 @@ class JobOperations:
             await self._store.add_signal(job_id, Signal(STOP, STOP, payload, self._clock.now()))
         return await self.read(job_id)
 
-    async def report(self, job_id: str, limit: int, cursor: str | None = None) -> tuple[list[Outcome], str | None]:
+    async def report(self, job_id: str, limit: int, cursor: str | None = None) -> tuple[list[JobOutcome], str | None]:
         """What has come of each execution, in the order in which the job has seen to them, and the next cursor.
 
         The cursor is None once the job has ended and all was reported. While it runs, a page may be empty.
@@ -168,11 +168,11 @@ class JobOperations:
         snapshot = await self._store.load(job_id)
         return snapshot if snapshot is not None and snapshot.execution.run == run else None
 
-    async def _state(self, execution: Execution) -> BulkJob:
+    async def _state(self, execution: Execution) -> JobState:
         if execution.status == "SUCCEEDED":
             totals = json.loads(text_of(execution.result) or "{}")
             job = json.loads(text_of(execution.input) or "{}")["job"]
-            return BulkJob(execution, job, totals["done"], totals["left"], totals["failed"], totals["stop"])
+            return JobState(execution, job, totals["done"], totals["left"], totals["failed"], totals["stop"])
         snapshot = await self._store.load(execution.execution_id, signals=False)
         records = snapshot.records if snapshot is not None else {}
         execution = snapshot.execution if snapshot is not None else execution
@@ -182,7 +182,7 @@ class JobOperations:
             counts[outcome.outcome] += 1
         signal = await self._store.signal(execution.execution_id, STOP)
         stop = None if signal is None else {**json.loads(signal.payload), "at": signal.received_at}
-        return BulkJob(
+        return JobState(
             execution,
             input["job"],
             input.get("done", 0) + counts["done"],
@@ -192,19 +192,19 @@ class JobOperations:
         )
 
 
-def _outcomes(records: Mapping[str, Record]) -> Iterator[Outcome]:
+def _outcomes(records: Mapping[str, Record]) -> Iterator[JobOutcome]:
     """The outcomes that the steps of a run have recorded. The steps of one plan come before the next plan."""
     plans, acts = _results(records, job_steps.job_plan.name), iter(_results(records, job_steps.job_act.name))
     for plan in plans:
         for id, reason in plan["left"]:
-            yield Outcome(id, "skipped", reason)
+            yield JobOutcome(id, "skipped", reason)
         entries, place = plan["entries"], 0
         while place < len(entries) and (acted := next(acts, None)) is not None:
-            said = {id: Outcome(id, "skipped", reason) for id, reason in acted["left"]}
-            said |= {id: Outcome(id, "failed", reason) for id, reason in acted["failed"]}
-            said |= {id: Outcome(id, "done", note) for id, note in acted["notes"]}
+            said = {id: JobOutcome(id, "skipped", reason) for id, reason in acted["left"]}
+            said |= {id: JobOutcome(id, "failed", reason) for id, reason in acted["failed"]}
+            said |= {id: JobOutcome(id, "done", note) for id, note in acted["notes"]}
             for id, *_ in entries[place : place + acted["handled"]]:
-                yield said.get(id) or Outcome(id, "done")
+                yield said.get(id) or JobOutcome(id, "done")
             place += acted["handled"]
             if acted["stop"] is not None:
                 break
@@ -223,10 +223,10 @@ def _check(request: JobRequest) -> None:
         raise _invalid("action", f"must be one of {', '.join(ACTIONS)}")
     if (request.ids is None) == (request.filter is None):
         raise _invalid("", 'send either "ids" or "filter"; an empty filter takes all that the action can be done to')
-    if not 0 < request.rate <= MAX_RATE:
-        raise _invalid("rate", f"must be above 0 and at most {MAX_RATE:g} per second")
-    if request.ids is not None and not 0 < len(request.ids) <= MAX_IDS:
-        raise _invalid("ids", f"must be 1 to {MAX_IDS:,} ids; a filter takes any number of executions")
+    if not 0 < request.rate <= MAX_JOB_RATE:
+        raise _invalid("rate", f"must be above 0 and at most {MAX_JOB_RATE:g} per second")
+    if request.ids is not None and not 0 < len(request.ids) <= MAX_JOB_IDS:
+        raise _invalid("ids", f"must be 1 to {MAX_JOB_IDS:,} ids; a filter takes any number of executions")
     for option in request.options:
         if option not in action.options:
             allowed = f"only {', '.join(sorted(action.options))}" if action.options else "none"

@@ -24,9 +24,9 @@ from stepfast.model import Execution
 log = logging.getLogger(__name__)
 
 Json = dict[str, Any]
-LOOK_SECONDS = 1.0
+STOP_LOOK_SECONDS = 1.0
 """How often a job looks whether somebody has stopped it."""
-CATCH_UP_SECONDS = 1.0
+JOB_CATCH_UP_SECONDS = 1.0
 """A job that is behind its rate makes up for this much of it, and no more."""
 ACT_SECONDS = 6.0
 """After this time a step records what it has done, and the next step goes on. It is well below its lease."""
@@ -38,14 +38,14 @@ MAX_REASON = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ListPlace:
     """Where the list of a filter goes on: the number of the status that is listed, and the cursor in its list."""
 
     status: int = 0
     cursor: str | None = None
 
     @classmethod
-    def of(cls, text: str) -> Place:
+    def of(cls, text: str) -> ListPlace:
         number, _, cursor = text.partition("|")
         return cls(int(number or 0), cursor or None)
 
@@ -82,18 +82,18 @@ class JobSteps:
             for id in ids:
                 _choose(action, id, held.get(id), entries, left)
         else:
-            following = await self._by_filter(execution, job, Place.of(place), limit, entries, left)
+            following = await self._by_filter(execution, job, ListPlace.of(place), limit, entries, left)
         return {"entries": entries, "left": left, "next": following and str(following), "stop": stop}
 
     async def _by_filter(
         self,
         execution: Execution,
         job: Json,
-        place: Place,
+        place: ListPlace,
         limit: int,
         entries: list[list[Any]],
         left: list[list[str]],
-    ) -> Place | None:
+    ) -> ListPlace | None:
         """Adds what the filter takes, from a place on; returns the place after it, None at the end of the list."""
         action, wanted, began = _action(job), job["filter"], execution.created_at
         statuses = [wanted["status"]] if wanted.get("status") else action.takes
@@ -120,7 +120,7 @@ class JobSteps:
                     _choose(action, each.execution_id, each, entries, left)
             place = replace(place, cursor=page.next)
             if page.next is None:
-                place = Place(place.status + 1)
+                place = ListPlace(place.status + 1)
                 if place.status == len(statuses):
                     return None
             if len(entries) >= limit:
@@ -131,17 +131,17 @@ class JobSteps:
 
     async def _act(self, id: str, job: Json, entries: list[list[Any]], due: float) -> Json:
         action, rate, began = _action(job), float(job["rate"]), self._clock.now()
-        due = max(due, began - CATCH_UP_SECONDS) if due else began
+        due = max(due, began - JOB_CATCH_UP_SECONDS) if due else began
         outcomes, looked, stop = list[tuple[str, str, str] | None](), -math.inf, None
         with caller.called_from(None, job.get("by")):
             while len(outcomes) < len(entries):
                 now = self._clock.now()
-                if now - looked >= LOOK_SECONDS:
+                if now - looked >= STOP_LOOK_SECONDS:
                     stop, looked = await self._stop(id), now
                     if stop is not None or now - began > ACT_SECONDS:
                         break
                 if now < due:
-                    await self._clock.sleep(min(due - now, LOOK_SECONDS))
+                    await self._clock.sleep(min(due - now, STOP_LOOK_SECONDS))
                     continue
                 ready = min(int((now - due) * rate) + 1, MOST_AT_ONCE)
                 batch = [Planned(*entry) for entry in entries[len(outcomes) : len(outcomes) + ready]]

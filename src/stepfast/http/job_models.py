@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stepfast.engine.job_operations import DEFAULT_RATE, MAX_IDS, MAX_RATE
+from stepfast.engine.job_operations import DEFAULT_JOB_RATE, MAX_JOB_IDS, MAX_JOB_RATE
 from stepfast.http.models import ID, MAX_LABELS, Asked, ExecutionId, LabelKey, LabelValue, Shown, Time
 from stepfast.model import ExecutionStatus
 
@@ -42,9 +42,9 @@ class JobStart(Asked):
     """Exactly one of `ids` and `filter`."""
 
     action: str = Field(max_length=64, description="resume, cancel, terminate, pause, unpause, close, reopen or delete")
-    ids: list[ExecutionId] | None = Field(None, description=f"at most {MAX_IDS:,}; each is acted on once")
+    ids: list[ExecutionId] | None = Field(None, description=f"at most {MAX_JOB_IDS:,}; each is acted on once")
     filter: JobFilter | None = Field(None, description="{} takes all that the action can be done to")
-    rate: float = Field(DEFAULT_RATE, description=f"executions per second, above 0 and at most {MAX_RATE:g}")
+    rate: float = Field(DEFAULT_JOB_RATE, description=f"executions per second, above 0 and at most {MAX_JOB_RATE:g}")
     why: str | None = Field(None, min_length=1, max_length=1000, description="for the history of each execution")
     options: JobOptions = Field(default_factory=JobOptions)
     job_id: ExecutionId | None = Field(None, description="makes the call repeatable; made up when left out")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 
-from stepfast.engine.job_operations import BulkJob, JobRequest
+from stepfast.engine.job_operations import JobRequest, JobState
 from stepfast.http import views
 from stepfast.http.auth import needs
 from stepfast.http.engine import ApiEngine, answers, reply
@@ -135,7 +135,7 @@ def _filter(asked: JobFilter) -> dict[str, Any]:
     return wanted
 
 
-def view(job: BulkJob) -> JobView:
+def view(job: JobState) -> JobView:
     """The job as JSON."""
     execution, asked, stop = job.execution, job.job, job.stop
     return JobView(
