@@ -304,14 +304,14 @@ class JobPageShape(TypedDict):
     next: str | None
 
 
-class JobOutcome(TypedDict):
+class JobOutcomeShape(TypedDict):
     execution_id: str
     outcome: str
     reason: str | None
 
 
 class JobReportShape(TypedDict):
-    outcomes: list[JobOutcome]
+    outcomes: list[JobOutcomeShape]
     next: str | None
 
 
