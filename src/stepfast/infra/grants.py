@@ -18,8 +18,9 @@ The functions' code decides what they need:
 | sweeper    | executions, listing, its | sends to pools, timer, park                         | makes  |
 |            | position, figures, starts|                                                     |        |
 
-Every function that works on executions reads and writes the bucket of their large values. api, advancer and sweeper
-delete executions, and with them their values.
+Every function that works on executions reads and writes the bucket of their large values. api, advancer,
+sweeper and, for bulk jobs, the function of the pool `default` delete executions, and with them their values. That
+function lists executions, too.
 """
 
 from __future__ import annotations
