@@ -51,7 +51,17 @@ COMMAND = {
 LETTER = {"execution_id": "one", "workflow": "w", "step": "work", "error": ERROR, "ended_at": MOMENT}
 GROUP = {"workflow": "w", "step": "s", "error": "E", "count": 2, "again": 1, "newest": MOMENT, "execution_id": "one"}
 HEALTH = {"status": "ok", "version": "1"}
-REPLAYED = {"resumed": 1, "results": [{"execution_id": "one", "resumed": True, "refused": None}], "next": None}
+JOB = {
+    "job_id": "j",
+    "action": "resume",
+    "seen": 1,
+    "done": 1,
+    "skipped": 0,
+    "failed": 0,
+    "total": 1,
+    "outcomes": [{"execution_id": "one", "outcome": "done", "reason": None}],
+    "next": None,
+}
 COMMANDS: dict[str, tuple[list[str], Any]] = {
     "run": (["run", "w", "1", "--id", "one"], EXECUTION),
     "list": (["list"], {"executions": [EXECUTION], "next": None}),
@@ -62,7 +72,7 @@ COMMANDS: dict[str, tuple[list[str], Any]] = {
     "signal": (["signal", "one", "s", "1"], {"signal_id": "a", "name": "s", "payload": 1, "received_at": MOMENT}),
     "dead letters": (["dead-letters", "list"], {"dead_letters": [LETTER], "next": None}),
     "groups": (["dead-letters", "groups"], {"groups": [GROUP], "complete": True}),
-    "replay": (["dead-letters", "replay", "one"], {**HEALTH, **REPLAYED}),
+    "replay": (["dead-letters", "replay", "one"], {**HEALTH, **JOB, "status": "SUCCEEDED"}),
 }
 
 

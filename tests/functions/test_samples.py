@@ -80,6 +80,11 @@ API_SAMPLES: dict[str, tuple[tuple[str, ...], int]] = {
     "api-schedule-unpause.json": ((), 404),
     "api-schedule-trigger.json": ((), 404),
     "api-schedule-backfill.json": ((), 404),
+    "api-job-start.json": ((), 201),
+    "api-jobs.json": ((), 200),
+    "api-job.json": ((), 404),
+    "api-job-report.json": ((), 404),
+    "api-job-stop.json": ((), 404),
     "api-health.json": ((), 200),
     "api-openapi.json": ((), 200),
 }

@@ -145,6 +145,11 @@ ROUTES = {
     ("post", "/v1/schedules/{name}/unpause"): {"200", "404", "422", "503"},
     ("post", "/v1/schedules/{name}/trigger"): {"200", "404", "422", "503"},
     ("post", "/v1/schedules/{name}/backfill"): {"200", "404", "422", "503"},
+    ("post", "/v1/jobs"): {"200", "201", "409", "422", "503"},
+    ("get", "/v1/jobs"): {"200", "422", "503"},
+    ("get", "/v1/jobs/{execution_id}"): {"200", "404", "422", "503"},
+    ("get", "/v1/jobs/{execution_id}/report"): {"200", "404", "422", "503"},
+    ("post", "/v1/jobs/{execution_id}/stop"): {"200", "404", "422", "503"},
     ("get", "/v1/health"): {"200", "422", "503"},
 }
 NOT_ADMITTED = {"401", "403"}

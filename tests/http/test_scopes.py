@@ -65,6 +65,11 @@ NEEDED = {
     ("POST", "/v1/schedules/nightly/unpause"): "operate",
     ("POST", "/v1/schedules/nightly/trigger"): "operate",
     ("POST", "/v1/schedules/nightly/backfill"): "operate",
+    ("POST", "/v1/jobs"): "operate",
+    ("GET", "/v1/jobs"): "read",
+    ("GET", "/v1/jobs/night"): "read",
+    ("GET", "/v1/jobs/night/report"): "read",
+    ("POST", "/v1/jobs/night/stop"): "operate",
     ("GET", "/openapi.json"): "read",
 }
 IAM = {"iam": {"userArn": "arn:aws:iam::123456789012:user/ann", "accountId": "123456789012"}}

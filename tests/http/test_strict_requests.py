@@ -77,6 +77,11 @@ ROUTES = [
     ("POST", "/v1/schedules/nightly/unpause", None),
     ("POST", "/v1/schedules/nightly/trigger", {"overlap": "allow"}),
     ("POST", "/v1/schedules/nightly/backfill", {"from": "2027-01-01", "to": "2027-01-02"}),
+    ("POST", "/v1/jobs", {"action": "close", "ids": ["one"]}),
+    ("GET", "/v1/jobs", None),
+    ("GET", "/v1/jobs/night", None),
+    ("GET", "/v1/jobs/night/report", None),
+    ("POST", "/v1/jobs/night/stop", None),
     ("GET", "/v1/health", None),
     ("GET", "/openapi.json", None),
 ]

@@ -102,7 +102,10 @@ EXPECTED = {
     | sends(*POOLS, "Timer", "Park")
     | schedules(),
     "StepDefaultRole": log("StepDefault")
-    | ENDING
+    | STARTING
+    | COUNTING
+    | deletes()
+    | table(["Query"], LISTS, "/index/listing")
     | LIMITING
     | LINKING
     | consumes("Pooldefault")

@@ -70,8 +70,10 @@ PUBLIC = {
         "update",
     },
     "stepfast.client": {
+        "AsyncBulkJob",
         "AsyncClient",
         "AsyncExecution",
+        "BulkJob",
         "Client",
         "Execution",
         "ExecutionCancelled",

@@ -558,6 +558,63 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/jobs/{execution_id}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop a bulk job
+         * @description It stops within seconds. What it has done stays done. Safe to repeat; a job that has ended stays as it is.
+         */
+        post: operations["stopJob"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/jobs/{execution_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How a bulk job stands */
+        get: operations["getJob"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/jobs/{execution_id}/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What has come of each execution of a bulk job
+         * @description In the order in which the job has seen to them. While it runs, a page may be empty: go on while `next` is not null.
+         */
+        get: operations["getJobReport"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/executions/batch": {
         parameters: {
             query?: never;
@@ -757,6 +814,27 @@ export interface paths {
         get: operations["listSchedules"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List bulk jobs, newest first */
+        get: operations["listJobs"];
+        put?: never;
+        /**
+         * Start a bulk job: one action on many executions
+         * @description The server carries it out, whoever watches. It survives restarts and keeps its rate. What does not allow the action is skipped, and so is what was started, or has failed, after the job began. The history of each execution says who has done it, and why.
+         */
+        post: operations["startJob"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1725,6 +1803,236 @@ export interface components {
              * @description its command in the batch; null for an item that was never run
              */
             command_id: string | null;
+        };
+        /**
+         * JobFilter
+         * @description All that is given must hold. Executions that were started after the job are never taken.
+         */
+        JobFilter: {
+            /** Workflow */
+            workflow?: string | null;
+            /**
+             * Status
+             * @description left out: every status that the action can be done to
+             */
+            status?: ("RUNNING" | "PAUSED" | "SUCCEEDED" | "FAILED" | "CLOSED" | "CANCELLED") | null;
+            /**
+             * Labels
+             * @default {}
+             */
+            labels: {
+                [key: string]: string;
+            };
+            /**
+             * Prefix
+             * @description what the id begins with
+             */
+            prefix?: string | null;
+            /**
+             * Step
+             * @description the step that failed; empty: the workflow's own code
+             */
+            step?: string | null;
+            /**
+             * Error
+             * @description the error's type, or its class
+             */
+            error?: string | null;
+            /**
+             * Since
+             * @description ISO 8601: started at this moment or later
+             */
+            since?: string | null;
+            /**
+             * Until
+             * @description ISO 8601: started before this moment
+             */
+            until?: string | null;
+            /**
+             * Roots
+             * @description false takes the children of other executions, too
+             * @default true
+             */
+            roots: boolean;
+        };
+        /** JobFilterView */
+        JobFilterView: {
+            /** Workflow */
+            workflow: string | null;
+            /** Status */
+            status: string | null;
+            /** Labels */
+            labels: {
+                [key: string]: string;
+            };
+            /** Prefix */
+            prefix: string | null;
+            /** Step */
+            step: string | null;
+            /** Error */
+            error: string | null;
+            /** Since */
+            since: string | null;
+            /** Until */
+            until: string | null;
+            /** Roots */
+            roots: boolean;
+        };
+        /** JobList */
+        JobList: {
+            /** Jobs */
+            jobs: components["schemas"]["JobView"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * JobOptions
+         * @description Options of the actions.
+         */
+        JobOptions: {
+            /**
+             * Steps
+             * @description of resume: ids of the commands to run again
+             */
+            steps?: string[] | null;
+            /**
+             * Cleanup Seconds
+             * @description of cancel: how long the code may clean up
+             */
+            cleanup_seconds?: number | null;
+        };
+        /** JobOutcomeView */
+        JobOutcomeView: {
+            /** Execution Id */
+            execution_id: string;
+            /**
+             * Outcome
+             * @enum {string}
+             */
+            outcome: "done" | "skipped" | "failed";
+            /**
+             * Reason
+             * @description why it was skipped, or what there is to note
+             */
+            reason: string | null;
+        };
+        /** JobReport */
+        JobReport: {
+            /** Outcomes */
+            outcomes: components["schemas"]["JobOutcomeView"][];
+            /**
+             * Next
+             * @description null once the job has ended and all was reported
+             */
+            next: string | null;
+        };
+        /**
+         * JobStart
+         * @description Exactly one of `ids` and `filter`.
+         */
+        JobStart: {
+            /**
+             * Action
+             * @description resume, cancel, terminate, pause, unpause, close, reopen or delete
+             */
+            action: string;
+            /**
+             * Ids
+             * @description at most 100,000; each is acted on once
+             */
+            ids?: string[] | null;
+            /** @description {} takes all that the action can be done to */
+            filter?: components["schemas"]["JobFilter"] | null;
+            /**
+             * Rate
+             * @description executions per second, above 0 and at most 1000
+             * @default 50
+             */
+            rate: number;
+            /**
+             * Why
+             * @description for the history of each execution
+             */
+            why?: string | null;
+            options?: components["schemas"]["JobOptions"];
+            /**
+             * Job Id
+             * @description makes the call repeatable; made up when left out
+             */
+            job_id?: string | null;
+        };
+        /**
+         * JobStopRequest
+         * @description May be left out.
+         */
+        JobStopRequest: {
+            /** Why */
+            why?: string | null;
+        };
+        /** JobStopView */
+        JobStopView: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** By */
+            by: string | null;
+            /** Why */
+            why: string | null;
+        };
+        /** JobView */
+        JobView: {
+            /** Job Id */
+            job_id: string;
+            /** Action */
+            action: string;
+            /**
+             * Status
+             * @description FAILED: it can be resumed, as an execution of this id
+             * @enum {string}
+             */
+            status: "RUNNING" | "STOPPING" | "STOPPED" | "PAUSED" | "SUCCEEDED" | "FAILED" | "CLOSED" | "CANCELLED";
+            /**
+             * Seen
+             * @description executions that it has seen to: done, skipped and failed
+             */
+            seen: number;
+            /** Done */
+            done: number;
+            /** Skipped */
+            skipped: number;
+            /** Failed */
+            failed: number;
+            /**
+             * Total
+             * @description how many ids it was given; null for a filter
+             */
+            total: number | null;
+            filter: components["schemas"]["JobFilterView"] | null;
+            /** Rate */
+            rate: number;
+            /** Why */
+            why: string | null;
+            /**
+             * By
+             * @description who has started it; null where callers have no names
+             */
+            by: string | null;
+            /** @description who has stopped it, and why */
+            stop: components["schemas"]["JobStopView"] | null;
+            /**
+             * Error
+             * @description why it is FAILED
+             */
+            error: string | null;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /** Ended At */
+            ended_at: string | null;
         };
         /** KeyView */
         KeyView: {
@@ -5798,6 +6106,245 @@ export interface operations {
             };
         };
     };
+    stopJob: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the execution's id */
+                execution_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["JobStopRequest"] | null;
+            };
+        };
+        responses: {
+            /** @description it stops */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobView"];
+                };
+            };
+            /** @description the body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description no job has this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is not declared as JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getJob: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the execution's id */
+                execution_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the job */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobView"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description no job has this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getJobReport: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description a page's `next` */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description the execution's id */
+                execution_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a page of outcomes */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobReport"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description no job has this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     startExecutions: {
         parameters: {
             query?: never;
@@ -6572,6 +7119,171 @@ export interface operations {
             };
             /** @description the API key lacks the scope; without keys: not from this machine */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listJobs: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description a page's `next` */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a page of jobs */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobList"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    startJob: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobStart"];
+            };
+        };
+        responses: {
+            /** @description the same job had been started before */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobView"];
+                };
+            };
+            /** @description the job is started */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobView"];
+                };
+            };
+            /** @description the body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the id is of another job, or of an execution */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is not declared as JSON */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };

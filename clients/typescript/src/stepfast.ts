@@ -14,6 +14,10 @@ import type {
   Gate,
   GatePage,
   Health,
+  Job,
+  JobPage,
+  JobReport,
+  JobStart,
   Limit,
   LimitDetail,
   ReplayAnswer,
@@ -194,6 +198,33 @@ export class Stepfast {
   async openGate(name: string, change: { key?: string; why?: string } = {}): Promise<Gate> {
     const path = `/v1/gates/${encodeURIComponent(name)}/open`;
     return (await this.#calls.send<Gate>("POST", path, { body: change })).body as Gate;
+  }
+
+  /** Starts a bulk job: the server does one action to many executions. With a `job_id` it is safe to repeat. */
+  async startJob(job: Pick<JobStart, "action"> & Partial<JobStart>): Promise<Job> {
+    const body = { job_id: crypto.randomUUID(), ...job };
+    return (await this.#calls.send<Job>("POST", "/v1/jobs", { body })).body as Job;
+  }
+
+  /** How a bulk job stands. */
+  job(jobId: string): Promise<Job> {
+    return this.#calls.get(`/v1/jobs/${segment(jobId, "a job id")}`);
+  }
+
+  /** A page of the bulk jobs, newest first. */
+  jobs(page: { limit?: number; cursor?: string } = {}): Promise<JobPage> {
+    return this.#calls.get("/v1/jobs", { query: page });
+  }
+
+  /** A page of what has come of each execution. `next` is null once the job has ended and all was reported. */
+  jobReport(jobId: string, page: { limit?: number; cursor?: string } = {}): Promise<JobReport> {
+    return this.#calls.get(`/v1/jobs/${segment(jobId, "a job id")}/report`, { query: page });
+  }
+
+  /** Has a bulk job stop within seconds. */
+  async stopJob(jobId: string, why?: string): Promise<Job> {
+    const path = `/v1/jobs/${segment(jobId, "a job id")}/stop`;
+    return (await this.#calls.send<Job>("POST", path, { body: why === undefined ? {} : { why } })).body as Job;
   }
 
   /** A page of the schedules by name: their next times, last starts and pauses. */

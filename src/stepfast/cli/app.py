@@ -16,6 +16,7 @@ from stepfast.cli import (
     gates,
     interventions,
     invoke,
+    jobs,
     keys,
     limits,
     links,
@@ -170,6 +171,7 @@ app.command("mcp")(mcp.mcp)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(limits.app, name="limits")
 app.add_typer(gates.app, name="gates")
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(links.app, name="links")
 app.add_typer(schedules.app, name="schedules")
 app.add_typer(keys.app, name="keys")

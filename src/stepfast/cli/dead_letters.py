@@ -8,15 +8,17 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from stepfast.cli import completion, printing, timeline
+from stepfast.cli import completion, jobs, printing, timeline
 from stepfast.cli.filters import OfWorkflow
 from stepfast.cli.session import OUTAGE_SECONDS, AsJson, session
-from stepfast.errors import InvalidRequest
+from stepfast.errors import InvalidRequest, Refused
 
 app = typer.Typer(
     help="Failed executions: list them, resume many at once.", no_args_is_help=True, rich_markup_mode=None
 )
 
+REPLAY_RATE = 1000.0
+"""The highest rate of a job, per second: that of a replay without --rate."""
 OfStep = Annotated[str | None, typer.Option(help="Only of this step; '' for the workflow's own code.")]
 WithError = Annotated[
     str | None, typer.Option(help="Only with this type of error, such as ConnectionError or billing.Declined.")
@@ -97,21 +99,29 @@ def replay(
     alike = any(criterion is not None for criterion in (workflow, step, error))
     if sum((bool(execution_ids), alike, all)) != 1:
         raise InvalidRequest("name the executions: IDs, or any of --workflow, --step and --error, or --all")
-    if rate is not None and not 0 < rate <= 1000:
+    if rate is not None and not 0 < rate <= REPLAY_RATE:
         raise InvalidRequest("--rate must be above 0 and at most 1000 per second")
-
-    def print_result(result: dict[str, Any]) -> None:
-        if not result["resumed"]:
-            printing.complain(result["refused"])
-        elif not as_json:
-            printing.say(f"resumed {result['execution_id']}")
 
     with session(context).client() as once:
         once.health()
+    answer = dict[str, Any](resumed=0, results=[])
     with session(context).client(OUTAGE_SECONDS) as client:
-        answer = client.replay_dead_letters(
-            execution_ids or None, workflow=workflow, step=step, error=error, all=all, rate=rate, each=print_result
+        job = client.start_job(
+            "resume",
+            execution_ids or None,
+            workflow=workflow,
+            step=step,
+            error=error,
+            all=all,
+            rate=rate or REPLAY_RATE,
         )
+        try:
+            for outcome in job.report(follow=True):
+                _add(answer, outcome, as_json)
+            _check_end(job.wait())
+        except KeyboardInterrupt:
+            jobs.left_running(job)
+            raise
     if as_json:
         printing.print_json(answer)
     elif not answer["results"]:
@@ -124,3 +134,20 @@ def replay(
         )
     if any(not result["resumed"] for result in answer["results"]):
         raise typer.Exit(2)
+
+
+def _add(answer: dict[str, Any], outcome: dict[str, Any], as_json: bool) -> None:
+    resumed, reason = outcome["outcome"] == "done", outcome["reason"]
+    result = {"execution_id": outcome["execution_id"], "resumed": resumed}
+    answer["results"].append({**result, "refused": None if resumed else reason, "notice": reason if resumed else None})
+    answer["resumed"] += resumed
+    if not resumed:
+        printing.complain(reason)
+    elif not as_json:
+        printing.say(f"resumed {outcome['execution_id']}")
+
+
+def _check_end(state: dict[str, Any]) -> None:
+    """Refused where the job has ended before it has seen to all."""
+    if state["status"] != "SUCCEEDED":
+        raise Refused(f"job {state['job_id']}, which resumes them, is {state['status']}: stepfast jobs show it")

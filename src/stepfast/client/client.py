@@ -12,6 +12,7 @@ from stepfast.client.answers import Object
 from stepfast.client.bulk import replayed, started
 from stepfast.client.calls import Calls
 from stepfast.client.execution import Execution, Objects
+from stepfast.client.job_calls import JobCalls
 from stepfast.client.limit_calls import LimitCalls
 from stepfast.client.link_calls import LinkCalls
 from stepfast.client.recording_calls import RecordingCalls
@@ -35,7 +36,7 @@ I = TypeVar("I")  # noqa: E741
 R = TypeVar("R")
 
 
-class Client(LimitCalls, LinkCalls, ScheduleCalls, RecordingCalls):
+class Client(LimitCalls, LinkCalls, ScheduleCalls, RecordingCalls, JobCalls):
     """A client of the stepfast API at `url`. It is thread-safe. Close it, or use it as a context manager.
 
     url: the URL of the API. Several URLs make one client of several deployments (docs/scale.md): the id of an

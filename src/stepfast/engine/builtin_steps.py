@@ -1,10 +1,10 @@
-"""Carries out the steps of stepfast itself: for `map_items()` (rule *map*) and for links (rule *answer links*)."""
+"""Carries out the steps of stepfast itself: for `map_items()`, for links, and for bulk jobs."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from stepfast.engine import item_files
 from stepfast.engine.item_files import ItemFiles
@@ -13,27 +13,37 @@ from stepfast.engine.ports import Store
 from stepfast.engine.step_runner import Ended
 from stepfast.errors import GiveUp
 from stepfast.language import callback_steps, map_steps
+from stepfast.language.job_workflow import JOB_WORKFLOW
 from stepfast.language.steps import Step
-from stepfast.model import Record
+from stepfast.model import Execution, Record
 from stepfast.stored_text import text_of
 
 RESULT_BYTES = 1024 * 1024
 """Results of a batch are handed to workflow code in pieces of about this size."""
 
 
+class StepsOfJobs(Protocol):
+    """What carries out the steps of bulk jobs: job_runner.JobSteps."""
+
+    async def value(self, step: Step[..., Any], arguments: Mapping[str, Any], job: Execution) -> Any:
+        """The result of a step of the execution that is the job."""
+
+
 class BuiltinSteps:
     """Runs attempts of built-in steps. files: None where no files of items can be read. links: makes links."""
 
-    def __init__(self, store: Store, files: ItemFiles | None, links: LinkMaker) -> None:
-        self._store, self._files, self._links = store, files, links
+    def __init__(self, store: Store, files: ItemFiles | None, links: LinkMaker, jobs: StepsOfJobs) -> None:
+        self._store, self._files, self._links, self._jobs = store, files, links, jobs
 
     def runs(self, step: Step[..., Any]) -> bool:
         return isinstance(step, map_steps.BuiltinStep)
 
-    async def run(self, step: Step[..., Any], arguments: Mapping[str, Any], execution_id: str) -> Ended:
+    async def run(self, step: Step[..., Any], arguments: Mapping[str, Any], execution: Execution) -> Ended:
         """Runs one attempt to its end, for this execution."""
         try:
-            return Ended(await self._value(step, arguments, execution_id))
+            if execution.workflow == JOB_WORKFLOW:
+                return Ended(await self._jobs.value(step, arguments, execution))
+            return Ended(await self._value(step, arguments, execution.execution_id))
         except Exception as error:
             return Ended(error=error)
 

@@ -7,15 +7,16 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from stepfast.engine import caller
 from stepfast.engine.advancer import Advancer
 from stepfast.engine.answering import Answering
 from stepfast.engine.cancelling import CLEANUP_SECONDS, Cancelling
 from stepfast.engine.catching_up import PartialReads
 from stepfast.engine.closing import FailureClosing
+from stepfast.engine.erasing import Erasing
 from stepfast.engine.forking import Forked, Forking, ForkRequest
 from stepfast.engine.gate_operations import GateOperations
 from stepfast.engine.holdovers import HeldStep, held_up
+from stepfast.engine.job_operations import JobOperations
 from stepfast.engine.limit_operations import LimitOperations
 from stepfast.engine.limit_waits import LimitWait, limit_waits
 from stepfast.engine.pausing import Pausing
@@ -32,14 +33,10 @@ from stepfast.engine.schedule_starts import ScheduledStarts
 from stepfast.engine.signalling import Sent, Signalling
 from stepfast.engine.starting import StartArguments, Started, Starting
 from stepfast.engine.updating import StartWith, UpdateState, Updating
-from stepfast.errors import (
-    Misconfigured,
-    Unavailable,
-    WrongStatus,
-)
+from stepfast.errors import Misconfigured, Unavailable, WrongStatus
 from stepfast.language.limits import Numbers
 from stepfast.language.registry import Registry
-from stepfast.model import ENDED, SIGNAL_LIMITS, Execution, SignalLimits
+from stepfast.model import SIGNAL_LIMITS, Execution, SignalLimits
 
 log = logging.getLogger(__name__)
 
@@ -72,12 +69,14 @@ class Operations(ReadOperations):
         self._signalling = Signalling(store, clock, self, lives or LiveReplays(), signal_limits, parts)
         self._updating = Updating(store, clock, self, registry, self._starting, signal_limits)
         self._cancelling = Cancelling(store, clock, self)
+        self._erasing = Erasing(store, self)
         self._resuming = Resuming(store, clock, registry)
         self._pausing, self._closing = Pausing(store, clock), FailureClosing(store, clock)
         self._repairing = Repairing(store, clock, registry, self._resuming)
         self._forking = Forking(store, clock, registry)
         self.limits = LimitOperations(store, clock, registry, limit_numbers, queue)
         self.gates = GateOperations(store, clock, registry, queue)
+        self.jobs = JobOperations(store, clock, self)
         self.scheduled = ScheduledStarts(store, clock, self)
         self.schedules = ScheduleOperations(store, clock, self.scheduled, schedules, look_later)
         self.links = Answering(store, clock, self._signalling, self)
@@ -243,29 +242,7 @@ class Operations(ReadOperations):
         Raises ExecutionNotFound, also for one that was deleted before, and WrongStatus when it is RUNNING, or is a
         child whose parent is RUNNING.
         """
-        while True:
-            execution = await self.read(execution_id)
-            if execution.status not in ENDED:
-                raise WrongStatus(
-                    f"execution {execution_id!r} is {execution.status}: cancel it first, then delete it",
-                    execution.status,
-                )
-            await self._require_no_parent_runs(execution)
-            if await self._store.erase(execution):
-                by = caller.who() or "a caller without a name"
-                log.info("execution %s, which was %s, is deleted by %s", execution_id, execution.status, by)
-                return
-
-    async def _require_no_parent_runs(self, child: Execution) -> None:
-        if child.link is None or not child.is_child:
-            return
-        for parent in await self._store.read_many([child.link.parent]):
-            if parent.status == "RUNNING":
-                raise WrongStatus(
-                    f"execution {child.execution_id!r} is a child of {parent.execution_id!r}, which is RUNNING: cancel "
-                    "that one first, then delete it, which deletes its children too",
-                    child.status,
-                )
+        await self._erasing.delete(execution_id)
 
     async def held_up(self, execution_id: str) -> list[HeldStep]:
         """The steps of a resumed execution that an attempt from before the resume still has; ExecutionNotFound."""

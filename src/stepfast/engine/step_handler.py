@@ -18,6 +18,7 @@ from stepfast.engine.finish import finish
 from stepfast.engine.gate_keeper import GateKeeper
 from stepfast.engine.gates import GatePass
 from stepfast.engine.item_files import ItemFiles
+from stepfast.engine.job_runner import JobSteps
 from stepfast.engine.limit_items import Permit, step_name
 from stepfast.engine.limit_wants import wants_of
 from stepfast.engine.limiting import Limiter, PassedOn, StepWaits
@@ -81,7 +82,8 @@ class StepHandler:
         self._store, self._queue, self._clock, self._takes = store, queue, clock, takes
         self._registry, self._opener = registry, ReplayOpener(store, registry, lives or LiveReplays())
         withdrawals = Withdrawals(store, self._opener)
-        builtin = BuiltinSteps(store, files, LinkMaker(store.links, clock, public_url))
+        links, jobs = LinkMaker(store.links, clock, public_url), JobSteps(store, clock, registry)
+        builtin = BuiltinSteps(store, files, links, jobs)
         self.attempts = Attempts(store, clock, runner, withdrawals, builtin, pace)
         self._limiter = limiter or Limiter(store, queue, clock)
         self._gates = GateKeeper(store, queue, clock)

@@ -23,6 +23,7 @@ from stepfast.http.problems import Rejected
 from stepfast.http.resolver import Resolver, ResolverPool
 from stepfast.http.routes import (
     about,
+    bulk_jobs,
     commands,
     dead_letters,
     events,
@@ -171,6 +172,7 @@ def _resolver(engine: ApiEngine) -> Resolver:
         limits,
         links,
         schedules,
+        bulk_jobs,
         about,
     ):
         routes.add(app, engine)

@@ -18,8 +18,9 @@ The functions' code decides what they need:
 | sweeper    | executions, listing, its | sends to pools, timer, park                         | makes  |
 |            | position, figures, starts|                                                     |        |
 
-Every function that works on executions reads and writes the bucket of their large values. api, advancer and sweeper
-delete executions, and with them their values.
+Every function that works on executions reads and writes the bucket of their large values. api, advancer,
+sweeper and, for bulk jobs, the function of the pool `default` delete executions, and with them their values. That
+function lists executions, too.
 """
 
 from __future__ import annotations
@@ -97,10 +98,10 @@ def of(kind: str, resources: Resources, pool: str = "") -> list[iam.PolicyStatem
             *_scheduling(resources),
         ],
         "step": lambda: [
-            *_state(resources),
+            *_state(resources, *(_STARTS if pool == DEFAULT_POOL else ())),
             _figures(resources),
             _limits(resources),
-            *([_links(resources)] if pool == DEFAULT_POOL else []),
+            *([_links(resources), *_deleting(resources), _listing(resources)] if pool == DEFAULT_POOL else []),
             _allow("Consume", _CONSUME, [resources.pools[pool]]),
             # To all pools: a deployment may move a step to another pool while its message is in a queue.
             _allow("Send", ["sqs:SendMessage"], [*resources.pools.values(), resources.park_queue]),

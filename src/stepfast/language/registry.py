@@ -13,6 +13,8 @@ from typing import Any
 
 from stepfast.errors import DefinitionError, StartupError, UnknownWorkflow
 from stepfast.language import map_batches, reachable
+from stepfast.language.job_steps import JOB_STEPS
+from stepfast.language.job_workflow import JOB_WORKFLOW, JOBS
 from stepfast.language.limits import Limit
 from stepfast.language.map_steps import BUILTIN_STEPS
 from stepfast.language.reachable import Reached
@@ -47,6 +49,8 @@ class Registry:
         for workflow in workflows:
             if workflow.name == map_batches.MAP_WORKFLOW:
                 raise DefinitionError(f"a workflow cannot be named {workflow.name!r}: batches of map_items() are")
+            if workflow.name == JOB_WORKFLOW:
+                raise DefinitionError(f"a workflow cannot be named {workflow.name!r}: bulk jobs are")
             held = self.workflows.setdefault(workflow.name, workflow)
             if held is not workflow:
                 raise DefinitionError(
@@ -93,6 +97,8 @@ class Registry:
 
     def get(self, name: str) -> Workflow[..., Any] | None:
         """The workflow of this name, which may be one of stepfast itself."""
+        if name == JOB_WORKFLOW:
+            return JOBS
         return self.workflows.get(name) or (self._batches if name == map_batches.MAP_WORKFLOW else None)
 
     def find(self, name: str) -> Workflow[..., Any]:
@@ -106,6 +112,8 @@ class Registry:
         """The steps that an execution of this workflow may ask for, in the order in which its code names them."""
         if workflow.name == map_batches.MAP_WORKFLOW:
             return self._mapping_steps()
+        if workflow.name == JOB_WORKFLOW:
+            return list(JOB_STEPS)
         reached = self.reached.get(workflow.name)
         return list(reached.steps if reached else reachable.reached_by(workflow).steps)
 
@@ -139,8 +147,8 @@ class Registry:
         if workflow not in self._by_name:
             by_name: dict[str, Step[..., Any] | None] = {}
             reached = self.__dict__["reached"].get(workflow) if "reached" in self.__dict__ else None
-            is_map = workflow == map_batches.MAP_WORKFLOW
-            for step in self._mapping_steps() if is_map else (reached or reachable.reached_by(held)).steps:
+            own = workflow in (map_batches.MAP_WORKFLOW, JOB_WORKFLOW)
+            for step in self.steps_of(held) if own else (reached or reachable.reached_by(held)).steps:
                 by_name[step.name] = None if step.name in by_name else step
             self._by_name[workflow] = by_name
         return self._by_name[workflow].get(name)
