@@ -245,5 +245,5 @@ def test_the_program_of_the_page_reads_an_export(cli: Any, seven: Api, tmp_path:
     exec(compile(program, "read_export.py", "exec"), names)
     cli("export", "--all", "-o", str(tmp_path / "all.jsonl"))
     assert names["attempts_by_step"](tmp_path / "all.jsonl") == {"fragile": 2}
-    columns = re.findall(r"`(\w+)`", text.split("The columns are")[1].split(". `labels`, `input`")[0])
+    columns = re.findall(r"`(\w+)`", text.split("The columns are")[1].split(". `labels`, `input`,")[0])
     assert tuple(columns) == export_lines.COLUMNS
