@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from stepfast.client import AsyncClient, AsyncExecution, Client, Execution, Start
     from stepfast.errors import ChildFailed, GiveUp, MapFailed, RetryAfter, StepFailed
+    from stepfast.language.callback_errors import CallbackFailed, CallbackTimeout
+    from stepfast.language.callbacks import CallbackLink, callback
     from stepfast.language.children import child
     from stepfast.language.context import StepContext, current_step
     from stepfast.language.continuing import ContinueAsNew, continue_suggested
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 __all__ = [
     "AsyncClient",
     "AsyncExecution",
+    "CallbackFailed",
+    "CallbackLink",
+    "CallbackTimeout",
     "ChildFailed",
     "Client",
     "ContinueAsNew",
@@ -46,6 +51,7 @@ __all__ = [
     "Start",
     "StepContext",
     "StepFailed",
+    "callback",
     "child",
     "continue_suggested",
     "current_execution",
@@ -71,6 +77,8 @@ _HOMES = {
     **dict.fromkeys(("Gate", "Limit", "Rate", "label"), "language.limits"),
     **dict.fromkeys(("Csv", "JsonLines"), "language.map_sources"),
     **dict.fromkeys(("MapBatch", "MapFailure", "MapReport", "MapResults"), "language.map_reports"),
+    **dict.fromkeys(("CallbackFailed", "CallbackTimeout"), "language.callback_errors"),
+    **dict.fromkeys(("CallbackLink", "callback"), "language.callbacks"),
     "Embedded": "local.embedded",
     "Retry": "language.retry",
     "child": "language.children",

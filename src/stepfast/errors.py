@@ -10,6 +10,7 @@ StepfastError
 │   ├── ExecutionDeleted    never leaves the engine
 │   ├── WrongStatus
 │   ├── TooManySignals
+│   ├── LinkRefused         an answer by a link that is not valid, expired, used up or over
 │   └── NotAllowed          from stepfast.Client: the API key or the host name was refused
 ├── DefinitionError         the program's mistake; the message says what to write instead
 ├── FailsExecution          the execution becomes FAILED and can be resumed
@@ -25,7 +26,9 @@ StepfastError
 │   └── MapFailed           what workflow code sees if more items of map_items() failed than it tolerates
 ├── FailsStep               raised in or about a step
 │   ├── StepFailed          what workflow code sees of a failed step
-│   │   └── ChildFailed     what it sees of a failed child
+│   │   ├── ChildFailed     what it sees of a failed child
+│   │   └── CallbackFailed  what it sees when external work reports that it has failed
+│   ├── CallbackTimeout     what it sees when no answer comes by a link; a TimeoutError
 │   ├── RetryAfter          raised by a step: try again after this delay
 │   ├── GiveUp              raised by a step: fail at once
 │   │   └── NoServer        from stepfast.Client in a test: no server is behind it
@@ -42,7 +45,8 @@ StepfastError
 ├── ExecutionCancelled      from stepfast.Client: the execution was cancelled and has no result
 └── ForeignMessage          never leaves the queue handlers: a message that this version cannot read
 
-The classes of stepfast.Client are in stepfast.client, DatabaseInUse is in stepfast.backends.sqlite.owner, and
+The classes of stepfast.Client are in stepfast.client, those of links are in stepfast.language.callback_errors and
+stepfast.engine.answering, DatabaseInUse is in stepfast.backends.sqlite.owner, and
 ForeignMessage is in stepfast.backends.aws.messages.
 
 These classes stand outside the tree on purpose. User code never needs to catch them:

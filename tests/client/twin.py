@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[2] / "src" / "stepfast" / "client"
-SOURCES = ("replies", "calls", "stacks", "execution", "bulk", "limit_calls", "schedule_calls", "client")
-CLASSES = ("Calls", "Stacks", "Execution", "LimitCalls", "ScheduleCalls", "Client")
+SOURCES = ("replies", "calls", "stacks", "execution", "bulk", "limit_calls", "link_calls", "schedule_calls", "client")
+CLASSES = ("Calls", "Stacks", "Execution", "LimitCalls", "LinkCalls", "ScheduleCalls", "Client")
 """Classes that hold connections: each has a twin."""
 RECEIVERS = {"get": {"calls", "_calls", "first", "former", "_home"}, "close": {"self", "calls", "_http"}}
 """Methods that dictionaries and others have as well, with the names of the objects whose method is meant."""

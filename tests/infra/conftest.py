@@ -152,6 +152,7 @@ def _tuned(project: Project) -> Project:
         parallelization=4,
         authorizer_cache=60,
         max_child_depth=8,
+        public_url="https://links.example.com",
         max_signals=500,
         max_signal_bytes=1_000_000,
         memory=1024,

@@ -64,6 +64,7 @@ ENDING = WORKING | COUNTING
 LIMITING = table(("DeleteItem", "GetItem", "PutItem", "Query"), LIMITS)
 STARTS = ("h#*", "l#start:*")
 STARTING = table(ITEMS, (*STARTS, *EXECUTIONS)) | values()
+LINKING = table(("GetItem", "PutItem"), ("links",))
 PAUSING = table(("GetItem", "PutItem"), SCHEDULES)
 EXPECTED = {
     "ApiRole": log("Api")
@@ -71,6 +72,7 @@ EXPECTED = {
     | COUNTING
     | LIMITING
     | PAUSING
+    | LINKING
     | sends("Timer")
     | deletes()
     | table(["Query"], LISTS, "/index/listing")
@@ -102,6 +104,7 @@ EXPECTED = {
     "StepDefaultRole": log("StepDefault")
     | ENDING
     | LIMITING
+    | LINKING
     | consumes("Pooldefault")
     | sends(*POOLS, "Park")
     | schedules(),

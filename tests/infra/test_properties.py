@@ -136,6 +136,8 @@ def test_every_route_asks_for_a_key_but_health_and_the_page(synthesized: Synthes
         "GET /v1/health": "NONE",
         "GET /": "NONE",
         "GET /assets/{file}": "NONE",
+        "GET /v1/callbacks": "NONE",
+        "POST /v1/callbacks": "NONE",
     }
     authorizer = only(synthesized.plain, "AWS::ApiGatewayV2::Authorizer")
     assert (authorizer["EnableSimpleResponses"], authorizer["AuthorizerPayloadFormatVersion"]) == (True, "2.0")

@@ -61,6 +61,7 @@ PROJECT: dict[str, tuple[str, Look, Any]] = {
     "max_signals": ("tuned", variable("Api", "STEPFAST_MAX_SIGNALS"), "500"),
     "max_signal_bytes": ("tuned", variable("Api", "STEPFAST_MAX_SIGNAL_BYTES"), "1000000"),
     "max_child_depth": ("tuned", variable("Advancer", "STEPFAST_MAX_CHILD_DEPTH"), "8"),
+    "public_url": ("tuned", variable("StepPdf", "STEPFAST_PUBLIC_URL"), "https://links.example.com"),
     "log_values": ("full", variable("StepPdf", "STEPFAST_LOG_VALUES"), "true"),
     "snap_start": ("full", of("AWS::Lambda::Function", "SnapStart", "StepPdf"), {"ApplyOn": "PublishedVersions"}),
     "alarm_email": ("plain", of("AWS::SNS::Subscription", "Endpoint"), "on-call@example.com"),

@@ -82,6 +82,7 @@ def test_a_function_is_told_where_its_things_are(synthesized: Synthesized, plan:
         "STEPFAST_SCHEDULES": "<TimersGroup>",
         "STEPFAST_SCHEDULE_ROLE": "TimersRole",
     }
+    address = {"STEPFAST_PUBLIC_URL": "FrontDoorApi.ApiEndpoint"}
     expected = {
         "api": {
             **flows,
@@ -95,8 +96,8 @@ def test_a_function_is_told_where_its_things_are(synthesized: Synthesized, plan:
         **dict.fromkeys(("timer", "sweeper"), sending),
         "advancer": {**sending, "STEPFAST_UNDELIVERED": "<QueuesUndelivered>"},
         "resume": {**flows, "STEPFAST_PARK_QUEUE": "<QueuesPark>"},
-        "step-default": {**sending, "STEPFAST_POOL": "default"},
-        "step-pdf": {**sending, "STEPFAST_POOL": "pdf", "PDF_QUALITY": "high"},
+        "step-default": {**sending, "STEPFAST_POOL": "default", **address},
+        "step-pdf": {**sending, "STEPFAST_POOL": "pdf", **address, "PDF_QUALITY": "high"},
     }
     for name, variables in expected.items():
         properties = function(synthesized.plain, title(name))

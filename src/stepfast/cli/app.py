@@ -17,6 +17,7 @@ from stepfast.cli import (
     invoke,
     keys,
     limits,
+    links,
     mcp,
     new_project,
     reading,
@@ -162,5 +163,6 @@ app.command("mcp")(mcp.mcp)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(limits.app, name="limits")
 app.add_typer(gates.app, name="gates")
+app.add_typer(links.app, name="links")
 app.add_typer(schedules.app, name="schedules")
 app.add_typer(keys.app, name="keys")

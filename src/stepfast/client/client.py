@@ -13,6 +13,7 @@ from stepfast.client.bulk import replayed, started
 from stepfast.client.calls import Calls
 from stepfast.client.execution import Execution, Objects
 from stepfast.client.limit_calls import LimitCalls
+from stepfast.client.link_calls import LinkCalls
 from stepfast.client.replies import MAX_REPLY_BYTES
 from stepfast.client.schedule_calls import ScheduleCalls
 from stepfast.client.stacks import Listed, Stacks, keys_for, merged_groups
@@ -33,7 +34,7 @@ I = TypeVar("I")  # noqa: E741
 R = TypeVar("R")
 
 
-class Client(LimitCalls, ScheduleCalls):
+class Client(LimitCalls, LinkCalls, ScheduleCalls):
     """A client of the stepfast API at `url`. It is thread-safe. Close it, or use it as a context manager.
 
     url: the URL of the API. Several URLs make one client of several deployments (docs/scale.md): the id of an

@@ -255,6 +255,29 @@ class SchedulePageShape(TypedDict):
     next: str | None
 
 
+class OpenLinkShape(TypedDict):
+    name: str
+    link: str
+    command: str
+    opened_at: str | None
+    expires_at: str | None
+    last_heartbeat_at: str | None
+
+
+class LinkListShape(TypedDict):
+    links: list[OpenLinkShape]
+
+
+class LinkKeyShape(TypedDict):
+    id: str
+    created_at: str
+    until: str | None
+
+
+class LinkKeyListShape(TypedDict):
+    keys: list[LinkKeyShape]
+
+
 class OutcomeShape(TypedDict):
     outcome: str
     execution_id: str

@@ -26,6 +26,7 @@ _STREAM = r"arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:\d{12}:table/[A-Za-z0-9_.-]+/stre
 _LAYER = r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:layer:[A-Za-z0-9_-]+:\d+"
 _CERTIFICATE = r"arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[A-Za-z0-9-]+"
 _DOMAIN = r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
+_URL = r"https?://[A-Za-z0-9.:\[\]-]{1,255}(/[A-Za-z0-9._~/-]{0,200})?"
 _IMAGE = r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,511}"
 _BUCKET = r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
 _OURS = ("STEPFAST_", "AWS_", "LAMBDA_", "POWERTOOLS_")
@@ -87,6 +88,8 @@ class Project:
     runtime client and the Python of the target. It is for `packaging = "image"`.
     snap_start: whether functions start from snapshots, so that the first request after a pause is quicker.
     alarm_email: the address that alarms are sent to.
+    public_url: what the addresses of answer links begin with. None takes the address of the API, and with
+    `stepfast dev` that of the server.
     domain_name: a domain name of your own for the API. It needs `certificate`.
     certificate: the certificate of `domain_name`, by its ARN, in the region of the stack.
     vpc: the VPC that the functions run in, by its id. It needs a way to AWS's services.
@@ -117,6 +120,7 @@ class Project:
     image_base: str | None = None
     snap_start: bool = False
     alarm_email: str | None = None
+    public_url: str | None = None
     domain_name: str | None = None
     certificate: str | None = None
     vpc: str | None = None
@@ -292,6 +296,7 @@ _PROJECT: Mapping[str, tuple[Check, str]] = {
     "image_base": _text_matching(_IMAGE, "the name of an image, such as python-with-poppler:1"),
     "snap_start": _FLAG,
     "alarm_email": _text_matching(r"[^@\s]+@[^@\s]+", "an e-mail address"),
+    "public_url": _text_matching(_URL, "an address, such as https://flows.example.com"),
     "domain_name": _text_matching(_DOMAIN, "the name of a host, such as flows.example.com"),
     "certificate": _text_matching(_CERTIFICATE, "the ARN of a certificate, arn:aws:acm:…:certificate/…"),
     "vpc": _text_matching(r"vpc-[0-9a-f]+", "the id of a VPC, vpc-…"),

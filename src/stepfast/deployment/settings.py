@@ -29,7 +29,7 @@ RETENTION, SHARDS, POOL, AUTH, LOG_VALUES = (
 POOL_TIMEOUTS = "STEPFAST_POOL_TIMEOUTS"
 MAX_CHILD_DEPTH = "STEPFAST_MAX_CHILD_DEPTH"
 OPENTELEMETRY, LIMITS = "STEPFAST_OPENTELEMETRY", "STEPFAST_LIMITS"
-UNDELIVERED = "STEPFAST_UNDELIVERED"
+UNDELIVERED, PUBLIC_URL = "STEPFAST_UNDELIVERED", "STEPFAST_PUBLIC_URL"
 LAMBDA_MEMORY, DEFAULT_MEMORY = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 512
 """Lambda sets it: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html"""
 
@@ -56,7 +56,8 @@ ALSO: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
         "authorizer": (),
         "resume": (WORKFLOWS, RETENTION, SHARDS, LOG_VALUES, OPENTELEMETRY),
-        **dict.fromkeys(("step", "timer", "sweeper"), _ADVANCING),
+        "step": (*_ADVANCING, PUBLIC_URL),
+        **dict.fromkeys(("timer", "sweeper"), _ADVANCING),
         "advancer": (*_ADVANCING, UNDELIVERED),
     }
 )
@@ -82,7 +83,8 @@ class Settings:
     pool: the pool of a step function. log_values: whether inputs, outputs and errors are logged. undelivered: the URL
     of the queue for records that no function can handle. memory: of the function, in MB. max_child_depth: the most
     executions above a child. opentelemetry: whether executions are traces of OpenTelemetry.
-    limits: numbers of limits, as JSON text. root: the folder of the bundle.
+    limits: numbers of limits, as JSON text. root: the folder of the bundle. public_url: what addresses of links begin
+    with.
     """
 
     table: str
@@ -108,6 +110,7 @@ class Settings:
     opentelemetry: bool = False
     limits: str = ""
     root: str = ""
+    public_url: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], needs: Collection[str] = ()) -> Settings:
@@ -159,6 +162,7 @@ class Settings:
             region=text("AWS_REGION") or text("AWS_DEFAULT_REGION"),
             pool_timeouts=_timeouts(text(POOL_TIMEOUTS, "{}")),
             undelivered=text(UNDELIVERED),
+            public_url=text(PUBLIC_URL),
             memory=_number(LAMBDA_MEMORY, text(LAMBDA_MEMORY, str(DEFAULT_MEMORY)), 1),
             max_child_depth=_number(MAX_CHILD_DEPTH, text(MAX_CHILD_DEPTH, str(DEFAULT_MAX_CHILD_DEPTH)), 1),
         )
@@ -186,6 +190,7 @@ class Settings:
             LOG_VALUES: "true" if self.log_values else "false",
             OPENTELEMETRY: "true" if self.opentelemetry else "false",
             LIMITS: self.limits,
+            PUBLIC_URL: self.public_url,
             "AWS_REGION": self.region,
         }
 

@@ -53,7 +53,7 @@ class Attempts:
         except InvalidRequest as error:
             return Ended(error=NotStorable(str(error)))
         if self._builtin.runs(step):
-            return await self._builtin.run(step, arguments.arguments)
+            return await self._builtin.run(step, arguments.arguments, run.execution.execution_id)
         watch = StepWatch(self._store, self._clock, self._withdrawals, run, self._pace)
         self._running.add(run)
         try:

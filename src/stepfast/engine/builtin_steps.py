@@ -1,4 +1,4 @@
-"""Carries out the steps of stepfast itself, which read files of items and the records of batches (rule *map*)."""
+"""Carries out the steps of stepfast itself: for `map_items()` (rule *map*) and for links (rule *answer links*)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 
 from stepfast.engine import item_files
 from stepfast.engine.item_files import ItemFiles
+from stepfast.engine.link_maker import LinkMaker
 from stepfast.engine.ports import Store
 from stepfast.engine.step_runner import Ended
 from stepfast.errors import GiveUp
-from stepfast.language import map_steps
+from stepfast.language import callback_steps, map_steps
 from stepfast.language.steps import Step
 from stepfast.model import Record
 from stepfast.stored_text import text_of
@@ -21,22 +22,22 @@ RESULT_BYTES = 1024 * 1024
 
 
 class BuiltinSteps:
-    """Runs attempts of built-in steps. files: None where no files of items can be read."""
+    """Runs attempts of built-in steps. files: None where no files of items can be read. links: makes links."""
 
-    def __init__(self, store: Store, files: ItemFiles | None = None) -> None:
-        self._store, self._files = store, files
+    def __init__(self, store: Store, files: ItemFiles | None, links: LinkMaker) -> None:
+        self._store, self._files, self._links = store, files, links
 
     def runs(self, step: Step[..., Any]) -> bool:
         return isinstance(step, map_steps.BuiltinStep)
 
-    async def run(self, step: Step[..., Any], arguments: Mapping[str, Any]) -> Ended:
-        """Runs one attempt to its end."""
+    async def run(self, step: Step[..., Any], arguments: Mapping[str, Any], execution_id: str) -> Ended:
+        """Runs one attempt to its end, for this execution."""
         try:
-            return Ended(await self._value(step, arguments))
+            return Ended(await self._value(step, arguments, execution_id))
         except Exception as error:
             return Ended(error=error)
 
-    async def _value(self, step: Step[..., Any], arguments: Mapping[str, Any]) -> Any:
+    async def _value(self, step: Step[..., Any], arguments: Mapping[str, Any], execution_id: str) -> Any:
         match step.name:
             case map_steps.map_plan.name:
                 return item_files.plan(self._readable, **arguments)
@@ -48,6 +49,10 @@ class BuiltinSteps:
                 return await self._outcome(**arguments)
             case map_steps.map_results.name:
                 return await self._results(**arguments)
+            case callback_steps.open_link.name:
+                return await self._links.open(execution_id, **arguments)
+            case callback_steps.last_heartbeat.name:
+                return await self._links.last_heartbeat(execution_id, **arguments)
         raise GiveUp(f"this version of stepfast has no step {step.name!r}")
 
     @property

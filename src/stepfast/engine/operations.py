@@ -9,6 +9,7 @@ from typing import Any
 
 from stepfast.engine import caller
 from stepfast.engine.advancer import Advancer
+from stepfast.engine.answering import Answering
 from stepfast.engine.cancelling import CLEANUP_SECONDS, Cancelling
 from stepfast.engine.catching_up import PartialReads
 from stepfast.engine.closing import FailureClosing
@@ -75,6 +76,7 @@ class Operations(ReadOperations):
         self.gates = GateOperations(store, clock, registry, queue)
         self.scheduled = ScheduledStarts(store, clock, self)
         self.schedules = ScheduleOperations(store, clock, self.scheduled, schedules, look_later)
+        self.links = Answering(store, clock, self._signalling, self)
 
     # -- starting ----------------------------------------------------------------------------------------
 

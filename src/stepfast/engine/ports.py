@@ -14,6 +14,7 @@ from typing import Protocol
 
 from stepfast.engine.intervention_store import InterventionStore
 from stepfast.engine.limit_store import LimitStore
+from stepfast.engine.link_store import LinkStore
 from stepfast.engine.messages import Message
 from stepfast.engine.metrics import Tallies
 from stepfast.engine.record_reader import RecordReader
@@ -162,12 +163,13 @@ class Store(RunStore, TurnStore, InterventionStore, Protocol):
 
     run_id: `Execution.run_id`, which for the first run is the id of the execution. A write of an earlier run is never
     seen by a later one (rule *runs*). reader: reads parts of an execution, for whoever looks at it. limits: what is
-    stored of limits. schedules: what is stored of schedules.
+    stored of limits. schedules: what is stored of schedules. links: what is stored of answer links.
     """
 
     reader: RecordReader
     limits: LimitStore
     schedules: ScheduleStore
+    links: LinkStore
 
     async def create(self, execution: Execution) -> Execution:
         """Puts a new execution, with wake, if the id is free (rule *start once*).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from stepfast.replay.replay import Command
 from stepfast.replay.signals import misfit, waits_of
 from stepfast.values.sameness import same_json
 
+_LINK = re.compile(r"(.+)\.[0-9a-f]{12}")
 REPLAY_TRIES, REPLAY_TRY_SECONDS = 20, 0.002
 """How often a replay that is in use is asked for, and seconds in between, before the code is run for itself."""
 
@@ -54,18 +56,30 @@ class Signalling:
         self._store, self._clock, self._reading, self._lives, self._limits = store, clock, reading, lives, limits
         self._catching_up = CatchingUp(store, parts) if parts is not None else None
 
-    async def signal(self, execution_id: str, name: str, payload: Any, signal_id: str | None = None) -> Sent:
-        """As Operations.signal."""
+    async def signal(
+        self,
+        execution_id: str,
+        name: str,
+        payload: Any,
+        signal_id: str | None = None,
+        *,
+        only_waited: bool = False,
+    ) -> Sent:
+        """As Operations.signal. only_waited: WrongStatus where the execution does not wait for this signal."""
         check_signal_name(name)
         if signal_id is not None:
             check_id(signal_id, "signal_id", "a signal id")
         text = json_text(payload)
         held = await self._held(execution_id, signal_id)
         if held is None:
-            signal = Signal(signal_id or str(uuid.uuid4()), name, text, self._clock.now())
             try:
-                waits = await self._waits(execution_id)
+                waits = await self.waits(execution_id)
+                if only_waited and all(command.name != name for command in waits):
+                    raise WrongStatus(f"execution {execution_id!r} does not wait for {name!r}", "RUNNING")
+                if (link := _link_named(name, waits)) is not None:
+                    name, signal_id = link, signal_id or signal_id_of(link)
                 _check_payload(waits, name, text)
+                signal = Signal(signal_id or str(uuid.uuid4()), name, text, self._clock.now())
                 held = await self._store.add_signal(execution_id, signal, self._limits)
             except (WrongStatus, InvalidRequest):
                 # An equal call may have come first since, and its signal has ended the execution, or a wait of it.
@@ -74,14 +88,14 @@ class Signalling:
                     raise
             if held is signal:
                 return Sent(held, True, tuple(dict.fromkeys(command.name for command in waits)))
-        if held.name != name or not same_json(held.payload, text):
+        if name not in (held.name, name_of_link(held.name)) or not same_json(held.payload, text):
             raise ExecutionConflict(f"signal id {signal_id!r} was used before for another signal or payload")
         return Sent(held, False, None)
 
     async def _held(self, execution_id: str, signal_id: str | None) -> Signal | None:
         return None if signal_id is None else await self._store.signal(execution_id, signal_id)
 
-    async def _waits(self, execution_id: str) -> tuple[Command, ...]:
+    async def waits(self, execution_id: str) -> tuple[Command, ...]:
         """The signals that an execution waits for now; ExecutionNotFound, WrongStatus when it takes none any more.
 
         A replay that is kept knows them; where none is, or it is behind, the code is run against what is stored.
@@ -125,6 +139,24 @@ class Signalling:
             return tuple(waits_of(live.replay))
         finally:
             live.close()
+
+
+def signal_id_of(link: str) -> str:
+    """The id of the signal that answers a link: made of the wait, so that the first answer is the only one."""
+    return f"link-{link}"
+
+
+def name_of_link(name: str) -> str | None:
+    """The name of a callback, from the name of its wait; None for the name of an ordinary wait."""
+    match = _LINK.fullmatch(name)
+    return match[1] if match is not None else None
+
+
+def _link_named(name: str, waits: Sequence[Command]) -> str | None:
+    """The one link of this callback that the execution waits for, if no ordinary wait has its name."""
+    names = [command.name for command in waits]
+    links = [link for link in names if name_of_link(link) == name]
+    return links[0] if len(links) == 1 and name not in names else None
 
 
 def _check_payload(waits: Sequence[Command], name: str, text: str) -> None:

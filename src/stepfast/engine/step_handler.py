@@ -22,6 +22,7 @@ from stepfast.engine.limit_items import Permit, step_name
 from stepfast.engine.limit_wants import wants_of
 from stepfast.engine.limiting import Limiter, PassedOn, StepWaits
 from stepfast.engine.limits_waited import with_waits
+from stepfast.engine.link_maker import LinkMaker
 from stepfast.engine.looks import EVERY_TIME, LookPace
 from stepfast.engine.messages import Hint, Message
 from stepfast.engine.moves import Room
@@ -57,7 +58,8 @@ class StepHandler:
     time_left: seconds this invocation may still run; a step is only chained while its timeout and margin fit. lives:
     shared with the advancer of the process. takes: whether a step may run on this thread; where not, nothing is claimed
     and the disposition is Elsewhere. files: where `map_items` reads files of items. pace: of the looks at an execution
-    while a step of it runs. limiter: keeps the limits of steps; by default with the numbers of the code.
+    while a step of it runs. limiter: keeps the limits of steps; by default with the numbers of the code. public_url:
+    what the addresses of links begin with.
     """
 
     def __init__(
@@ -74,11 +76,13 @@ class StepHandler:
         files: ItemFiles | None = None,
         pace: LookPace = EVERY_TIME,
         limiter: Limiter | None = None,
+        public_url: str = "",
     ) -> None:
         self._store, self._queue, self._clock, self._takes = store, queue, clock, takes
         self._registry, self._opener = registry, ReplayOpener(store, registry, lives or LiveReplays())
         withdrawals = Withdrawals(store, self._opener)
-        self.attempts = Attempts(store, clock, runner, withdrawals, BuiltinSteps(store, files), pace)
+        builtin = BuiltinSteps(store, files, LinkMaker(store.links, clock, public_url))
+        self.attempts = Attempts(store, clock, runner, withdrawals, builtin, pace)
         self._limiter = limiter or Limiter(store, queue, clock)
         self._gates = GateKeeper(store, queue, clock)
         self._chain = Chain(

@@ -44,6 +44,7 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
         engine.lives,
         files=DiskAndBucketFiles(lambda: clients.s3),
         limiter=Limiter(engine.store, engine.queue, engine.clock, nap=NAP_SECONDS, settings=engine.limit_numbers),
+        public_url=settings.public_url,
         pace=LookPace(LOOK_SECONDS, SharedGlances(engine.table_store, engine.clock)),
     )
 

@@ -15,6 +15,7 @@ from stepfast.engine.operations import Operations
 from stepfast.http import auth, openapi, problems
 from stepfast.http.auth import SCOPES, Authenticator, GatewayAuth, Scope
 from stepfast.http.bodies import MAX_BODY
+from stepfast.http.callbacks import Callbacks, is_callback
 from stepfast.http.engine import ApiEngine, EngineCaller
 from stepfast.http.jobs import Jobs
 from stepfast.http.page import DashboardPage
@@ -29,6 +30,7 @@ from stepfast.http.routes import (
     interventions,
     items,
     limits,
+    links,
     listing,
     runs,
     schedules,
@@ -39,6 +41,7 @@ from stepfast.http.routes import (
 from stepfast.http.timelines import Timelines
 from stepfast.http.waiting import TellsEnds
 from stepfast.language.registry import Registry
+from stepfast.link_tokens import masked
 
 Handler = Callable[[dict[str, Any], object], dict[str, Any]]
 OPEN = "/v1/health"
@@ -70,17 +73,19 @@ class Api:
                 if self._keys is None:
                     auth.admit_local(_headers(event), _method(event))
                 return self._page.answer(event)
+            if is_callback(event):  # Its token is checked by what answers it.
+                return self._pool.resolve(event, context, frozenset())
             granted = _granted(event, self._keys)
             _check_body(event)
             with called_from(_headers(event).get("traceparent"), auth.caller_of(event, self._keys)):
-                return self._pool.resolve(event, context, granted)
+                return _unsigned(self._pool.resolve(event, context, granted), granted)
         except Exception as error:
             return as_dict(problems.of(error))
 
     def admit(self, event: dict[str, Any]) -> dict[str, Any] | None:
         """Checks an event without its body: a response refuses the request, None admits it."""
         try:
-            if self._page is None or not self._page.has(event):
+            if not is_callback(event) and (self._page is None or not self._page.has(event)):
                 _granted(event, self._keys)
                 auth.check_type(_headers(event))
         except Exception as error:
@@ -125,7 +130,7 @@ def resolvers(
     jobs = Jobs() if background else None
     timelines = Timelines()
     engine = ApiEngine(operations, registry, call, str, edition, jobs, timelines, start_threads)
-    return ResolverPool(lambda: _resolver(engine))
+    return ResolverPool(lambda: _resolver(engine), Callbacks(operations, call).answer)
 
 
 def scopes_by_route() -> dict[tuple[str, str], Scope | None]:
@@ -151,6 +156,7 @@ def _resolver(engine: ApiEngine) -> Resolver:
         dead_letters,
         figures,
         limits,
+        links,
         schedules,
         about,
     ):
@@ -178,6 +184,12 @@ def _check_body(event: dict[str, Any]) -> None:
         if size > MAX_BODY:
             raise too_large()
         auth.require_json(_headers(event))
+
+
+def _unsigned(response: dict[str, Any], granted: frozenset[str]) -> dict[str, Any]:
+    """The response without the tokens of links, for a caller who may not send signals, and so may not answer."""
+    body = response["body"]
+    return response if not body or "run" in granted else {**response, "body": masked(body)}
 
 
 def _method(event: dict[str, Any]) -> str:

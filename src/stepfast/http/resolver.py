@@ -19,6 +19,7 @@ from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 
 from stepfast.http import auth, bodies, problems, queries
 from stepfast.http.auth import Scope
+from stepfast.http.callbacks import is_callback
 
 
 class Request(APIGatewayProxyEventV2):
@@ -103,15 +104,19 @@ class Resolver(APIGatewayHttpResolver):
 class ResolverPool:
     """A pool of resolvers that grows to the number of concurrent requests.
 
-    It makes the first at once, in Lambda's init phase.
+    It makes the first at once, in Lambda's init phase. callbacks: answers requests for answer links.
     """
 
-    def __init__(self, make: Callable[[], Resolver]) -> None:
-        self._make = make
+    def __init__(
+        self, make: Callable[[], Resolver], callbacks: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
+    ) -> None:
+        self._make, self._link_answers = make, callbacks
         self._free: queue.SimpleQueue[Resolver] = queue.SimpleQueue()
         self._free.put(make())
 
     def resolve(self, event: Mapping[str, Any], context: Any, granted: frozenset[str]) -> dict[str, Any]:
+        if self._link_answers is not None and is_callback(event):
+            return self._link_answers(event)
         try:
             resolver = self._free.get_nowait()
         except queue.Empty:

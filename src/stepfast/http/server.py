@@ -43,7 +43,7 @@ def serve(
     Returns, or raises KeyboardInterrupt, when a signal stops it. Afterwards both signals raise KeyboardInterrupt.
     """
     server = Server(handler, listener)
-    server.on_started = lambda: ready(f"http://{f'[{host}]' if ':' in host else host}:{server.port}")
+    server.on_started = lambda: ready(address_of(listener, host))
     stopper(server.stop)
     server.run()
 
@@ -130,6 +130,11 @@ class Server(uvicorn.Server):
         finally:
             for number in numbers:
                 signal.signal(number, _interrupt)
+
+
+def address_of(listener: socket.socket, host: str) -> str:
+    """The address of the server, under the name of a host."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
 
 
 def is_loopback(host: str) -> bool:

@@ -51,6 +51,7 @@ class SettingKeywords(TypedDict, total=False):
     image_base: str
     snap_start: bool
     alarm_email: str
+    public_url: str
     domain_name: str
     table_stream: str
     bucket: str

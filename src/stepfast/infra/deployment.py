@@ -6,7 +6,8 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 
-from aws_cdk import CfnOutput, Stack, Token
+import jsii
+from aws_cdk import CfnOutput, IStableStringProducer, Lazy, Stack, Token
 from aws_cdk import aws_apigatewayv2 as gateway
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_ec2 as ec2
@@ -257,6 +258,7 @@ class DeploymentConstruct(Construct):
             settings.OPENTELEMETRY: str(project.opentelemetry).lower(),
             settings.POOL_TIMEOUTS: json.dumps(self.plan.pool_timeouts),
             settings.MAX_CHILD_DEPTH: str(project.max_child_depth),
+            settings.PUBLIC_URL: project.public_url or Lazy.string(_AddressOf(self)),
             settings.MAX_SIGNALS: str(project.max_signals),
             settings.MAX_SIGNAL_BYTES: str(project.max_signal_bytes),
         }
@@ -331,6 +333,17 @@ class DeploymentConstruct(Construct):
                 value=self._front_door.domain_target,
                 description="What your domain's CNAME points to",
             )
+
+
+@jsii.implements(IStableStringProducer)
+class _AddressOf:
+    """The address of the API, which is made after the functions whose environment has it."""
+
+    def __init__(self, deployment: DeploymentConstruct) -> None:
+        self._deployment = deployment
+
+    def produce(self) -> str:
+        return self._deployment.url
 
 
 _DOCKER_NAMES = {"arm64": "arm64", "x86_64": "amd64"}

@@ -5,12 +5,14 @@ The functions' code decides what they need:
 | function   | table                    | queues and stream                                   | timers |
 |------------|--------------------------|-----------------------------------------------------|--------|
 | api        | executions, listing,     |                                                     |        |
-|            | figures, limits, starts  |                                                     |        |
+|            | figures, limits, starts, |                                                     |        |
+|            | keys of links            |                                                     |        |
 | authorizer | API keys, read only      |                                                     |        |
 | advancer   | executions, figures,     | reads the stream; sends to pools, timer, park       | makes  |
 |            | starts                   |                                                     |        |
 | step       | executions, figures,     | consumes its pool; sends to pools and park          | makes  |
-|            | limits                   |                                                     |        |
+|            | limits; of the default   |                                                     |        |
+|            | pool: keys of links      |                                                     |        |
 | timer      | executions, starts       | consumes timer; sends to timer and park             | makes  |
 | resume     | executions, starts       | consumes park                                       |        |
 | sweeper    | executions, listing, its | sends to pools, timer, park                         | makes  |
@@ -31,11 +33,13 @@ from aws_cdk import aws_iam as iam
 from stepfast.backends.aws.s3 import OLD_PREFIX, PREFIX
 from stepfast.backends.dynamodb.item_keys import DELETED
 from stepfast.backends.dynamodb.limits import LIMITS
+from stepfast.backends.dynamodb.links import LINKS
 from stepfast.backends.dynamodb.listing import CHILD
 from stepfast.backends.dynamodb.metrics import PARTITION
 from stepfast.backends.dynamodb.schedules import SCHEDULES
 from stepfast.backends.dynamodb.starts import HOLDS
 from stepfast.engine.start_items import THROTTLES
+from stepfast.language.steps import DEFAULT_POOL
 from stepfast.model import ExecutionStatus
 
 _READ = ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")
@@ -80,6 +84,7 @@ def of(kind: str, resources: Resources, pool: str = "") -> list[iam.PolicyStatem
             _figures(resources, "dynamodb:Query"),
             _limits(resources),
             _schedules(resources),
+            _links(resources),
             _allow("LookLater", ["sqs:SendMessage"], [resources.timer_queue]),
         ],
         "authorizer": lambda: [_allow("Keys", ["dynamodb:GetItem"], [resources.table], _only_keys("k#*"))],
@@ -95,6 +100,7 @@ def of(kind: str, resources: Resources, pool: str = "") -> list[iam.PolicyStatem
             *_state(resources),
             _figures(resources),
             _limits(resources),
+            *([_links(resources)] if pool == DEFAULT_POOL else []),
             _allow("Consume", _CONSUME, [resources.pools[pool]]),
             # To all pools: a deployment may move a step to another pool while its message is in a queue.
             _allow("Send", ["sqs:SendMessage"], [*resources.pools.values(), resources.park_queue]),
@@ -184,6 +190,11 @@ def _limits(resources: Resources) -> iam.PolicyStatement:
 def _schedules(resources: Resources) -> iam.PolicyStatement:
     """The items of schedules: pauses, last starts and what waits. They are never deleted."""
     return _allow("Pauses", ["dynamodb:GetItem", "dynamodb:PutItem"], [resources.table], _only_keys(f"{SCHEDULES}*"))
+
+
+def _links(resources: Resources) -> iam.PolicyStatement:
+    """The keys that sign answer links: the default pool makes links, the API checks links and rotates keys."""
+    return _allow("Links", ["dynamodb:GetItem", "dynamodb:PutItem"], [resources.table], _only_keys(LINKS))
 
 
 def _only_keys(*patterns: str) -> Mapping[str, object]:

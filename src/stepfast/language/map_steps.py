@@ -16,7 +16,8 @@ class BuiltinStep(Step[..., Any]):
     """A step of stepfast itself. It is recorded and retried as all steps are; engine/builtin_steps.py runs it."""
 
 
-def _builtin(function: Callable[..., Any]) -> BuiltinStep:
+def builtin(function: Callable[..., Any]) -> BuiltinStep:
+    """Makes a built-in step of a function, which only gives it its name and its types."""
     name = "stepfast." + function.__name__.replace("_", "-")
     retry = Retry(max_attempts=5, initial=1.0, max_delay=30.0)
     return BuiltinStep(
@@ -24,45 +25,46 @@ def _builtin(function: Callable[..., Any]) -> BuiltinStep:
     )
 
 
-def _outside(name: str) -> ForbiddenInWorkflow:
+def outside(name: str) -> ForbiddenInWorkflow:
+    """The error of a built-in step that is called outside of an engine."""
     return ForbiddenInWorkflow(f"{name} is a step of stepfast itself, which only its engine runs")
 
 
-@_builtin
+@builtin
 async def map_plan(source: Json, batch: int, version: str, offset: int, line: int) -> Json:
     """Finds the next parts of a file of items.
 
     Returns `version`, `parts` as lists of offset, length and first line, `next` as offset and line or null, and of a
     CSV file its `columns`.
     """
-    raise _outside("map_plan")
+    raise outside("map_plan")
 
 
-@_builtin
+@builtin
 async def map_read(source: Json, version: str, part: list[int]) -> Json:
     """Reads one part of a file: `rows` as pairs of line and JSON text, `bad` as pairs of line and what is wrong."""
-    raise _outside("map_read")
+    raise outside("map_read")
 
 
-@_builtin
+@builtin
 async def map_failures(succeeded: int, failures: list[Json]) -> None:
     """Records what of a batch has failed, before the batch fails."""
-    raise _outside("map_failures")
+    raise outside("map_failures")
 
 
-@_builtin
+@builtin
 async def map_outcome(execution_id: str, most: int) -> Json | None:
     """What a failed batch has recorded by map_failures; null for a batch that failed in another way.
 
     Returns `succeeded` and `failed`, the numbers of its items, and `failures`, the first of them, `most` at most.
     """
-    raise _outside("map_outcome")
+    raise outside("map_outcome")
 
 
-@_builtin
+@builtin
 async def map_results(execution_id: str, after: int) -> Json:
     """Results of a batch's items: `values` as pairs of the item's number and JSON text, `next` for the next call."""
-    raise _outside("map_results")
+    raise outside("map_results")
 
 
 BUILTIN_STEPS: tuple[BuiltinStep, ...] = (map_plan, map_read, map_failures, map_outcome, map_results)

@@ -31,7 +31,7 @@ from stepfast.model import SignalLimits
 
 log = logging.getLogger(__name__)
 PROJECT = Path("pyproject.toml")
-HONOURED = ("retention_days", "max_child_depth", "max_signals", "max_signal_bytes", "opentelemetry")
+HONOURED = ("retention_days", "max_child_depth", "max_signals", "max_signal_bytes", "opentelemetry", "public_url")
 """Settings of deployments that also have an effect here, beside pools and schedules."""
 HONOURED_OF_POOLS = ("max_concurrency", "processes")
 
@@ -104,6 +104,7 @@ def _serve_code(
         telemetry=telemetry_if(project.opentelemetry),
         limit_numbers=numbers_of(registry, project.limits),
         signal_limits=SignalLimits(project.max_signals, project.max_signal_bytes),
+        public_url=project.public_url or server.address_of(listener, host),
     ) as runtime:
         if retention is not None:
             log.info("executions that are SUCCEEDED or CANCELLED are deleted after %g days", retention / DAY_SECONDS)

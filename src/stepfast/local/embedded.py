@@ -62,6 +62,7 @@ class Embedded(AsyncClient):
     max_child_depth: the most executions that a child may have above it.
     retry_for: seconds for which a call waits for an owner.
     opentelemetry: whether executions are traces of OpenTelemetry, and steps spans; see docs/opentelemetry.md.
+    public_url: what the addresses of answer links begin with: where `asgi` is mounted, as others reach it.
 
     Raises DefinitionError for two workflows of one name.
     """
@@ -80,6 +81,7 @@ class Embedded(AsyncClient):
         max_child_depth: int = MAX_CHILD_DEPTH,
         retry_for: float = 60.0,
         opentelemetry: bool = False,
+        public_url: str = "",
     ) -> None:
         telemetry = telemetry_if(opentelemetry)
         registry = Registry(workflows)
@@ -97,6 +99,7 @@ class Embedded(AsyncClient):
                 grace=grace,
                 limits=pools,
                 telemetry=telemetry,
+                public_url=public_url,
             )
 
         self.path = file

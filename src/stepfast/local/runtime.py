@@ -115,6 +115,7 @@ class Runtime:
     listeners: called for what is written, in addition to the logs.
     telemetry: makes spans and metrics of OpenTelemetry.
     limit_numbers: numbers of limits in place of those of the code, by the name of the limit.
+    public_url: what the addresses of answer links begin with.
 
     Raises StartupError when the file cannot be opened, when another process owns it, and for a pool whose processes
     cannot import its steps.
@@ -140,6 +141,7 @@ class Runtime:
         listeners: Iterable[StoreListener] = (),
         telemetry: Telemetry | None = None,
         limit_numbers: Mapping[str, Numbers] = MappingProxyType({}),
+        public_url: str = "",
     ) -> None:
         plans, starts = process_pool.plans(processes or {}, registry), list(schedules)
         self.interrupted = False
@@ -172,7 +174,7 @@ class Runtime:
             limit_numbers=limit_numbers,
             schedules=lambda: [declared(start, RATE_PHASE) for start in starts],
         )
-        self._worker = self._make_worker(store, lives, telemetry, limit_numbers)
+        self._worker = self._make_worker(store, lives, telemetry, limit_numbers, public_url)
         self._put_outstanding()
         self._schedules = EmbeddedSchedules(starts, self.operations, self._clock)
         self._callers = CallerLoops()
@@ -182,7 +184,12 @@ class Runtime:
         self._control.begin(self._maintain())
 
     def _make_worker(
-        self, store: Store, lives: LiveReplays, telemetry: Telemetry | None, limit_numbers: Mapping[str, Numbers]
+        self,
+        store: Store,
+        lives: LiveReplays,
+        telemetry: Telemetry | None,
+        limit_numbers: Mapping[str, Numbers],
+        public_url: str,
     ) -> Worker:
         steps = StepHandler(
             store,
@@ -195,6 +202,7 @@ class Runtime:
             takes=self._runner.takes,
             files=DiskAndBucketFiles(),
             limiter=Limiter(store, self._backend, self._clock, nap=MOMENT_NAP_SECONDS, settings=limit_numbers),
+            public_url=public_url,
         )
         return Worker(
             steps, TimerHandler(store, self._backend, self._clock), ParkHandler(store, self._clock, self.registry)

@@ -60,10 +60,10 @@ class CommandFuture(WorkflowFuture):
     ) -> None:
         super().__init__(number, loop)
         # Not the replay itself: workflow code holds its futures, and would hold the replay with them.
-        self._outstanding, self._withdrawn, self._id = outstanding, withdrawn, id
+        self._outstanding, self._withdrawn, self.command_id = outstanding, withdrawn, id
 
     def cancel(self, msg: Any = None) -> bool:
-        self._withdrawn.take(self._outstanding, self._id)
+        self._withdrawn.take(self._outstanding, self.command_id)
         return super().cancel(msg)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from stepfast.errors import ChildFailed, NonDeterministic, StepFailed, class_of
+from stepfast.language.callback_errors import CallbackFailed, CallbackTimeout
 from stepfast.model import Failure
 from stepfast.replay.asyncio_internals import scope_of
 from stepfast.replay.replay import Replay
@@ -68,6 +69,12 @@ def _named(replay: Replay) -> list[str]:
     """The failed steps, and the timers of timeouts, that the chain of exceptions leads to."""
     failed = {*_failed(replay)}
     ids = [failure.step_id for failure in behind(replay.error) if failure.step_id in failed]
+    # A link takes one answer and expires. So what a resume opens again is the step that has made the link.
+    ids += [
+        link.step_id
+        for link in chain(replay.error)
+        if isinstance(link, CallbackFailed | CallbackTimeout) and link.step_id in replay.seen
+    ]
     timeouts = [link for link in chain(replay.error) if isinstance(link, TimeoutError)]
     timers = [id for timeout in timeouts for id in _timers_behind(timeout, replay)]
     last = next(reversed(replay.seen), None)

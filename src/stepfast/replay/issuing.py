@@ -67,9 +67,10 @@ class Issuing:
             raise self._mismatch(id, f"with the input {recorded}", f"it with {shortened(text)}")
         return self._issue(Command(id, "step", step.name, None, input=text, step=step))
 
-    def signal(self, name: str, codec: Codec) -> asyncio.Future[Any]:
+    def signal(self, name: str, codec: Codec, link: str | None = None) -> asyncio.Future[Any]:
+        """link: the name that signals for this wait have, in place of its own, which makes its id."""
         _ = codec.adapter
-        return self._issue(Command(self._id("signal:" + name), "signal", name, None, codec=codec))
+        return self._issue(Command(self._id("signal:" + name), "signal", link or name, None, codec=codec))
 
     def child(
         self, workflow: Workflow[..., Any], input: Any, id: str | None, on_cancel: OnCancel

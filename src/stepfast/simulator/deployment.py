@@ -17,8 +17,10 @@ from stepfast.functions import advancer, api, authorizer, entry, resume, step, s
 from stepfast.functions.clients import Clients
 from stepfast.functions.host import Host, WallClock
 from stepfast.language.registry import Registry
+from stepfast.link_tokens import PATH
 from stepfast.simulator import resources
 from stepfast.simulator.clients import PlayedClients
+from stepfast.simulator.gateway import HOST
 from stepfast.simulator.invocation import Handler
 from stepfast.simulator.lambdas import ACCOUNT, REGION, SimulatedFunction
 from stepfast.simulator.lane import StreamMapping
@@ -36,7 +38,7 @@ from stepfast.simulator.queues import QueueMapping
 from stepfast.simulator.sandbox import Sandbox
 from stepfast.simulator.strand_sandbox import StrandSandbox
 
-OPEN = ("/v1/health", "/")
+OPEN = ("/v1/health", "/", PATH)
 """What needs no key; of the page's files nothing is played."""
 
 BUILDERS: Mapping[str, Callable[..., Handler]] = {
@@ -108,6 +110,7 @@ class Deployment:
             "STEPFAST_OPENTELEMETRY": str(plan.project.opentelemetry).lower(),
             "STEPFAST_POOL_TIMEOUTS": json.dumps(plan.pool_timeouts),
             "STEPFAST_MAX_CHILD_DEPTH": str(plan.project.max_child_depth),
+            "STEPFAST_PUBLIC_URL": plan.project.public_url or f"https://{HOST}",
             "STEPFAST_MAX_SIGNALS": str(plan.project.max_signals),
             "STEPFAST_MAX_SIGNAL_BYTES": str(plan.project.max_signal_bytes),
         }

@@ -158,6 +158,10 @@ class EngineStage:
     def signal(self, execution_id: str, name: str, payload: Any, signal_id: str | None) -> None:
         finished(self.operations.signal(execution_id, name, payload, signal_id))
 
+    def report(self, token: str, report: Mapping[str, Any]) -> None:
+        links = self.operations.links
+        finished(links.report(finished(links.check(token)), report))
+
     def cancel(self, execution_id: str) -> None:
         finished(self.operations.cancel(execution_id))
         self._process.alert(execution_id)

@@ -53,6 +53,9 @@ class Stage(Protocol):
     def signal(self, execution_id: str, name: str, payload: Any, signal_id: str | None) -> None:
         """Sends a signal; the payload is plain JSON values."""
 
+    def report(self, token: str, report: Mapping[str, Any]) -> None:
+        """Answers by a link, reports a failure, or sends a heartbeat; report: the body of the API's request."""
+
     def cancel(self, execution_id: str) -> None:
         """Cancels an execution."""
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from stepfast.language.steps import Step
+from stepfast.link_tokens import token_in
 from stepfast.simulator.simulated_loop import moment
 from stepfast.testing.cues import Cue, Target
 from stepfast.testing.points import Point, Side, Trigger
@@ -31,6 +32,38 @@ class Steering(Staged[S]):
         WrongStatus when the execution has ended for good.
         """
         self._stage.signal(self._id(execution), name, as_json(payload, "payload"), signal_id)
+
+    def answer(self, url: str, answer: Any = None) -> None:
+        """Answers a wait of `callback()` by its link now, as a person does on the page behind it.
+
+        url: the address, `link.url` or `link.url_for(…)` of the workflow, such as a fake of the sending step got it.
+        answer: a model or plain JSON values. A link that gives one answer needs none.
+
+        Raises InvalidRequest for an answer of another type, and an error that says so for a link that has expired,
+        that was answered otherwise, or that nobody waits for.
+        """
+        self._stage.report(token_in(url), {} if answer is None else {"answer": as_json(answer, "answer")})
+
+    def heartbeat(self, url: str, progress: Any = None) -> None:
+        """Sends a heartbeat by a link of `callback()` now, as external work does.
+
+        url: the address of the link.
+        progress: a model or plain JSON values, which operators see.
+
+        Raises an error that says so for a link that has expired, and for an execution that has ended.
+        """
+        self._stage.report(token_in(url), {"heartbeat": as_json(progress, "progress")})
+
+    def report_failure(self, url: str, message: str, type: str = "Failed") -> None:
+        """Reports by a link of `callback()` that external work has failed. The workflow sees CallbackFailed.
+
+        url: the address of the link.
+        message: what has happened.
+        type: the class of the error.
+
+        Raises what `answer` raises.
+        """
+        self._stage.report(token_in(url), {"failure": {"type": type, "message": message}})
 
     def cancel(self, execution: Target) -> None:
         """Cancels an execution now. `execution` is a Run or an id.

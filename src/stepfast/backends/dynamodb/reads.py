@@ -16,6 +16,7 @@ from stepfast.backends.dynamodb.failures import FaultPartitions
 from stepfast.backends.dynamodb.inputs import Inputs
 from stepfast.backends.dynamodb.large_values import LATER, Texts, has_moved
 from stepfast.backends.dynamodb.limits import DynamoLimits
+from stepfast.backends.dynamodb.links import DynamoLinks
 from stepfast.backends.dynamodb.listing import Listing, position_after
 from stepfast.backends.dynamodb.metrics import Figures
 from stepfast.backends.dynamodb.order import OrderLog, entries_in, needs_base
@@ -27,6 +28,7 @@ from stepfast.backends.dynamodb.starts import DynamoStarts
 from stepfast.backends.dynamodb.transactions import Transactions
 from stepfast.backends.dynamodb.typed_json import Item, int_in, text, text_in
 from stepfast.engine.limit_store import LimitStore
+from stepfast.engine.link_store import LinkStore
 from stepfast.engine.memory import News
 from stepfast.engine.metrics import Tallies
 from stepfast.engine.order import cursor_of
@@ -87,6 +89,7 @@ class DynamoReads:
         self.limits: LimitStore = DynamoLimits(self._table, clock)
         self.starts = DynamoStarts(self._table, clock, retention)
         self.schedules: ScheduleStore = DynamoSchedules(self._table)
+        self.links: LinkStore = DynamoLinks(self._table)
         self._children = ChildWrites(self._table, self._texts, clock)
 
     async def read(self, execution_id: str) -> Execution | None:

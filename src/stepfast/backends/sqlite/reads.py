@@ -12,11 +12,13 @@ from stepfast.backends.sqlite import signals as signal_rows
 from stepfast.backends.sqlite.changes import Changes
 from stepfast.backends.sqlite.file import SqliteFile
 from stepfast.backends.sqlite.limits import SqliteLimits
+from stepfast.backends.sqlite.links import SqliteLinks
 from stepfast.backends.sqlite.record_reader import SqliteRecordReader
 from stepfast.backends.sqlite.schedules import SqliteSchedules
 from stepfast.backends.sqlite.starts import SqliteStarts
 from stepfast.engine.embedded import Stored as Stored
 from stepfast.engine.limit_store import LimitStore
+from stepfast.engine.link_store import LinkStore
 from stepfast.engine.metrics import Tallies
 from stepfast.engine.order import cursor_of
 from stepfast.engine.ports import (
@@ -54,6 +56,7 @@ class SqliteReads:
         self.limits: LimitStore = SqliteLimits(file, clock)
         self.starts: StartStore = SqliteStarts(file)
         self.schedules: ScheduleStore = SqliteSchedules(file)
+        self.links: LinkStore = SqliteLinks(file)
 
     async def read(self, execution_id: str) -> Execution | None:
         return self._execution(execution_id, 0)

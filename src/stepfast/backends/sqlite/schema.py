@@ -15,7 +15,7 @@ import hashlib
 import sqlite3
 from collections.abc import Callable
 
-SCHEMA_VERSION = 14
+SCHEMA_VERSION = 15
 LARGE_VALUE_CHARACTERS = 8192
 """Characters of a value from which on it stands in `large_values`."""
 
@@ -211,6 +211,14 @@ CREATE TABLE schedules (name TEXT PRIMARY KEY NOT NULL, version INTEGER NOT NULL
 """
 """Schedules: pauses, the last starts, and the moments that wait."""
 
+_LINKS = """
+CREATE TABLE link_keys (id INTEGER PRIMARY KEY NOT NULL, version INTEGER NOT NULL, keys TEXT NOT NULL);
+CREATE TABLE link_beats (
+    execution_id TEXT NOT NULL, link TEXT NOT NULL, at REAL NOT NULL, progress TEXT, PRIMARY KEY (execution_id, link)
+) WITHOUT ROWID;
+"""
+"""Answer links: the keys that sign them, in one row, and the last heartbeat of the external work that has one."""
+
 STEPS: dict[int, str] = {
     1: """
 DROP INDEX changed_since;
@@ -229,6 +237,7 @@ ALTER TABLE executions ADD COLUMN resumed_at REAL;
     11: "ALTER TABLE executions ADD COLUMN intervention TEXT;\n",
     12: _SCHEDULES,
     13: "ALTER TABLE commands ADD COLUMN waited TEXT;\n",
+    14: _LINKS,
 }
 """What takes a file from the version named to the next one, in one transaction each."""
 

@@ -17,10 +17,12 @@ from aws_cdk import aws_route53_targets as targets
 from constructs import Construct
 
 from stepfast.infra.constructs.accepted import accept
+from stepfast.link_tokens import PATH
 
 OPEN = {
     "Health": ("/v1/health", "Health says `ok` and the version, for load balancers and uptime checks."),
     "Page": ("/", "The page holds nothing; it asks for a key before it shows anything."),
+    "Callbacks": (PATH, "An answer link carries what it may do, signed and for a time; nothing else is answered here."),
     "Assets": ("/assets/{file}", "The page's scripts and styles, the same for everybody."),
 }
 """The routes that need no key, each with the reason."""
@@ -101,7 +103,7 @@ class FrontDoor(Construct):
         for name, (path, why) in OPEN.items():
             routes = self.api.add_routes(
                 path=path,
-                methods=[gateway.HttpMethod.GET],
+                methods=[gateway.HttpMethod.GET, *((gateway.HttpMethod.POST,) if path == PATH else ())],
                 integration=integrations.HttpLambdaIntegration(name, api),
                 authorizer=gateway.HttpNoneAuthorizer(),
             )

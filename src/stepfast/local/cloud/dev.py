@@ -12,7 +12,7 @@ from stepfast.deployment.project import Project
 from stepfast.errors import StartupError
 from stepfast.http.auth import Authenticator
 from stepfast.http.page import HOW_TO_BUILD, DashboardPage
-from stepfast.http.server import is_loopback, listen
+from stepfast.http.server import address_of, is_loopback, listen
 from stepfast.http.server import serve as serve_http
 from stepfast.language.registry import discover
 from stepfast.local import dev_logs, reloading
@@ -46,6 +46,8 @@ def serve(
         )
     with listen(host, port) as listener:
         registry, project = discover(workflows), Project.read(PROJECT)
+        if project.public_url is None:
+            project = replace(project, public_url=address_of(listener, host))
         if log_values:
             project = replace(project, log_values=True)
         with ServedCloud(registry, project) as cloud:

@@ -20,6 +20,7 @@ from stepfast.deployment.plan import Plan
 from stepfast.engine.messages import Message
 from stepfast.language.registry import Registry
 from stepfast.language.workflows import Workflow
+from stepfast.link_tokens import PATH
 from stepfast.simulator import resources
 from stepfast.simulator.deployment import Code, Deployment
 from stepfast.simulator.gateway import HOST, Response
@@ -142,6 +143,10 @@ class CloudStage:
     def signal(self, execution_id: str, name: str, payload: Any, signal_id: str | None) -> None:
         body = {"payload": payload} | ({"signal_id": signal_id} if signal_id else {})
         self._post(f"/v1/executions/{execution_id}/signals/{name}", body)
+
+    def report(self, token: str, report: Mapping[str, Any]) -> None:
+        response = self._player.request("POST", PATH, dict(report), query={"token": token})
+        require_success(response, PATH)
 
     def cancel(self, execution_id: str) -> None:
         self._post(f"/v1/executions/{execution_id}/cancel")
