@@ -12,7 +12,7 @@ from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
 from stepfast.language.workflows import Workflow
 
-RATE, PLAYED_RATE, SLOTS, KEYS = 100, 20, 5, 10
+RATE, PLAYED_RATE, SLOTS, KEYS = 100, 100, 5, 10
 HOLD_SECONDS = 0.2
 """What a step takes that holds a slot of the embedded runtime."""
 PLAYED_SECONDS = 5.0

@@ -207,6 +207,7 @@ def main() -> None:
     parser.add_argument("--executions", type=int, default=1000, help="of the embedded runtime; 1,000 by default")
     parser.add_argument("--played", type=int, default=60, help="in the played account; 60 by default")
     parser.add_argument("--keys", type=int, default=10_000, help="keys; 10,000 by default")
+    parser.add_argument("--paced", type=int, default=1000, help="on a rate in the played account; 1,000 by default")
     parser.add_argument("--rounds", type=int, default=7, help="of the throughput; 7 by default")
     asked = parser.parse_args()
     logging.disable(logging.CRITICAL)
@@ -217,7 +218,7 @@ def main() -> None:
         *slots(asked.executions * 3 // 10),
         *keys(asked.keys),
         *written(asked.played),
-        *played_rate(5 * asked.played),
+        *played_rate(asked.paced),
     ]
     print(table(("limits", "measured", "target"), rows))
     print(f"cores {os.cpu_count()}, load average before the run {busy:.1f}")
