@@ -33,7 +33,7 @@ from stepfast.engine.schedule_starts import ScheduledStarts
 from stepfast.engine.signalling import Sent, Signalling
 from stepfast.engine.starting import StartArguments, Started, Starting
 from stepfast.engine.updating import StartWith, UpdateState, Updating
-from stepfast.errors import Misconfigured, Unavailable, WrongStatus
+from stepfast.errors import Misconfigured, Unavailable
 from stepfast.language.limits import Numbers
 from stepfast.language.registry import Registry
 from stepfast.model import SIGNAL_LIMITS, Execution, SignalLimits
