@@ -98,7 +98,8 @@ def _about(name: str, about: str) -> str:
 
 
 def _place(execution_id: str, expires: str) -> str:
-    return f'<p class="quiet">Execution {escape(execution_id)}. This link is open until {escape(expires)}, and works once.</p>'
+    until = f"This link is open until {escape(expires)}, and works once."
+    return f'<p class="quiet">Execution {escape(execution_id)}. {until}</p>'
 
 
 def _wrong(text: str) -> str:
