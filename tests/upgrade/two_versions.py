@@ -239,7 +239,9 @@ def play(old: Path, seed: int, executions: int) -> int:
             world.go(3)
             account.versions = [after]
             for _ in range(12):
-                world.go(5)
+                for id in sorted(world.waiting):
+                    world.signal(id)
+                world.go(5, done=lambda: set(world.statuses().values()) == {"SUCCEEDED"})
                 statuses = world.statuses()
                 if set(statuses.values()) == {"SUCCEEDED"}:
                     break
