@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from stepfast.http.intervention_models import InterventionRequest
-from stepfast.http.models import MAX_LABELS, ExecutionId, Json, LabelKey, LabelValue
+from stepfast.http.models import ExecutionId, Json, LabelKey, LabelValue
+from stepfast.shown import MAX_LABELS
 
 Before = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 

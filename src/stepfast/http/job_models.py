@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from stepfast.engine.job_operations import DEFAULT_JOB_RATE, MAX_JOB_IDS, MAX_JOB_RATE
-from stepfast.http.models import ID, MAX_LABELS, Asked, ExecutionId, LabelKey, LabelValue, Shown, Time
+from stepfast.http.models import ID, Asked, ExecutionId, LabelKey, LabelValue, Shown, Time
 from stepfast.model import ExecutionStatus
+from stepfast.shown import MAX_LABELS
 
 JobStatus = Literal["RUNNING", "STOPPING", "STOPPED", "PAUSED", "SUCCEEDED", "FAILED", "CLOSED", "CANCELLED"]
 
