@@ -27,4 +27,5 @@ def test_each_row_is_a_test_and_each_test_a_row() -> None:
         test_patch_edits,
     )
     tests = [value for module in modules for name, value in vars(module).items() if name.startswith("test_")]
-    assert sorted(rows) == sorted(str(one.__doc__) for one in tests)
+    # A test without a docstring looks at an edit that is a row already.
+    assert sorted(rows) == sorted(one.__doc__ for one in tests if one.__doc__)
