@@ -16,7 +16,7 @@ from stepfast.errors import ExecutionNotFound, StartupError, Unavailable
 from stepfast.model import Event, Snapshot
 
 PAGE_IDS = 200
-TRIES = 5
+READ_TRIES = 5
 """How often an execution is read that goes on while its pages are read."""
 
 
@@ -63,7 +63,7 @@ class ApiSource:
         self._client.close()
 
     def _read(self, execution_id: str) -> tuple[Snapshot, list[Event]]:
-        for _ in range(TRIES):
+        for _ in range(READ_TRIES):
             if (read := self._try(execution_id)) is not None:
                 return read
         raise Unavailable(f"execution {execution_id!r} has gone on each time that it was read")
