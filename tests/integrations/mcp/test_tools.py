@@ -17,7 +17,7 @@ from tests.waiting import until
 pytestmark = pytest.mark.slow
 
 ADA = {"input": {"name": "Ada"}, "wait_seconds": 60}
-OPERATOR_TOOLS = {"stepfast_list", "stepfast_show", "stepfast_resume", "stepfast_signal"}
+OPERATOR_TOOLS = {"stepfast_list", "stepfast_show", "stepfast_resume", "stepfast_fork", "stepfast_signal"}
 
 
 @pytest.mark.parametrize(
