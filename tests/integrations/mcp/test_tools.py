@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 ADA = {"input": {"name": "Ada"}, "wait_seconds": 60}
 OPERATOR_TOOLS = {
-    *("stepfast_list", "stepfast_show", "stepfast_resume", "stepfast_signal"),
+    *("stepfast_list", "stepfast_show", "stepfast_resume", "stepfast_fork", "stepfast_signal"),
     *("stepfast_query", "stepfast_update"),
 }
 
