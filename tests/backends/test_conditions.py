@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stepfast.backends.dynamodb import api_keys as keys_module
+from stepfast import api_key
 from stepfast.backends.dynamodb import transactions
 from stepfast.backends.dynamodb.api_keys import ApiKeys
 from stepfast.backends.dynamodb.typed_json import Item, number, text
@@ -408,7 +408,7 @@ def a_beginning_of_what_has_begun(cloud: Cloud) -> None:
 def a_key_whose_id_was_drawn_before(cloud: Cloud) -> None:
     keys = ApiKeys(cloud.dynamodb, TABLE)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keys_module.secrets, "token_hex", lambda size: "ab" * size)
+        patch.setattr(api_key.secrets, "token_hex", lambda size: "ab" * size)
         keys.create("first", ["read"], 1.0)
         with pytest.raises(StartupError):
             keys.create("second", ["operate"], 1.0)

@@ -177,7 +177,7 @@ def test_records_that_never_tell_of_the_resume_are_taken_as_they_are(started: Cl
 
 @pytest.mark.parametrize("sort", ["meta", "c#a", "o#00000000", "s#s"])
 def test_items_of_a_newer_version_are_refused_with_what_to_do(full: Cloud, sort: str) -> None:
-    item = full.item("one", sort) | {"v": number(5)}
+    item = full.item("one", sort) | {"v": number(6)}
     shared_client("dynamodb").put_item(TableName=TABLE, Item=item)
     with pytest.raises(StartupError, match="'one' was written by a newer stepfast.*deploy"):
         full.run(full.store.load("one"))

@@ -21,7 +21,7 @@ from stepfast.backends.dynamodb.table import EXPIRES, LISTED
 from stepfast.backends.dynamodb.typed_json import number, same, size_of, text
 from stepfast.errors import StartupError
 from stepfast.model import Attempt, Chained, Event, Execution, Failure, Link, OrderEntry, Record, Signal
-from stepfast.standing import Intervention, StartInfo
+from stepfast.standing import ForkedFrom, Intervention, StartInfo
 from tests.properties.test_store_machine import ENTRIES, EVENTS, FAILURE, JSON, LABELS, RECORDS, TEXTS, TIMES
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e100, max_value=1e100).filter(
@@ -93,14 +93,15 @@ def test_no_field_of_the_model_is_forgotten() -> None:
     failure = Failure("A", "b", "c", "d")
     record = Record(
         "a", "timer", "b", "FAILED", 1, 2, 3, 4, "t", 5.0, 6.0, "1", "2", failure, 7.0, 8.0, 9.0,
-        Chained("c", 1.0, 2, "d", 3.0), "s", (Attempt(1, 2.0, 3.0, failure, 4.0),), ("one.a",), "{}", "[]",
+        Chained("c", 1.0, 2, "d", 3.0), "s", (Attempt(1, 2.0, 3.0, failure, 4.0),), ("one.a",), "{}", "[]", "1",
     )  # fmt: skip
     link = Link("zero", "child:w", 3, "root", 2, "leave", True, 2, "0c")
     execution = Execution(
         "one", "w", "1", 1.0, "FAILED", 2, "3", failure, {"a": "b"}, 4.0, ("c",), 5.0, 1, "0a 0b", link, "[1]", 2, 6.0,
         continued=True, traceparent="00-1-2-01",
         start=StartInfo("replaced", "k", True, 7.0, 8, "two", ("t", 1.0, 2.0, 3), "d"),
-        intervention=Intervention("pause", 7.0, "ann", "why", "zero", 8.0),
+        intervention=Intervention("pause", 7.0, "ann", "why", "zero", 8.0), shown="{}",
+        forked=ForkedFrom("two", 2, 1, ("a",), 7.0, "ann", "why", "0f", 8.0, (("0a", 3),)),
     )  # fmt: skip
     for made in (record, execution):
         untouched = [
@@ -111,7 +112,7 @@ def test_no_field_of_the_model_is_forgotten() -> None:
         assert untouched == []
     assert items.record_of(items.record_item("one", record, 1.0)) == record
     item = items.meta_item(execution, {"input": text("1")}, listing_keys("one", "FAILED", 1.0, 1), 1.0)
-    item |= {"prog": text("[1]"), "run": number(2), "began": number(6.0)}  # a start has none of them
+    item |= {"prog": text("[1]"), "run": number(2), "began": number(6.0), "shown": text("{}")}  # a start has none
     assert items.archived_of(item, "1", execution) == execution
 
 
@@ -140,8 +141,8 @@ def test_a_command_id_of_any_length_has_a_key(id: str) -> None:
 def test_what_a_newer_stepfast_wrote_is_refused_and_what_an_older_one_wrote_is_read() -> None:
     record = Record("a", "step", "a", "OPEN", 0)
     item = items.record_item("one", record, 1.0)
-    with pytest.raises(StartupError, match="'one'.*newer stepfast.*schema 5.*deploy"):
-        items.record_of({**item, "v": number(5)})
+    with pytest.raises(StartupError, match="'one'.*newer stepfast.*schema 6.*deploy"):
+        items.record_of({**item, "v": number(6)})
     assert items.record_of({**item, "v": number(0)}) == record
     assert items.record_of({name: value for name, value in item.items() if name not in ("v", "wrote")}) == record
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from stepfast import AsyncClient, Client, workflow
 from stepfast.cli.app import app
 from stepfast.deployment.schedules import ScheduledStart
-from stepfast.errors import InvalidRequest
+from stepfast.errors import UnknownName
 from stepfast.http.api import build
 from stepfast.language.registry import Registry
 from stepfast.local.runtime import Runtime
@@ -89,7 +89,7 @@ def test_both_clients_do_the_same(url: str) -> None:
         assert client.trigger_schedule("manual", execution_id="two", overlap="wait")["execution_id"] == "two"
         (run,) = client.backfill_schedule("nightly", since, until)
         assert (run["outcome"], run["created"]) == ("started", True)
-        with pytest.raises(InvalidRequest, match="no schedule named"):
+        with pytest.raises(UnknownName, match="no schedule named"):
             client.schedule("other")
 
     async def asked() -> None:

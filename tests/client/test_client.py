@@ -36,6 +36,7 @@ from stepfast.errors import (
 )
 from stepfast.http import problems
 from stepfast.http.auth import Authenticator
+from stepfast.update_errors import QueryFailed
 from tests.http.serving import Api, served
 from tests.waiting import until
 
@@ -309,6 +310,7 @@ def test_api_keys_are_sent_and_wrong_ones_refused(tmp_path: Path) -> None:
 def test_client_and_api_agree_on_the_types_of_problems() -> None:
     ours = {name: kind for kind, _, name, _ in problems._OURS}
     special = {"invalid-request": InvalidRequest, "wrong-status": WrongStatus, "unavailable": Unavailable}
+    special |= {"query-failed": QueryFailed}
     assert ours == {**PROBLEMS, **special}
 
 

@@ -32,7 +32,7 @@ def test_the_programs_of_the_page_work_as_they_are_printed(pytester: pytest.Pyte
 
 @pytest.mark.parametrize("kit", [Environment, MotoCloud])
 def test_a_silent_job_is_started_again(kit: Any) -> None:
-    names: dict[str, Any] = {}
+    names: dict[str, Any] = {"__name__": "approving"}
     exec(compile(PROGRAMS["rendering.py"], "rendering.py", "exec"), names)
     with kit(names["rendering"]) as env:
         run = env.start(names["rendering"], "film")
@@ -45,7 +45,7 @@ def test_the_job_reports_over_http(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     from tests.http.serving import Api, served
     from tests.waiting import until
 
-    names: dict[str, Any] = {}
+    names: dict[str, Any] = {"__name__": "approving"}
     exec(compile(PROGRAMS["rendering.py"], "rendering.py", "exec"), names)
     links: list[str] = []
     names["start_job"].function = lambda video, link: links.append(link)
@@ -69,7 +69,7 @@ def test_the_job_reports_over_http(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_the_registry_knows_the_steps_of_links() -> None:
-    names: dict[str, Any] = {}
+    names: dict[str, Any] = {"__name__": "approving"}
     exec(compile(PROGRAMS["approving.py"], "approving.py", "exec"), names)
     steps = {step.name for step in Registry([names["publishing"]]).steps}
     assert {"stepfast.open-link", "ask_by_mail", "publish"} <= steps

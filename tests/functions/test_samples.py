@@ -41,6 +41,8 @@ API_SAMPLES: dict[str, tuple[tuple[str, ...], int]] = {
     "api-runs.json": (SHIPPED, 200),
     "api-waits.json": (STARTED, 200),
     "api-links.json": (STARTED, 200),
+    "api-recording.json": (SHIPPED, 200),
+    "api-recording-value.json": (SHIPPED, 200),
     "api-link-keys.json": ((), 200),
     "api-link-keys-rotate.json": ((), 200),
     "api-callback.json": ((), 403),

@@ -90,7 +90,7 @@ def test_every_route_has_a_rule() -> None:
     routes = {(method, path) for path, method in scopes_by_route()}
     assert routes == set(RULES)
     for (method, path), rule in RULES.items():
-        about = "{execution_id}" in path
+        about = "{execution_id}" in path and rule != "refused"
         assert (rule == "execution") == about, f"{method} {path} is about one execution, or is not"
 
 
@@ -180,7 +180,7 @@ LOOKS = {"lambda": {"scopes": "look run operate", "key": "tests"}}
 def test_who_may_only_look_is_told_no_value_by_any_route(api: Api, path: str, id: str) -> None:
     place = path.replace("{execution_id}", id).replace("{workflow}", "report-daily").replace("{name}", "nothing")
     answer = ask(api, LOOKS, "GET", place)
-    assert answer.status in (200, 404, 422)
+    assert answer.status in ((403,) if "/recording" in path else (200, 404, 422))
     assert SECRET not in json.dumps(answer.body)
     assert f"no bad {SECRET}" not in json.dumps(answer.body)
 

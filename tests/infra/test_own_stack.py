@@ -185,10 +185,12 @@ def test_a_grant_allows_the_requests_of_its_scope_and_no_others(own: dict[str, T
         "POST /v1/workflows/*/executions",
         "POST /v1/executions/batch",
         "POST /v1/executions/*/signals/*",
+        "POST /v1/executions/*/updates/*",
     }
     reading = allowed(own["shop"], "Bob")
     assert {"GET /v1/executions/*", "GET /v1/dead-letters", "POST /v1/executions/statuses"} <= reading
-    assert all(request.startswith("GET ") or request == "POST /v1/executions/statuses" for request in reading)
+    asks = {"POST /v1/executions/statuses", "POST /v1/executions/*/queries/*"}
+    assert all(request.startswith("GET ") or request in asks for request in reading)
     operating = allowed(own["shop"], "Cy")
     assert {"POST /v1/executions/*/resume", "DELETE /v1/executions/*"} <= operating
     assert not operating & reading

@@ -6,16 +6,18 @@ import asyncio
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stepfast.cli import printing
-from stepfast.cli.recorded_sources import ApiSource, RecordedSource, of_table
 from stepfast.cli.session import OUTAGE_SECONDS, AsJson, session
 from stepfast.errors import ExecutionNotFound, InvalidRequest
 from stepfast.model import Event, Snapshot
 from stepfast.standing import Intervention
+
+if TYPE_CHECKING:
+    from stepfast.cli.recorded_sources import RecordedSource
 
 
 def pull(
@@ -42,6 +44,9 @@ def pull(
     target = output or Path(f"{execution_id}.db")
     if table is None and (bucket is not None or region is not None):
         raise InvalidRequest("--bucket and --region are about a table: add --table")
+    # Imported here, so that other commands do not pay for importing the engine.
+    from stepfast.cli.recorded_sources import ApiSource, of_table
+
     source: RecordedSource = (
         ApiSource(session(context).client(OUTAGE_SECONDS)) if table is None else of_table(table, bucket, region)
     )

@@ -15,6 +15,7 @@ from stepfast.client.async_execution import AsyncExecution
 from stepfast.client.async_job_calls import AsyncJobCalls
 from stepfast.client.async_limit_calls import AsyncLimitCalls
 from stepfast.client.async_link_calls import AsyncLinkCalls
+from stepfast.client.async_recording_calls import AsyncRecordingCalls
 from stepfast.client.async_schedule_calls import AsyncScheduleCalls
 from stepfast.client.async_stacks import AsyncStacks
 from stepfast.client.client import I, R
@@ -35,7 +36,7 @@ from stepfast.client.values import moment, segment
 from stepfast.errors import InvalidRequest, StepfastError
 
 
-class AsyncClient(AsyncLimitCalls, AsyncLinkCalls, AsyncScheduleCalls, AsyncJobCalls):
+class AsyncClient(AsyncLimitCalls, AsyncLinkCalls, AsyncScheduleCalls, AsyncRecordingCalls, AsyncJobCalls):
     """A client of the stepfast API at `url`. Use it on one event loop, with `async with`.
 
     url: the URL of the API. Several URLs make one client of several deployments (docs/scale.md): the id of an

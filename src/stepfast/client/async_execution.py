@@ -12,15 +12,17 @@ from typing import Any, Generic, Self
 from stepfast.client import shapes
 from stepfast.client.answers import GONE, Object
 from stepfast.client.async_calls import AsyncCalls
+from stepfast.client.async_follow_calls import AsyncFollowCalls
 from stepfast.client.async_hand_calls import AsyncHandCalls
 from stepfast.client.async_stacks import AsyncStacks
+from stepfast.client.async_update_calls import AsyncUpdateCalls
 from stepfast.client.execution import Objects, R, command_ids
 from stepfast.client.problems import ExecutionCancelled, ExecutionFailed
 from stepfast.client.starts import Turned, WorkflowResult, decoded
 from stepfast.client.values import plain, segment
 
 
-class AsyncExecution(AsyncHandCalls, Generic[R]):
+class AsyncExecution(AsyncFollowCalls, AsyncUpdateCalls, AsyncHandCalls, Generic[R]):
     """A handle on one execution, as `AsyncClient.run` and `AsyncClient.execution` return it.
 
     `execution_id` is its id. `created` is True if the call that returned this handle has started the execution.

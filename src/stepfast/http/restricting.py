@@ -49,11 +49,23 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", "/v1/executions/{execution_id}/reopen"): "execution",
     ("POST", "/v1/executions/{execution_id}/terminate"): "execution",
     ("DELETE", "/v1/executions/{execution_id}"): "execution",
+    ("GET", "/v1/executions/{execution_id}/handlers"): "execution",
+    ("POST", "/v1/executions/{execution_id}/queries/{name}"): "execution",
+    ("POST", "/v1/executions/{execution_id}/updates/{name}"): "execution",
+    ("GET", "/v1/executions/{execution_id}/updates/{update_id}"): "execution",
+    ("GET", "/v1/executions/{execution_id}/recording"): "execution",
+    ("GET", "/v1/executions/{execution_id}/recording/value"): "execution",
     ("GET", "/v1/dead-letters"): "filtered",
     ("GET", "/v1/workflows"): "filtered",
     ("GET", "/v1/health"): "open",
     ("GET", "/openapi.json"): "open",
     # These tell of all executions together, or act on them.
+    ("POST", "/v1/executions/{execution_id}/fork"): "refused",  # its labels may be those of others
+    ("POST", "/v1/jobs"): "refused",
+    ("GET", "/v1/jobs"): "refused",
+    ("GET", "/v1/jobs/{execution_id}"): "refused",
+    ("GET", "/v1/jobs/{execution_id}/report"): "refused",
+    ("POST", "/v1/jobs/{execution_id}/stop"): "refused",
     ("GET", "/v1/dead-letters/groups"): "refused",
     ("POST", "/v1/dead-letters/replay"): "refused",
     ("GET", "/v1/workflows/{workflow}/figures"): "refused",
@@ -169,7 +181,7 @@ TAKEN = "this id is taken: use another id"
 WITHHELD = "withheld: this key may not read values"
 _VALUES = frozenset(
     {"input", "result", "output", "payload", "traceback", "label", "key", "reason", "not_taken", "progress", "cause"}
-    | {"status_value"}
+    | {"status_value", "answer"}
 )
 """Members of answers that hold values, or texts made of them. An error's message is one, too."""
 _EVENT = frozenset(
@@ -181,6 +193,13 @@ _NO_VALUES = (("GET", "/v1/workflows"), ("GET", "/openapi.json"), ("GET", "/v1/h
 """Routes whose answers tell of the code alone. Their schemas have names of members that others have for values."""
 
 
+_NOTHING_BUT_VALUES = (
+    ("GET", "/v1/executions/{execution_id}/recording"),
+    ("GET", "/v1/executions/{execution_id}/recording/value"),
+)
+"""Routes that are of no use without values."""
+
+
 def without_values(route: tuple[str, str] | None, response: dict[str, Any]) -> dict[str, Any]:
     """The response without values, if the caller may not read them."""
     grant, body = current(), response.get("body")
@@ -190,6 +209,8 @@ def without_values(route: tuple[str, str] | None, response: dict[str, Any]) -> d
         return {**response, "body": json.dumps(discreet(json.loads(body)))}
     if grant.reads_values:
         return response
+    if route in _NOTHING_BUT_VALUES:
+        raise Rejected(403, "values-withheld", "Not with this key", WITHHELD)
     try:
         shown = _withheld(json.loads(body))
     except ValueError as error:

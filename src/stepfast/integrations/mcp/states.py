@@ -89,7 +89,7 @@ def state_of(described: Object, waits: list[Object], operate: bool) -> Object:
         "status": described["status"],
         "result": described["result"],
         "error": None if error is None else {key: error.get(key) for key in ("type", "message", "step")},
-        "waiting_for": waits,
+        "waiting_for": [wait for wait in waits if wait["name"] != ":update"],  # the summary has it
         "created_at": described["created_at"],
         "ended_at": described["ended_at"],
         **parent_of(described),
