@@ -119,8 +119,8 @@ def a_child_is_taken_up_whatever_its_input_was(patch: Patch) -> None:
 def the_end_of_a_child_wakes_nobody(patch: Patch) -> None:
     right = End.__init__
 
-    def init(self: End, execution: Any, counts: Any = None, wake: bool = False, childless: bool = False) -> None:
-        right(self, execution, counts or {}, False, childless)
+    def init(self: End, execution: Any, counts: Any = None, wake: bool = False, *more: Any) -> None:
+        right(self, execution, counts or {}, False, *more)
 
     patch.setattr(End, "__init__", init)
 

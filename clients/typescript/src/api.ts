@@ -68,6 +68,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/executions/{execution_id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What has changed in an execution since a cursor
+         * @description Without `after`, the state of now as events. With the cursor of an earlier answer, what has changed since then; with `wait`, the answer comes with the next change, or after so many seconds. Every event comes at least once. Changes that follow each other closely may come as the last of them. `history` has the past. With `Accept: text/event-stream`, `stepfast dev` and Embedded stream the events as server-sent events, whose `id` is the cursor, and end after the end of the execution; a deployment on AWS answers with JSON.
+         */
+        get: operations["followExecution"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/executions/{execution_id}/runs": {
         parameters: {
             query?: never;
@@ -305,6 +325,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/executions/{execution_id}/fork": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start an execution with the records of another, up to a command
+         * @description The origin may have any status, and is not changed. What it had recorded before the command is taken over; the command, and all that follows from it, runs anew, with the code at hand. The history of the fork says who has made it, from what, and why. Safe to repeat under the same id of the fork.
+         */
+        post: operations["forkExecution"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/executions/{execution_id}/resume": {
         parameters: {
             query?: never;
@@ -359,6 +399,83 @@ export interface paths {
          * @description Safe to repeat under the same signal_id. The payload is checked when the execution waits for it.
          */
         post: operations["sendSignal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/executions/{execution_id}/handlers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The queries and updates that an execution has
+         * @description Found by a replay, so they are those that the code has come by. None are named of an execution with more than 10,000 commands, or whose workflow is not deployed.
+         */
+        get: operations["listHandlers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/executions/{execution_id}/queries/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask an execution
+         * @description Answered by a `@query` function of the workflow on a replay of what is recorded. It changes nothing, and works for an execution that has ended, too.
+         */
+        post: operations["queryExecution"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/executions/{execution_id}/updates/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Update an execution, and get its answer
+         * @description Runs an `@update` function of the workflow, once for each update_id. With `start` the execution is started if there is none of this id. Safe to repeat under the same update_id: the answer is the same.
+         */
+        post: operations["updateExecution"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/executions/{execution_id}/updates/{update_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How an update stands */
+        get: operations["getUpdate"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1013,6 +1130,26 @@ export interface components {
              */
             cleanup_seconds: number;
         };
+        /** ChangeList */
+        ChangeList: {
+            /**
+             * Events
+             * @description each has a `type`: `execution` (its status), `command` (of a step, timer, signal wait or child), `status` (what `set_status()` shows), `labels`, or `progress` (of maps)
+             */
+            events: {
+                [key: string]: unknown;
+            }[];
+            /**
+             * After
+             * @description the cursor for the next request
+             */
+            after: string;
+            /**
+             * Ended
+             * @description true once the execution has ended and all of it was told
+             */
+            ended: boolean;
+        };
         /** CloseGateRequest */
         CloseGateRequest: {
             /**
@@ -1100,7 +1237,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "step" | "timer" | "signal" | "child";
+            kind: "step" | "timer" | "signal" | "child" | "update";
             /** Name */
             name: string;
             /**
@@ -1149,6 +1286,11 @@ export interface components {
              * @description of a step that an attempt from before the last resume may still run: when it is tried again at the latest
              */
             held_until?: string | null;
+            /**
+             * Progress
+             * @description of a step: what `heartbeat(progress=…)` has reported last
+             */
+            progress?: unknown;
             /** Signal Id */
             signal_id: string | null;
             /** Attempts */
@@ -1358,6 +1500,11 @@ export interface components {
              */
             reopens?: string[] | null;
             /**
+             * Status Value
+             * @description what the workflow's code has set last by `set_status()`
+             */
+            status_value?: unknown;
+            /**
              * Progress
              * @description of each map: its batches, and its items
              * @default []
@@ -1377,6 +1524,8 @@ export interface components {
             parent?: components["schemas"]["ParentView"] | null;
             /** @description what an operator has done to it last by hand */
             intervention?: components["schemas"]["InterventionView"] | null;
+            /** @description of a fork: where it comes from */
+            forked_from?: components["schemas"]["ForkedFromView"] | null;
             /**
              * Begun
              * @description false while it waits for its turn or its moment, as its workflow says
@@ -1502,6 +1651,11 @@ export interface components {
              */
             reopens?: string[] | null;
             /**
+             * Status Value
+             * @description what the workflow's code has set last by `set_status()`
+             */
+            status_value?: unknown;
+            /**
              * Progress
              * @description of each map: its batches, and its items
              * @default []
@@ -1521,6 +1675,8 @@ export interface components {
             parent?: components["schemas"]["ParentView"] | null;
             /** @description what an operator has done to it last by hand */
             intervention?: components["schemas"]["InterventionView"] | null;
+            /** @description of a fork: where it comes from */
+            forked_from?: components["schemas"]["ForkedFromView"] | null;
             /**
              * Begun
              * @description false while it waits for its turn or its moment, as its workflow says
@@ -1630,6 +1786,76 @@ export interface components {
              */
             steps: components["schemas"]["StepFiguresView"][];
         };
+        /**
+         * ForkRequestBody
+         * @description May be left out: then the fork begins at the failure.
+         */
+        ForkRequestBody: {
+            /**
+             * Why
+             * @description for the history
+             */
+            why?: string | null;
+            /**
+             * Execution Id
+             * @description names the fork and makes the call repeatable; made up when left out
+             */
+            execution_id?: string | null;
+            /**
+             * Before
+             * @description id of the command that the fork runs anew; the failure when left out
+             */
+            before?: string | null;
+            /**
+             * Input
+             * @description in place of the origin's input, which the fork has when this is left out
+             */
+            input?: unknown;
+            /**
+             * Labels
+             * @description in place of the origin's labels
+             */
+            labels?: {
+                [key: string]: string;
+            } | null;
+            /**
+             * Children
+             * @description `relink`: the outcomes of children are taken over, and the children stay with the origin; `copy`: children that have ended are copied as well, and belong to the fork
+             * @default relink
+             * @enum {string}
+             */
+            children: "relink" | "copy";
+        };
+        /** ForkedFromView */
+        ForkedFromView: {
+            /**
+             * Execution Id
+             * @description the origin
+             */
+            execution_id: string;
+            /**
+             * Run
+             * @description of the origin, that was forked
+             */
+            run: number;
+            /**
+             * Before
+             * @description ids of the commands that the fork runs anew
+             */
+            before: string[];
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * By
+             * @description the name of the caller, where callers have names
+             */
+            by: string | null;
+            /** Why */
+            why: string | null;
+        };
         /** GateList */
         GateList: {
             /**
@@ -1689,6 +1915,19 @@ export interface components {
              * @description FAILED executions that it will resume
              */
             failed: number;
+        };
+        /** HandlersView */
+        HandlersView: {
+            /**
+             * Queries
+             * @description what `@query` functions the execution has where it stands
+             */
+            queries: string[];
+            /**
+             * Updates
+             * @description what `@update` functions it has; none once it has ended for good
+             */
+            updates: string[];
         };
         /** Health */
         Health: {
@@ -2441,6 +2680,25 @@ export interface components {
              */
             scope?: string | null;
         };
+        /** QueryAnswer */
+        QueryAnswer: {
+            /**
+             * Answer
+             * @description any JSON value
+             */
+            answer: unknown;
+        };
+        /**
+         * QueryRequest
+         * @description May be left out, for a query without an argument.
+         */
+        QueryRequest: {
+            /**
+             * Payload
+             * @description any JSON value
+             */
+            payload?: unknown;
+        };
         /** RecordingView */
         RecordingView: {
             /**
@@ -2669,6 +2927,11 @@ export interface components {
              */
             reopens?: string[] | null;
             /**
+             * Status Value
+             * @description what the workflow's code has set last by `set_status()`
+             */
+            status_value?: unknown;
+            /**
              * Progress
              * @description of each map: its batches, and its items
              * @default []
@@ -2688,6 +2951,8 @@ export interface components {
             parent?: components["schemas"]["ParentView"] | null;
             /** @description what an operator has done to it last by hand */
             intervention?: components["schemas"]["InterventionView"] | null;
+            /** @description of a fork: where it comes from */
+            forked_from?: components["schemas"]["ForkedFromView"] | null;
             /**
              * Begun
              * @description false while it waits for its turn or its moment, as its workflow says
@@ -3011,6 +3276,23 @@ export interface components {
                 [key: string]: string;
             };
         };
+        /** StartWithRequest */
+        StartWithRequest: {
+            /** Workflow */
+            workflow: string;
+            /**
+             * Input
+             * @description any JSON value
+             */
+            input?: unknown;
+            /**
+             * Labels
+             * @default {}
+             */
+            labels: {
+                [key: string]: string;
+            };
+        };
         /**
          * StartedExecution
          * @description The execution that a start was turned into.
@@ -3080,6 +3362,11 @@ export interface components {
              */
             reopens?: string[] | null;
             /**
+             * Status Value
+             * @description what the workflow's code has set last by `set_status()`
+             */
+            status_value?: unknown;
+            /**
              * Progress
              * @description of each map: its batches, and its items
              * @default []
@@ -3099,6 +3386,8 @@ export interface components {
             parent?: components["schemas"]["ParentView"] | null;
             /** @description what an operator has done to it last by hand */
             intervention?: components["schemas"]["InterventionView"] | null;
+            /** @description of a fork: where it comes from */
+            forked_from?: components["schemas"]["ForkedFromView"] | null;
             /**
              * Begun
              * @description false while it waits for its turn or its moment, as its workflow says
@@ -3210,6 +3499,59 @@ export interface components {
              * @description in place of the schedule's policy
              */
             overlap?: ("allow" | "skip" | "wait" | "replace") | null;
+        };
+        /**
+         * UpdateRequest
+         * @description May be left out, for an update without an argument.
+         */
+        UpdateRequest: {
+            /**
+             * Payload
+             * @description any JSON value
+             */
+            payload?: unknown;
+            /**
+             * Update Id
+             * @description makes the call repeatable; made up when left out
+             */
+            update_id?: string | null;
+            /**
+             * Wait
+             * @description the most seconds to wait for the answer; then 202: ask again by its id
+             * @default 5
+             */
+            wait: number;
+            /** @description what to start if no execution has this id */
+            start?: components["schemas"]["StartWithRequest"] | null;
+        };
+        /** UpdateView */
+        UpdateView: {
+            /** Execution Id */
+            execution_id: string;
+            /** Update Id */
+            update_id: string;
+            /** Name */
+            name: string;
+            /**
+             * Status
+             * @description pending: no answer yet; ended: the execution has ended before it, and there will be no answer
+             * @enum {string}
+             */
+            status: "pending" | "succeeded" | "failed" | "refused" | "ended";
+            /**
+             * Result
+             * @description any JSON value
+             */
+            result?: unknown;
+            /** @description what it has raised, or why the workflow has refused it */
+            error?: components["schemas"]["ErrorView"] | null;
+            /**
+             * Received At
+             * Format: date-time
+             */
+            received_at: string;
+            /** Answered At */
+            answered_at: string | null;
         };
         /** ValuePieceView */
         ValuePieceView: {
@@ -3604,6 +3946,79 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["History"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description no execution has this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    followExecution: {
+        parameters: {
+            query?: {
+                /** @description an answer's `after` */
+                after?: string | null;
+                /** @description seconds to wait for a change */
+                wait?: number;
+            };
+            header?: never;
+            path: {
+                /** @description the execution's id */
+                execution_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description its changes */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangeList"];
                 };
             };
             /** @description an API key is needed */
@@ -4757,6 +5172,123 @@ export interface operations {
             };
         };
     };
+    forkExecution: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the execution's id */
+                execution_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ForkRequestBody"] | null;
+            };
+        };
+        responses: {
+            /** @description the same call had made it before */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionView"];
+                };
+            };
+            /** @description the fork */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionView"];
+                };
+            };
+            /** @description the body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description no execution has this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the id of the fork is taken */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is not declared as JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     resumeExecution: {
         parameters: {
             query?: never;
@@ -5067,6 +5599,376 @@ export interface operations {
             };
             /** @description the body is not declared as JSON */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listHandlers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the execution's id */
+                execution_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description their names */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HandlersView"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description no execution has this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    queryExecution: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the execution's id */
+                execution_id: string;
+                /** @description the name of the function */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["QueryRequest"] | null;
+            };
+        };
+        responses: {
+            /** @description the answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueryAnswer"];
+                };
+            };
+            /** @description the body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description no such execution or query */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is not declared as JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the payload is wrong, or the query has failed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateExecution: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the execution's id */
+                execution_id: string;
+                /** @description the name of the function */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["UpdateRequest"] | null;
+            };
+        };
+        responses: {
+            /** @description it is answered, or will never be: see `status` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UpdateView"];
+                };
+            };
+            /** @description stored, and not answered yet: ask again by its id */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UpdateView"];
+                };
+            };
+            /** @description the body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description no such execution, workflow or update */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the workflow refuses it, the execution has ended, the id was used for something else, or there are too many signals */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is not declared as JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getUpdate: {
+        parameters: {
+            query?: {
+                /** @description seconds to wait for the answer */
+                wait?: number;
+            };
+            header?: never;
+            path: {
+                /** @description the execution's id */
+                execution_id: string;
+                /** @description the update's id */
+                update_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description it is answered, or will never be: see `status` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UpdateView"];
+                };
+            };
+            /** @description it is not answered yet */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UpdateView"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description no such execution or update */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -37,7 +37,7 @@ def add(app: Resolver, engine: ApiEngine) -> None:
     @needs("read")
     def recording(
         execution_id: Id,
-        cursor: Annotated[str | None, Query(max_length=8192, description="a page's `next`")] = None,
+        cursor: Annotated[str | None, Query(max_length=4096, description="a page's `next`")] = None,
     ) -> Response[str]:
         return reply(200, _view(engine.call(engine.operations.recording(execution_id, cursor))))
 
