@@ -16,6 +16,7 @@ from stepfast.backends.aws.errors import Misconfigured
 from stepfast.backends.aws.messages import MAX_INPUT, ForeignMessage, Posted, body_of, posted_in
 from stepfast.backends.aws.scheduler import queue_arn, schedule_name
 from stepfast.backends.aws.sqs import SqsQueue
+from stepfast.engine.limit_items import LimitId, Permit
 from stepfast.engine.messages import Hint, Message
 from stepfast.errors import Unavailable
 from stepfast.model import Cursor, Execution, OrderEntry
@@ -290,3 +291,13 @@ def test_a_message_that_sqs_will_never_take_is_told(sending: Cloud) -> None:
     failing(sending.sqs, 99, sender=True)
     with pytest.raises(Misconfigured, match="refuses a message"):
         sending.run(sending.queue.send([(STEP, None)]))
+
+
+def test_a_permit_of_earlier_functions_is_read() -> None:
+    """They did not say what was waited for: messages are in flight while functions are replaced."""
+    permit = Permit(LimitId("pdf", "k", 1), 2, 3.0, "t", 4.0, True, 1.0, True, "k")
+    fields = json.loads(body_of(Message("step", "one", "a", permits=(permit,)), None, 5.0))
+    assert posted_in(json.dumps(fields)).message.permits == (permit,)
+    fields["permits"] = [held[:8] for held in fields["permits"]]
+    (read,) = posted_in(json.dumps(fields)).message.permits
+    assert read == replace(permit, asked=None, in_line=False, turn="")

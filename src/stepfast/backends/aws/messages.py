@@ -87,8 +87,8 @@ def _permit_list(permit: Permit) -> list[Any]:
 
 
 def _permit_in(fields: Any) -> Permit:
-    """A permit of a body; ForeignMessage for anything else."""
-    match fields:
+    """A permit of a body; ForeignMessage for anything else. Earlier functions did not say what was waited for."""
+    match [*fields, None, False, ""] if isinstance(fields, list) and len(fields) == 8 else fields:
         case [
             str(name),
             str(key),
