@@ -296,7 +296,7 @@ def test_a_message_that_sqs_will_never_take_is_told(sending: Cloud) -> None:
 def test_a_permit_of_earlier_functions_is_read() -> None:
     """They did not say what was waited for: messages are in flight while functions are replaced."""
     permit = Permit(LimitId("pdf", "k", 1), 2, 3.0, "t", 4.0, True, 1.0, True, "k")
-    fields = json.loads(body_of(Message("step", "one", "a", permits=(permit,)), None, 5.0))
+    fields = json.loads(body_of(Message("step", "one", "a", 0, permits=(permit,)), None, 5.0))
     assert posted_in(json.dumps(fields)).message.permits == (permit,)
     fields["permits"] = [held[:8] for held in fields["permits"]]
     (read,) = posted_in(json.dumps(fields)).message.permits
