@@ -79,16 +79,6 @@ export function Header({ execution, refresh }: { execution: ExecutionDetail; ref
             </dd>
           </div>
         )}
-        {Object.keys(execution.labels).length > 0 && (
-          <div>
-            <dt>Labels</dt>
-            <dd>
-              {Object.entries(execution.labels)
-                .map(([label, value]) => `${label}: ${value}`)
-                .join(", ")}
-            </dd>
-          </div>
-        )}
         <div>
           <dt>Started</dt>
           <dd>

@@ -134,6 +134,8 @@ def _head(execution: Object) -> RenderableType:
     if (parent := execution.get("parent")) is not None:
         left = ", which has left it" if parent["left"] else ""
         table.add_row("child of", styled(f"{parent['execution_id']} ({parent['command']}){left}"))
+    if origin := execution.get("forked_from"):
+        table.add_row("forked from", styled(_origin(origin)))
     if execution["status"] == "RUNNING" and not execution.get("begun", True):
         moment = execution.get("begins_at")
         table.add_row("begins", styled(moment or "when those of its key that were started before have ended"))
@@ -167,6 +169,14 @@ def _head(execution: Object) -> RenderableType:
     if execution.get("reopens") is not None:
         table.add_row("resume", _resume(execution))
     return table
+
+
+def _origin(origin: Object) -> str:
+    """Where a fork comes from, who has made it, and why."""
+    before = f", before {', '.join(origin['before'])}" if origin["before"] else ""
+    by = f", by {origin['by']}" if origin["by"] else ""
+    why = f": {origin['why']}" if origin["why"] else ""
+    return f"{origin['execution_id']}{before}{by}{why}"
 
 
 def _overdue(execution: Object) -> set[str]:
