@@ -12,14 +12,13 @@ import os
 import random
 import re
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from bench.dev import dev_server
 
 WORKFLOW = """
 from stepfast import workflow
@@ -156,27 +155,11 @@ async def _work(
             return
 
 
-@contextmanager
-def server(folder: Path) -> Iterator[int]:
-    """A `stepfast dev` in the folder; its port."""
-    (folder / "workflows").mkdir()
-    (folder / "workflows" / "nothing.py").write_text(WORKFLOW)
-    command = [str(Path(sys.executable).with_name("stepfast")), "dev", "--port", "0", "--db", "dev.db"]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        try:
-            assert process.stdout is not None
-            match = re.search(r"http://127\.0\.0\.1:(\d+)", process.stdout.readline())
-            assert match is not None, "stepfast dev did not start"
-            yield int(match[1])
-        finally:
-            process.terminate()
-
-
 def run(load: Load) -> Figures:
     """Serves and measures."""
     _allow(load.idle + load.busy + 100)
-    with tempfile.TemporaryDirectory() as folder, server(Path(folder)) as port:
-        return asyncio.run(measure("127.0.0.1", port, load))
+    with tempfile.TemporaryDirectory() as folder, dev_server(Path(folder), WORKFLOW) as served:
+        return asyncio.run(measure("127.0.0.1", served.port, load))
 
 
 def _allow(descriptors: int) -> None:

@@ -7,9 +7,6 @@ them. The CPU is the server's, with the executions that run again.
 from __future__ import annotations
 
 import argparse
-import os
-import re
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,6 +14,7 @@ from pathlib import Path
 
 import httpx
 
+from bench.dev import DevServer, dev_server
 from bench.table import table
 from stepfast import Client
 
@@ -37,9 +35,9 @@ async def broken(number: int) -> int:
 BATCH_STARTS = 1000
 
 
-def measured(url: str, process: int, folder: Path, executions: int, rate: float) -> tuple[float, float, int]:
+def measured(server: DevServer, folder: Path, executions: int, rate: float) -> tuple[float, float, int]:
     """Seconds of the job, seconds of the server's CPU, and how many executions it has resumed."""
-    with httpx.Client(base_url=url, timeout=120) as http, Client(url) as client:
+    with httpx.Client(base_url=server.url, timeout=120) as http, Client(server.url) as client:
         for first in range(0, executions, BATCH_STARTS):
             numbers = range(first, min(executions, first + BATCH_STARTS))
             starts = [{"workflow": "broken", "input": number, "execution_id": f"b-{number}"} for number in numbers]
@@ -47,17 +45,11 @@ def measured(url: str, process: int, folder: Path, executions: int, rate: float)
         while http.get("/v1/executions", params={"status": "RUNNING", "limit": 1}).json()["executions"]:
             time.sleep(0.1)
         (folder / "mended").touch()
-        cpu, begun = _cpu(process), time.monotonic()
+        cpu, begun = server.cpu(), time.monotonic()
         job = client.start_job("resume", workflow="broken", status="FAILED", rate=rate)
         while (progress := job.progress())["status"] == "RUNNING":
             time.sleep(0.1)
-        return time.monotonic() - begun, _cpu(process) - cpu, progress["done"]
-
-
-def _cpu(process: int) -> float:
-    """Seconds of CPU that a process has used. Linux only."""
-    fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return time.monotonic() - begun, server.cpu() - cpu, progress["done"]
 
 
 def main() -> int:
@@ -67,18 +59,8 @@ def main() -> int:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "workflows").mkdir()
-        (folder / "workflows" / "broken.py").write_text(WORKFLOW)
-        command = [str(Path(sys.executable).with_name("stepfast")), "dev", "--port", "0", "--no-reload"]
-        server = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        try:
-            assert server.stdout is not None
-            match = re.search(r"http://\S+", server.stdout.readline())
-            assert match is not None, "the server has not started"
-            seconds, cpu, done = measured(match.group(), server.pid, folder, asked.executions, asked.rate)
-        finally:
-            server.terminate()
-            server.communicate()
+        with dev_server(folder, WORKFLOW) as server:
+            seconds, cpu, done = measured(server, folder, asked.executions, asked.rate)
     wanted = asked.executions / asked.rate
     rows = [
         (f"executions resumed, of {asked.executions:,}", f"{done:,}", "all"),

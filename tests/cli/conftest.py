@@ -59,6 +59,14 @@ def api(tmp_path: Path) -> Iterator[Api]:
 
 
 @pytest.fixture
+def failed(api: Api) -> Api:
+    """The API with a FAILED execution `one`."""
+    api.start("fragile-flow", "Ann")
+    api.ends("FAILED")
+    return api
+
+
+@pytest.fixture
 def url(api: Api) -> Iterator[str]:
     with served(api.handler) as address:
         yield address

@@ -4,19 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
 from typer.testing import Result
 
 from tests.http.serving import Api
 
 Cli = Callable[..., Result]
-
-
-@pytest.fixture
-def failed(api: Api) -> Api:
-    api.start("fragile-flow", "Ann")
-    api.ends("FAILED")
-    return api
 
 
 def test_a_fork_says_where_it_comes_from_and_why(failed: Api, cli: Cli) -> None:

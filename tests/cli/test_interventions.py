@@ -18,13 +18,6 @@ Cli = Callable[..., Result]
 
 
 @pytest.fixture
-def failed(api: Api) -> Api:
-    api.start("fragile-flow", "Ann")
-    api.ends("FAILED")
-    return api
-
-
-@pytest.fixture
 def waiting(api: Api) -> Api:
     api.start("wait-for")
     return api

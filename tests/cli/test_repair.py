@@ -16,13 +16,6 @@ from tests.http.serving import Api
 Cli = Callable[..., Result]
 
 
-@pytest.fixture
-def failed(api: Api) -> Api:
-    api.start("fragile-flow", "Ann")
-    api.ends("FAILED")
-    return api
-
-
 def test_a_result_by_hand_ends_the_execution(failed: Api, cli: Cli) -> None:
     done = cli("repair", "one", "fragile", "--result", '"Hello by hand"', "--why", "told by telephone")
     assert done.stdout == "repaired fragile of one\n"

@@ -15,7 +15,7 @@ from stepfast import AsyncClient, Client, UpdateFailed, UpdateRefused, query, si
 from stepfast.client import StartIf
 from stepfast.errors import ExecutionConflict, InvalidRequest, WrongStatus
 from stepfast.update_errors import NoSuchHandler, QueryFailed
-from tests.http.serving import Api, served
+from tests.http.serving import Api
 
 Cli = Callable[..., Result]
 
@@ -60,12 +60,6 @@ def api(tmp_path: Path) -> Iterator[Api]:
     made = Api(tmp_path / "cart.db", (cart,))
     yield made
     made.close()
-
-
-@pytest.fixture
-def url(api: Api) -> Iterator[str]:
-    with served(api.handler) as address:
-        yield address
 
 
 def test_an_execution_is_started_updated_and_asked(api: Api, cli: Cli) -> None:

@@ -17,11 +17,11 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parents[2] / "src" / "stepfast" / "client"
 SOURCES = (
-    *("replies", "calls", "stacks", "follow_calls", "update_calls", "hand_calls", "execution", "bulk"),
+    *("replies", "calls", "stacks", "handle", "follow_calls", "update_calls", "hand_calls", "execution", "bulk"),
     *("limit_calls", "link_calls", "schedule_calls", "recording_calls", "job_calls", "client"),
 )
 CLASSES = (
-    *("Calls", "Stacks", "FollowCalls", "UpdateCalls", "HandCalls", "Execution"),
+    *("Calls", "Stacks", "Handle", "FollowCalls", "UpdateCalls", "HandCalls", "Execution"),
     *("LimitCalls", "LinkCalls", "ScheduleCalls", "RecordingCalls", "BulkJob", "JobCalls", "Client"),
 )
 """Classes that hold connections: each has a twin."""

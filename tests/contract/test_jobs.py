@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -16,6 +16,7 @@ from stepfast.http.api import build
 from stepfast.language.registry import Registry
 from stepfast.testing import Environment, MotoCloud
 from stepfast.testing.memory import finished
+from tests.contract.asked import Asked
 from tests.http.serving import event
 
 BROKEN = {"fails": True}
@@ -39,16 +40,8 @@ async def waiting(order: int) -> str:
     return await signal("go", str)
 
 
-class Asked:
-    """A kit with its API, asked as a client asks it."""
-
-    def __init__(self, env: Any, ask: Callable[[str, str, Any], tuple[int, Any]]) -> None:
-        self.env, self._ask = env, ask
-
-    def __call__(self, method: str, path: str, body: Any = None, status: int = 200) -> Any:
-        answered, held = self._ask(method, path, body)
-        assert answered == status, held
-        return held
+class AskedForJobs(Asked):
+    """A kit with its API, and short words for jobs."""
 
     def job(self, id: str, body: dict[str, Any]) -> Any:
         """Starts a job and has time pass until it has ended."""
@@ -77,7 +70,7 @@ class Asked:
         return {each["execution_id"]: each["status"] for each in listed if each["workflow"] != "stepfast.job"}
 
 
-def _embedded() -> Iterator[Asked]:
+def _embedded() -> Iterator[AskedForJobs]:
     with Environment(failing, waiting) as env:
 
         def ask(method: str, path: str, body: Any) -> tuple[int, Any]:
@@ -86,10 +79,10 @@ def _embedded() -> Iterator[Asked]:
             answer = handle(event(method, path, body, query=query), None)
             return answer["statusCode"], json.loads(answer["body"])
 
-        yield Asked(env, ask)
+        yield AskedForJobs(env, ask)
 
 
-def _cloud() -> Iterator[Asked]:
+def _cloud() -> Iterator[AskedForJobs]:
     with MotoCloud(failing, waiting) as env:
 
         def ask(method: str, path: str, body: Any) -> tuple[int, Any]:
@@ -97,23 +90,23 @@ def _cloud() -> Iterator[Asked]:
             answer = env.request(method, path, body, query=dict(parse_qsl(query)))
             return answer.status, json.loads(answer.body)
 
-        yield Asked(env, ask)
+        yield AskedForJobs(env, ask)
 
 
 @pytest.fixture(params=[_embedded, _cloud])
-def api(request: pytest.FixtureRequest) -> Iterator[Asked]:
+def api(request: pytest.FixtureRequest) -> Iterator[AskedForJobs]:
     BROKEN["fails"] = True
     yield from request.param()
     BROKEN["fails"] = True
 
 
-def begin(api: Asked, workflow: Any, count: int, prefix: str = "o") -> None:
+def begin(api: AskedForJobs, workflow: Any, count: int, prefix: str = "o") -> None:
     for number in range(count):
         api.env.start(workflow, number, execution_id=f"{prefix}{number}")
     api.env.advance(timedelta(seconds=5))
 
 
-def test_a_resume_by_error_takes_those_alone(api: Asked) -> None:
+def test_a_resume_by_error_takes_those_alone(api: AskedForJobs) -> None:
     begin(api, failing, 6)
     BROKEN["fails"] = False
     job = api.job("j", {"action": "resume", "filter": {"workflow": "failing", "error": "ConnectionError"}, "why": "up"})
@@ -125,7 +118,7 @@ def test_a_resume_by_error_takes_those_alone(api: Asked) -> None:
     assert [each["job_id"] for each in api("GET", "/v1/jobs")["jobs"]] == ["j"]
 
 
-def test_what_does_not_allow_the_action_is_skipped_and_the_report_says_why(api: Asked) -> None:
+def test_what_does_not_allow_the_action_is_skipped_and_the_report_says_why(api: AskedForJobs) -> None:
     begin(api, waiting, 2, "w")
     begin(api, failing, 1, "f")
     job = api.job("j", {"action": "pause", "ids": ["w0", "f0", "none", "w1", "w0", "j"], "why": "the night"})
@@ -149,14 +142,14 @@ def test_what_does_not_allow_the_action_is_skipped_and_the_report_says_why(api: 
         (["pause", "terminate"], "CANCELLED"),
     ],
 )
-def test_actions_on_running_executions(api: Asked, actions: list[str], ends: str) -> None:
+def test_actions_on_running_executions(api: AskedForJobs, actions: list[str], ends: str) -> None:
     begin(api, waiting, 3)
     for action in actions:
         assert api.job(f"job-{action}", {"action": action, "filter": {"workflow": "waiting"}})["done"] == 3
     assert api.statuses() == {"o0": ends, "o1": ends, "o2": ends}
 
 
-def test_failures_are_closed_reopened_and_deleted(api: Asked) -> None:
+def test_failures_are_closed_reopened_and_deleted(api: AskedForJobs) -> None:
     begin(api, failing, 3)
     assert api.job("a", {"action": "close", "filter": {}})["done"] == 3
     assert set(api.statuses().values()) == {"CLOSED"}
@@ -165,7 +158,7 @@ def test_failures_are_closed_reopened_and_deleted(api: Asked) -> None:
     assert api.statuses() == {"o0": "FAILED"}
 
 
-def test_a_job_is_started_once_for_its_id(api: Asked) -> None:
+def test_a_job_is_started_once_for_its_id(api: AskedForJobs) -> None:
     begin(api, waiting, 1)
     body = {"action": "pause", "filter": {"workflow": "waiting"}, "job_id": "j"}
     api("POST", "/v1/jobs", body, 201)
@@ -176,7 +169,7 @@ def test_a_job_is_started_once_for_its_id(api: Asked) -> None:
     api("POST", "/v1/jobs", {**body, "job_id": "o0"}, 409)
 
 
-def test_a_stopped_job_leaves_the_rest(api: Asked) -> None:
+def test_a_stopped_job_leaves_the_rest(api: AskedForJobs) -> None:
     begin(api, waiting, 9)
     api("POST", "/v1/jobs", {"job_id": "j", "action": "terminate", "filter": {}, "rate": 0.5}, 201)
     api.env.advance(timedelta(seconds=5))
@@ -192,7 +185,7 @@ def test_a_stopped_job_leaves_the_rest(api: Asked) -> None:
     assert api("POST", "/v1/jobs/j/stop", {"why": "again"})["stop"]["why"] == "a mistake"
 
 
-def test_the_rate_is_kept(api: Asked) -> None:
+def test_the_rate_is_kept(api: AskedForJobs) -> None:
     begin(api, waiting, 20)
     assert api.job("j", {"action": "pause", "filter": {}, "rate": 2})["done"] == 20
     times = sorted(
@@ -203,7 +196,7 @@ def test_the_rate_is_kept(api: Asked) -> None:
     assert max(later - earlier for earlier, later in pairwise(times)) < 1.5
 
 
-def test_what_fails_or_starts_after_the_job_is_skipped(api: Asked) -> None:
+def test_what_fails_or_starts_after_the_job_is_skipped(api: AskedForJobs) -> None:
     begin(api, failing, 4)
     body = {"job_id": "j", "action": "resume", "filter": {}, "rate": 0.5}
     api("POST", "/v1/jobs", body, 201)
@@ -214,7 +207,7 @@ def test_what_fails_or_starts_after_the_job_is_skipped(api: Asked) -> None:
     assert {id for id, *_ in api.outcomes("j")} == {"o0", "o1", "o2", "o3"}
 
 
-def test_a_long_job_goes_on_in_runs_and_its_report_has_all(api: Asked) -> None:
+def test_a_long_job_goes_on_in_runs_and_its_report_has_all(api: AskedForJobs) -> None:
     ids = [f"none{number}" for number in range(250)]
     job = api.job("j", {"action": "close", "ids": ids, "rate": 1})
     assert (job["skipped"], job["seen"]) == (250, 250)
@@ -238,12 +231,12 @@ def test_a_long_job_goes_on_in_runs_and_its_report_has_all(api: Asked) -> None:
         ({"action": "close", "filter": {"colour": "red"}}, "colour"),
     ],
 )
-def test_what_cannot_be_done_is_refused(api: Asked, body: dict[str, Any], says: str) -> None:
+def test_what_cannot_be_done_is_refused(api: AskedForJobs, body: dict[str, Any], says: str) -> None:
     refused = api("POST", "/v1/jobs", body, 422)
     assert says in json.dumps(refused, ensure_ascii=False).replace('\\"', '"'), refused
 
 
-def test_an_execution_is_no_job_and_a_job_is_started_by_its_route_alone(api: Asked) -> None:
+def test_an_execution_is_no_job_and_a_job_is_started_by_its_route_alone(api: AskedForJobs) -> None:
     begin(api, waiting, 1)
     for path in ("/v1/jobs/o0", "/v1/jobs/o0/report", "/v1/jobs/none"):
         api("GET", path, status=404)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl
@@ -16,6 +16,7 @@ from stepfast.http.api import build
 from stepfast.language.registry import Registry
 from stepfast.testing import Environment, MotoCloud
 from stepfast.testing.memory import finished
+from tests.contract.asked import Asked
 from tests.http.serving import event
 
 SLOTS = Limit("slots", concurrency=2, rate=1000)
@@ -51,18 +52,6 @@ async def tick(n: int) -> int:
 @workflow("paced")
 async def paced(n: int) -> list[int]:
     return list(await asyncio.gather(*[tick(number) for number in range(n)]))
-
-
-class Asked:
-    """A kit with its API, asked as a client asks it."""
-
-    def __init__(self, env: Any, ask: Callable[[str, str, Any], tuple[int, Any]]) -> None:
-        self.env, self._ask = env, ask
-
-    def __call__(self, method: str, path: str, body: Any = None, status: int = 200) -> Any:
-        answered, held = self._ask(method, path, body)
-        assert answered == status, held
-        return held
 
 
 def _embedded() -> Iterator[Asked]:

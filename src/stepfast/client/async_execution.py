@@ -7,22 +7,21 @@ import math
 import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, Generic, Self
+from typing import Any
 
 from stepfast.client import shapes
 from stepfast.client.answers import GONE, Object
-from stepfast.client.async_calls import AsyncCalls
 from stepfast.client.async_follow_calls import AsyncFollowCalls
 from stepfast.client.async_hand_calls import AsyncHandCalls
-from stepfast.client.async_stacks import AsyncStacks
 from stepfast.client.async_update_calls import AsyncUpdateCalls
-from stepfast.client.execution import Objects, R, command_ids
+from stepfast.client.execution import Objects, command_ids
+from stepfast.client.handle import R as R
 from stepfast.client.problems import ExecutionCancelled, ExecutionFailed
-from stepfast.client.starts import Turned, WorkflowResult, decoded
+from stepfast.client.starts import decoded
 from stepfast.client.values import plain, segment
 
 
-class AsyncExecution(AsyncFollowCalls, AsyncUpdateCalls, AsyncHandCalls, Generic[R]):
+class AsyncExecution(AsyncFollowCalls[R], AsyncUpdateCalls[R], AsyncHandCalls[R]):
     """A handle on one execution, as `AsyncClient.run` and `AsyncClient.execution` return it.
 
     `execution_id` is its id. `created` is True if the call that returned this handle has started the execution.
@@ -31,21 +30,6 @@ class AsyncExecution(AsyncFollowCalls, AsyncUpdateCalls, AsyncHandCalls, Generic
 
     Every method sends a request. All of them raise ExecutionNotFound and the exceptions of AsyncClient's methods.
     """
-
-    def __init__(
-        self,
-        stacks: AsyncStacks,
-        execution_id: str,
-        *,
-        calls: AsyncCalls | None = None,
-        turned: Turned | None = None,
-        workflow: WorkflowResult[R] | str | None = None,
-    ) -> None:
-        self._stacks, self._calls, self._workflow = stacks, calls, workflow
-        self.execution_id = execution_id
-        self.created = turned is not None and turned.created
-        self.turned_into = turned.into if turned is not None else None
-        self._path = f"/v1/executions/{execution_id}"
 
     def __repr__(self) -> str:
         return f"<execution {self.execution_id!r} at {self._stacks.owner(self.execution_id).url}>"
@@ -341,23 +325,3 @@ class AsyncExecution(AsyncFollowCalls, AsyncUpdateCalls, AsyncHandCalls, Generic
         body = {"payload": plain(payload, "payload"), "signal_id": signal_id}
         path = f"{self._path}/signals/{segment(name, 'a signal name')}"
         return (await (await self._home()).send("POST", path, shapes.Signal, body)).body
-
-    async def _intervene(self, action: str, why: str | None, settled: tuple[str, ...] = (), **more: Any) -> Object:
-        body = more if why is None else {"why": why, **more}
-        path = f"{self._path}/{action}"
-        return (
-            await (await self._home()).send("POST", path, shapes.Execution, body or None, settled=settled)
-        ).body or await self._read()
-
-    async def _beside(self, execution_id: str, created: bool) -> Self:
-        turned = Turned(execution_id, created, None)
-        return type(self)(self._stacks, execution_id, calls=await self._home(), turned=turned, workflow=self._workflow)
-
-    async def _home(self) -> AsyncCalls:
-        """The deployment that has the execution, looked for once."""
-        if self._calls is None:
-            self._calls = await self._stacks.holder(self.execution_id)
-        return self._calls
-
-    async def _read(self, run: int | None = None) -> Object:
-        return await (await self._home()).get(self._path, shapes.Execution, commands="false", run=run)

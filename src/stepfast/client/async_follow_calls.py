@@ -6,17 +6,13 @@ from collections.abc import AsyncIterator
 
 from stepfast.client import shapes
 from stepfast.client.answers import Object
-from stepfast.client.async_calls import AsyncCalls
+from stepfast.client.async_handle import AsyncHandle
 from stepfast.client.follow_calls import FOLLOW_WAIT_SECONDS
+from stepfast.client.handle import R
 
 
-class AsyncFollowCalls:
+class AsyncFollowCalls(AsyncHandle[R]):
     """The part of an execution's handle that follows what happens to it."""
-
-    _path: str
-
-    async def _home(self) -> AsyncCalls:
-        raise NotImplementedError
 
     async def follow(self, after: str | None = None) -> AsyncIterator[Object]:
         """Yields the events of the execution until it has ended: first the state of now, then each change.

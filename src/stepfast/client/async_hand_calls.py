@@ -9,18 +9,15 @@ from urllib.parse import quote
 
 from stepfast.client import shapes
 from stepfast.client.answers import Object
-from stepfast.client.async_calls import AsyncCalls
-from stepfast.client.async_stacks import AsyncStacks
+from stepfast.client.async_handle import AsyncHandle
 from stepfast.client.hand_calls import LEFT_OUT
+from stepfast.client.handle import R
 from stepfast.client.values import plain, segment
 from stepfast.errors import InvalidRequest
 
 
-class AsyncHandCalls:
+class AsyncHandCalls(AsyncHandle[R]):
     """The part of a handle on an execution that changes what is recorded, or starts over from it."""
-
-    _stacks: AsyncStacks
-    _path: str
 
     async def repair(
         self,
@@ -100,11 +97,3 @@ class AsyncHandCalls:
             body["labels"] = dict(labels)
         answer = await calls.send("POST", f"{self._path}/fork", shapes.Execution, body)
         return await self._beside(execution_id, answer.status == 201)
-
-    async def _beside(self, execution_id: str, created: bool) -> Self:
-        """A handle on another execution of the same deployment and workflow."""
-        raise NotImplementedError
-
-    async def _home(self) -> AsyncCalls:
-        """The deployment that has the execution, looked for once."""
-        raise NotImplementedError

@@ -10,20 +10,15 @@ from typing import Any
 
 from stepfast.client import shapes
 from stepfast.client.answers import Object
-from stepfast.client.async_calls import AsyncCalls
+from stepfast.client.async_handle import AsyncHandle
+from stepfast.client.handle import R
 from stepfast.client.update_answers import StartIf, answer_of, answered, start_body
 from stepfast.client.update_calls import _share
 from stepfast.client.values import plain, segment
 
 
-class AsyncUpdateCalls:
+class AsyncUpdateCalls(AsyncHandle[R]):
     """The part of a handle on an execution that asks and updates it."""
-
-    execution_id: str
-    _path: str
-
-    async def _home(self) -> AsyncCalls:
-        raise NotImplementedError
 
     async def handlers(self) -> Object:
         """The names of the `queries` and `updates` that the execution has where it stands.

@@ -6,25 +6,23 @@ import math
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from typing import Any, Generic, Self, TypeVar
+from typing import Any
 
 from stepfast.client import shapes
 from stepfast.client.answers import GONE, Object
-from stepfast.client.calls import Calls
 from stepfast.client.follow_calls import FollowCalls
 from stepfast.client.hand_calls import HandCalls
+from stepfast.client.handle import R as R
 from stepfast.client.problems import ExecutionCancelled, ExecutionFailed
-from stepfast.client.stacks import Stacks
-from stepfast.client.starts import Turned, WorkflowResult, decoded
+from stepfast.client.starts import decoded
 from stepfast.client.update_calls import UpdateCalls
 from stepfast.client.values import plain, segment
 from stepfast.errors import InvalidRequest
 
-R = TypeVar("R")
 Objects = list[dict[str, Any]]
 
 
-class Execution(FollowCalls, UpdateCalls, HandCalls, Generic[R]):
+class Execution(FollowCalls[R], UpdateCalls[R], HandCalls[R]):
     """A handle on one execution, as `Client.run` and `Client.execution` return it.
 
     `execution_id` is its id. `created` is True if the call that returned this handle has started the execution.
@@ -33,21 +31,6 @@ class Execution(FollowCalls, UpdateCalls, HandCalls, Generic[R]):
 
     Every method sends a request. All of them raise ExecutionNotFound and the exceptions of Client's methods.
     """
-
-    def __init__(
-        self,
-        stacks: Stacks,
-        execution_id: str,
-        *,
-        calls: Calls | None = None,
-        turned: Turned | None = None,
-        workflow: WorkflowResult[R] | str | None = None,
-    ) -> None:
-        self._stacks, self._calls, self._workflow = stacks, calls, workflow
-        self.execution_id = execution_id
-        self.created = turned is not None and turned.created
-        self.turned_into = turned.into if turned is not None else None
-        self._path = f"/v1/executions/{execution_id}"
 
     def __repr__(self) -> str:
         return f"<execution {self.execution_id!r} at {self._stacks.owner(self.execution_id).url}>"
@@ -341,24 +324,6 @@ class Execution(FollowCalls, UpdateCalls, HandCalls, Generic[R]):
         body = {"payload": plain(payload, "payload"), "signal_id": signal_id}
         path = f"{self._path}/signals/{segment(name, 'a signal name')}"
         return self._home().send("POST", path, shapes.Signal, body).body
-
-    def _intervene(self, action: str, why: str | None, settled: tuple[str, ...] = (), **more: Any) -> Object:
-        body = more if why is None else {"why": why, **more}
-        path = f"{self._path}/{action}"
-        return self._home().send("POST", path, shapes.Execution, body or None, settled=settled).body or self._read()
-
-    def _beside(self, execution_id: str, created: bool) -> Self:
-        turned = Turned(execution_id, created, None)
-        return type(self)(self._stacks, execution_id, calls=self._home(), turned=turned, workflow=self._workflow)
-
-    def _home(self) -> Calls:
-        """The deployment that has the execution, looked for once."""
-        if self._calls is None:
-            self._calls = self._stacks.holder(self.execution_id)
-        return self._calls
-
-    def _read(self, run: int | None = None) -> Object:
-        return self._home().get(self._path, shapes.Execution, commands="false", run=run)
 
 
 def command_ids(steps: Sequence[str]) -> list[str]:

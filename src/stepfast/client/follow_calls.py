@@ -6,19 +6,14 @@ from collections.abc import Iterator
 
 from stepfast.client import shapes
 from stepfast.client.answers import Object
-from stepfast.client.calls import Calls
+from stepfast.client.handle import Handle, R
 
 FOLLOW_WAIT_SECONDS = 20
 """The longest time that a server holds a request for the next change."""
 
 
-class FollowCalls:
+class FollowCalls(Handle[R]):
     """The part of an execution's handle that follows what happens to it."""
-
-    _path: str
-
-    def _home(self) -> Calls:
-        raise NotImplementedError
 
     def follow(self, after: str | None = None) -> Iterator[Object]:
         """Yields the events of the execution until it has ended: first the state of now, then each change.

@@ -9,8 +9,7 @@ from urllib.parse import quote
 
 from stepfast.client import shapes
 from stepfast.client.answers import Object
-from stepfast.client.calls import Calls
-from stepfast.client.stacks import Stacks
+from stepfast.client.handle import Handle, R
 from stepfast.client.values import plain, segment
 from stepfast.errors import InvalidRequest
 
@@ -18,11 +17,8 @@ LEFT_OUT: Any = object()
 """The default of an argument whose value may be None."""
 
 
-class HandCalls:
+class HandCalls(Handle[R]):
     """The part of a handle on an execution that changes what is recorded, or starts over from it."""
-
-    _stacks: Stacks
-    _path: str
 
     def repair(
         self,
@@ -102,11 +98,3 @@ class HandCalls:
             body["labels"] = dict(labels)
         answer = calls.send("POST", f"{self._path}/fork", shapes.Execution, body)
         return self._beside(execution_id, answer.status == 201)
-
-    def _beside(self, execution_id: str, created: bool) -> Self:
-        """A handle on another execution of the same deployment and workflow."""
-        raise NotImplementedError
-
-    def _home(self) -> Calls:
-        """The deployment that has the execution, looked for once."""
-        raise NotImplementedError

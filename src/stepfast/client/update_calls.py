@@ -9,7 +9,7 @@ from typing import Any
 
 from stepfast.client import shapes
 from stepfast.client.answers import Object
-from stepfast.client.calls import Calls
+from stepfast.client.handle import Handle, R
 from stepfast.client.update_answers import StartIf, answer_of, answered, start_body
 from stepfast.client.values import plain, segment
 
@@ -17,14 +17,8 @@ WAIT_SECONDS = 5.0
 """How long the server waits for an answer before the client asks again."""
 
 
-class UpdateCalls:
+class UpdateCalls(Handle[R]):
     """The part of a handle on an execution that asks and updates it."""
-
-    execution_id: str
-    _path: str
-
-    def _home(self) -> Calls:
-        raise NotImplementedError
 
     def handlers(self) -> Object:
         """The names of the `queries` and `updates` that the execution has where it stands.

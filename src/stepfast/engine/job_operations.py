@@ -47,14 +47,14 @@ class JobRequest:
 class JobState:
     """How a job stands.
 
-    execution: the job as an execution. job: what was asked for. done, left, failed: how many executions it has acted
+    execution: the job as an execution. job: what was asked for. done, skipped, failed: how many executions it has acted
     on, skipped, and could not act on. stop: who has stopped it, when and why; None where nobody has.
     """
 
     execution: Execution
     job: Json
     done: int
-    left: int
+    skipped: int
     failed: int
     stop: Json | None
 
@@ -172,7 +172,7 @@ class JobOperations:
         if execution.status == "SUCCEEDED":
             totals = json.loads(text_of(execution.result) or "{}")
             job = json.loads(text_of(execution.input) or "{}")["job"]
-            return JobState(execution, job, totals["done"], totals["left"], totals["failed"], totals["stop"])
+            return JobState(execution, job, totals["done"], totals["skipped"], totals["failed"], totals["stop"])
         snapshot = await self._store.load(execution.execution_id, signals=False)
         records = snapshot.records if snapshot is not None else {}
         execution = snapshot.execution if snapshot is not None else execution
@@ -186,7 +186,7 @@ class JobOperations:
             execution,
             input["job"],
             input.get("done", 0) + counts["done"],
-            input.get("left", 0) + counts["skipped"],
+            input.get("skipped", 0) + counts["skipped"],
             input.get("failed", 0) + counts["failed"],
             stop,
         )
@@ -196,11 +196,11 @@ def _outcomes(records: Mapping[str, Record]) -> Iterator[JobOutcome]:
     """The outcomes that the steps of a run have recorded. The steps of one plan come before the next plan."""
     plans, acts = _results(records, job_steps.job_plan.name), iter(_results(records, job_steps.job_act.name))
     for plan in plans:
-        for id, reason in plan["left"]:
+        for id, reason in plan["skipped"]:
             yield JobOutcome(id, "skipped", reason)
         entries, place = plan["entries"], 0
         while place < len(entries) and (acted := next(acts, None)) is not None:
-            said = {id: JobOutcome(id, "skipped", reason) for id, reason in acted["left"]}
+            said = {id: JobOutcome(id, "skipped", reason) for id, reason in acted["skipped"]}
             said |= {id: JobOutcome(id, "failed", reason) for id, reason in acted["failed"]}
             said |= {id: JobOutcome(id, "done", note) for id, note in acted["notes"]}
             for id, *_ in entries[place : place + acted["handled"]]:

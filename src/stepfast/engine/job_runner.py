@@ -73,17 +73,17 @@ class JobSteps:
     # -- choosing ------------------------------------------------------------------------------------------
 
     async def _plan(self, execution: Execution, job: Json, place: str, ids: list[str] | None, limit: int) -> Json:
-        action, entries, left, following = _action(job), list[list[Any]](), list[list[str]](), None
+        action, entries, skipped, following = _action(job), list[list[Any]](), list[list[str]](), None
         stop = await self._stop(execution.execution_id)
         if stop is not None:
             pass
         elif ids is not None:
             held = {each.execution_id: each for each in await self._reading.read_many(ids)}
             for id in ids:
-                _choose(action, id, held.get(id), entries, left)
+                _choose(action, id, held.get(id), entries, skipped)
         else:
-            following = await self._by_filter(execution, job, ListPlace.of(place), limit, entries, left)
-        return {"entries": entries, "left": left, "next": following and str(following), "stop": stop}
+            following = await self._by_filter(execution, job, ListPlace.of(place), limit, entries, skipped)
+        return {"entries": entries, "skipped": skipped, "next": following and str(following), "stop": stop}
 
     async def _by_filter(
         self,
@@ -92,7 +92,7 @@ class JobSteps:
         place: ListPlace,
         limit: int,
         entries: list[list[Any]],
-        left: list[list[str]],
+        skipped: list[list[str]],
     ) -> ListPlace | None:
         """Adds what the filter takes, from a place on; returns the place after it, None at the end of the list."""
         action, wanted, began = _action(job), job["filter"], execution.created_at
@@ -115,9 +115,9 @@ class JobSteps:
                 if each.workflow == JOB_WORKFLOW or not _fails_so(wanted, each):
                     continue
                 if action.of_failures and (each.ended_at or 0.0) > began:
-                    left.append([each.execution_id, "it has failed after the job began"])
+                    skipped.append([each.execution_id, "it has failed after the job began"])
                 else:
-                    _choose(action, each.execution_id, each, entries, left)
+                    _choose(action, each.execution_id, each, entries, skipped)
             place = replace(place, cursor=page.next)
             if page.next is None:
                 place = ListPlace(place.status + 1)
@@ -150,7 +150,7 @@ class JobSteps:
         if stop is not None:
             outcomes += await self._after_stop(action, [Planned(*entry) for entry in entries[len(outcomes) :]])
         noted = [outcome for outcome in outcomes if outcome is not None]
-        said: Json = {"left": [], "failed": [], "notes": []}
+        said: Json = {"skipped": [], "failed": [], "notes": []}
         for kind, execution_id, text in noted:
             said[kind].append([execution_id, text])
         return {"handled": len(outcomes), "due": due, "stop": stop, **said}
@@ -158,9 +158,9 @@ class JobSteps:
     async def _after_stop(self, action: JobAction, rest: list[Planned]) -> list[tuple[str, str, str] | None]:
         """The outcomes of those that a stop has kept the job from. An attempt that has died may have acted on some."""
         held = {each.execution_id: each for each in await self._reading.read_many([each.execution_id for each in rest])}
-        left = "the job was stopped before it came to this execution"
+        why = "the job was stopped before it came to this execution"
         return [
-            None if action.is_done(each, held.get(each.execution_id)) else ("left", each.execution_id, left)
+            None if action.is_done(each, held.get(each.execution_id)) else ("skipped", each.execution_id, why)
             for each in rest
         ]
 
@@ -178,7 +178,7 @@ class JobSteps:
         except (Unavailable, Misconfigured):
             raise
         except Refused as error:
-            return "left", planned.execution_id, str(error)[:MAX_REASON]
+            return "skipped", planned.execution_id, str(error)[:MAX_REASON]
         except Exception as error:
             log.exception("job %s could not %s execution %s", job["id"], job["action"], planned.execution_id)
             return "failed", planned.execution_id, f"{type(error).__name__}: {error}"[:MAX_REASON]
@@ -198,15 +198,15 @@ def _action(job: Json) -> JobAction:
 
 
 def _choose(
-    action: JobAction, id: str, execution: Execution | None, entries: list[list[Any]], left: list[list[str]]
+    action: JobAction, id: str, execution: Execution | None, entries: list[list[Any]], skipped: list[list[str]]
 ) -> None:
     if execution is None:
-        left.append([id, f"no execution has the id {id!r}"])
+        skipped.append([id, f"no execution has the id {id!r}"])
     elif execution.workflow == JOB_WORKFLOW:
-        left.append([id, "it is a job: jobs do not act on jobs"])
+        skipped.append([id, "it is a job: jobs do not act on jobs"])
     elif execution.status not in action.takes:
         takes = " or ".join(action.takes)
-        left.append([id, f"execution {id!r} is {execution.status}: only a {takes} one is taken"])
+        skipped.append([id, f"execution {id!r} is {execution.status}: only a {takes} one is taken"])
     else:
         entries.append([id, execution.status, execution.generation, execution.created_at])
 

@@ -1,4 +1,6 @@
-"""A request that waits for the end of an execution: `Prefer: wait=SECONDS` (RFC 7240, section 4.3) on its address."""
+"""Requests that wait for an execution: for its end, by `Prefer: wait=SECONDS` (RFC 7240, section 4.3) on its address;
+for a change, by `?wait=SECONDS` on its events.
+"""
 
 from __future__ import annotations
 
@@ -44,14 +46,14 @@ class ClientGone(Exception):
 
 
 class EndWatch(Protocol):
-    """Learns of every end of one execution from the moment that it was made."""
+    """Learns of every end, or every change, of one execution from the moment that it was made."""
 
     async def wait(self, seconds: float) -> None:
-        """Returns after an end that was not told of yet, or after some seconds. It may return early for no reason."""
+        """Returns after one that was not told of yet, or after some seconds. It may return early for no reason."""
 
 
 class TellsEnds(Protocol):
-    """Reports the ends of executions."""
+    """Reports the ends and changes of executions."""
 
     def watch(self, execution_id: str, *, changes: bool = False) -> AbstractContextManager[EndWatch]:
         """changes: reports every change, not the end alone."""
@@ -67,9 +69,9 @@ class WaitAsked:
 
 
 class HeldRequests:
-    """Holds requests back until their execution has ended. It takes no thread while it waits.
+    """Holds requests back until their execution has ended, or has changed. It takes no thread while it waits.
 
-    ends: reports the ends that this process writes.
+    ends: reports what this process writes.
     """
 
     def __init__(self, ends: TellsEnds) -> None:
@@ -97,7 +99,7 @@ class HeldRequests:
         return WaitAsked(path[1], min(int(wait[1]), MAX_END_WAIT_SECONDS))
 
     async def run(self, asked: WaitAsked, read: Callable[[], Awaitable[Object]], receive: Receive) -> Object:
-        """The answer to a read of the execution: the first one that says that it has ended, or the last one in time.
+        """The answer to a read of the execution: the first one that says what is waited for, or the last one in time.
 
         read: reads the execution. receive: the request's; its body must have been read. Raises ClientGone.
         """
@@ -131,7 +133,7 @@ async def disconnected(receive: Receive) -> None:
 
 
 def _goes_on(response: Object) -> bool:
-    """Whether the answer shows an execution that has not ended."""
+    """Whether the answer does not show yet what is waited for: an end, or events."""
     if int(response["statusCode"]) != 200 or response.get("isBase64Encoded"):
         return False
     body = json.loads(response["body"])

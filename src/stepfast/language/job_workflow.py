@@ -27,7 +27,7 @@ class JobInput:
     """The input of a run of a job.
 
     job: what was asked for. ids: of a list, those that remain. place: where the filter's list goes on. due: when the
-    next execution may be acted on, in seconds since the epoch. done, left, failed: the totals of earlier runs.
+    next execution may be acted on, in seconds since the epoch. done, skipped, failed: the totals of earlier runs.
     """
 
     job: dict[str, Any]
@@ -35,7 +35,7 @@ class JobInput:
     place: str = ""
     due: float = 0.0
     done: int = 0
-    left: int = 0
+    skipped: int = 0
     failed: int = 0
 
 
@@ -44,7 +44,7 @@ class JobTotals:
     """The result of a job. stop: who has stopped it and why; None if it has seen to all."""
 
     done: int = 0
-    left: int = 0
+    skipped: int = 0
     failed: int = 0
     stop: dict[str, Any] | None = field(default=None)
 
@@ -56,7 +56,7 @@ async def run_job(request: JobInput) -> JobTotals:
         chosen = state.ids[:size] if state.ids is not None else None
         plan = await job_steps.job_plan(state.job, state.place, chosen, size)
         stop = plan["stop"]
-        state = replace(state, left=state.left + len(plan["left"]))
+        state = replace(state, skipped=state.skipped + len(plan["skipped"]))
         if plan["entries"] and stop is None:
             state, stop = await _act(state, plan["entries"])
         if state.ids is not None:
@@ -66,7 +66,7 @@ async def run_job(request: JobInput) -> JobTotals:
             state = replace(state, place=plan["next"] or "")
             over = plan["next"] is None
         if stop is not None or over:
-            return JobTotals(state.done, state.left, state.failed, stop)
+            return JobTotals(state.done, state.skipped, state.failed, stop)
         if _slices(state, request) >= SLICES_OF_A_RUN * size:
             break
     raise ContinueAsNew(state)
@@ -82,12 +82,12 @@ async def _act(state: JobInput, entries: list[list[Any]]) -> tuple[JobInput, dic
             except TimeoutError:
                 pass  # The step that follows looks for the signal itself.
         acted = await job_steps.job_act(state.job, entries, state.due)
-        left, failed = len(acted["left"]), len(acted["failed"])
+        skipped, failed = len(acted["skipped"]), len(acted["failed"])
         state = replace(
             state,
             due=acted["due"],
-            done=state.done + acted["handled"] - left - failed,
-            left=state.left + left,
+            done=state.done + acted["handled"] - skipped - failed,
+            skipped=state.skipped + skipped,
             failed=state.failed + failed,
         )
         if acted["stop"] is not None:
@@ -98,7 +98,7 @@ async def _act(state: JobInput, entries: list[list[Any]]) -> tuple[JobInput, dic
 
 def _slices(state: JobInput, request: JobInput) -> int:
     """How many executions this run has seen to."""
-    return state.done + state.left + state.failed - request.done - request.left - request.failed
+    return state.done + state.skipped + state.failed - request.done - request.skipped - request.failed
 
 
 JOBS: Workflow[..., Any] = Workflow(run_job, JOB_WORKFLOW)

@@ -1,4 +1,4 @@
-"""Wakes those who wait for the end of an execution that this process runs."""
+"""Wakes those who wait for the end or a change of an execution that this process runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stepfast.model import Execution
 
 
 class Ends(StoreListener):
-    """Learns the ends that this process writes. Thread-safe."""
+    """Learns the ends and changes that this process writes. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -56,7 +56,7 @@ class Ends(StoreListener):
 
 
 class Watch:
-    """Waits on one event loop for the ends of one execution."""
+    """Waits on one event loop for the ends, or the changes, of one execution."""
 
     def __init__(self, changes: bool = False) -> None:
         self.changes = changes

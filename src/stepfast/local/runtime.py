@@ -7,7 +7,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -163,17 +163,7 @@ class Runtime:
         self._runner = StepRunner(self._inbox, self._processes)
         lives = LiveReplays(deltas=self._backend)
         self._advancer = Advancer(store, self._backend, self._clock, registry, lives, max_child_depth=max_child_depth)
-        self.operations = Operations(
-            store,
-            self._clock,
-            registry,
-            self._advancer,
-            lives,
-            signal_limits,
-            queue=self._backend,
-            limit_numbers=limit_numbers,
-            schedules=lambda: [declared(start, RATE_PHASE) for start in starts],
-        )
+        self.operations = self._make_operations(store, lives, signal_limits, limit_numbers, starts)
         self._worker = self._make_worker(store, lives, telemetry, limit_numbers, public_url)
         self._put_outstanding()
         self._schedules = EmbeddedSchedules(starts, self.operations, self._clock)
@@ -182,6 +172,26 @@ class Runtime:
         self.pool = WorkerPool(workers, self._inbox, self._clock, self._do_work)
         self._watch = PoolWatch(self.pool, blocked)
         self._control.begin(self._maintain())
+
+    def _make_operations(
+        self,
+        store: Store,
+        lives: LiveReplays,
+        signal_limits: SignalLimits,
+        limit_numbers: Mapping[str, Numbers],
+        starts: Sequence[ScheduledStart],
+    ) -> Operations:
+        return Operations(
+            store,
+            self._clock,
+            self.registry,
+            self._advancer,
+            lives,
+            signal_limits,
+            queue=self._backend,
+            limit_numbers=limit_numbers,
+            schedules=lambda: [declared(start, RATE_PHASE) for start in starts],
+        )
 
     def _make_worker(
         self,
