@@ -140,6 +140,15 @@ def test_a_step_is_given_more_by_its_pool_alone(synthesized: Synthesized) -> Non
     assert allowed == {f"secretsmanager:{call} on {secret}" for call in ("DescribeSecret", "GetSecretValue")}
 
 
+def test_only_the_pool_default_may_list_and_delete_executions_and_read_the_keys_of_links(
+    synthesized: Synthesized,
+) -> None:
+    of = roles(synthesized.plain)
+    more = deletes() | LINKING | table(["Query"], LISTS, "/index/listing")
+    assert more <= of["StepDefaultRole"]
+    assert not more & of["StepPdfRole"]
+
+
 @pytest.mark.parametrize("stack", ["plain", "full", "networked"])
 def test_no_action_is_a_wildcard(synthesized: Synthesized, stack: str) -> None:
     for role, lines in roles(synthesized.templates[stack]).items():
