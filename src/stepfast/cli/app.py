@@ -31,6 +31,7 @@ from stepfast.cli import (
     steering,
     updates,
     verify,
+    webhooks,
 )
 from stepfast.cli.printing import complain, errors_as_json, say
 from stepfast.cli.session import DEFAULT_URL, Session
@@ -174,4 +175,5 @@ app.add_typer(gates.app, name="gates")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(links.app, name="links")
 app.add_typer(schedules.app, name="schedules")
+app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(keys.app, name="keys")

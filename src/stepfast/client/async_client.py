@@ -18,6 +18,7 @@ from stepfast.client.async_link_calls import AsyncLinkCalls
 from stepfast.client.async_recording_calls import AsyncRecordingCalls
 from stepfast.client.async_schedule_calls import AsyncScheduleCalls
 from stepfast.client.async_stacks import AsyncStacks
+from stepfast.client.async_webhook_calls import AsyncWebhookCalls
 from stepfast.client.client import I, R
 from stepfast.client.execution import Objects
 from stepfast.client.replies import MAX_REPLY_BYTES
@@ -36,7 +37,9 @@ from stepfast.client.values import moment, segment
 from stepfast.errors import InvalidRequest, StepfastError
 
 
-class AsyncClient(AsyncLimitCalls, AsyncLinkCalls, AsyncScheduleCalls, AsyncRecordingCalls, AsyncJobCalls):
+class AsyncClient(
+    AsyncLimitCalls, AsyncLinkCalls, AsyncScheduleCalls, AsyncRecordingCalls, AsyncJobCalls, AsyncWebhookCalls
+):
     """A client of the stepfast API at `url`. Use it on one event loop, with `async with`.
 
     url: the URL of the API. Several URLs make one client of several deployments (docs/scale.md): the id of an

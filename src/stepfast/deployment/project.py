@@ -9,6 +9,16 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from stepfast.deployment.event_settings import (
+    EventSettings,
+    InboundSettings,
+    RuleSettings,
+    WebhookSettings,
+    event_settings,
+    inbound_settings,
+    rule_settings,
+    webhook_settings,
+)
 from stepfast.deployment.limit_settings import LimitSettings
 from stepfast.deployment.schedules import ScheduledStart
 from stepfast.engine.schedule_items import MOST_JITTER, OVERLAPS
@@ -29,6 +39,7 @@ _DOMAIN = r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{
 _URL = r"https?://[A-Za-z0-9.:\[\]-]{1,255}(/[A-Za-z0-9._~/-]{0,200})?"
 _IMAGE = r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,511}"
 _BUCKET = r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+EVENT_TABLES = ("webhooks", "inbound", "rules", "events")
 _OURS = ("STEPFAST_", "AWS_", "LAMBDA_", "POWERTOOLS_")
 
 
@@ -98,6 +109,10 @@ class Project:
     pools: the settings of pools, by the name of the pool.
     schedules: scheduled starts, by the name of the schedule.
     limits: numbers of limits, by the name of the limit. They win over code, and also apply to `stepfast dev`.
+    webhooks: where `stepfast dev` posts changes of executions to, by name.
+    inbound: webhooks of others that start workflows, by name. They also apply to `stepfast dev`.
+    rules: events of EventBridge that start workflows, by name.
+    events: where a deployment sends changes of executions.
     """
 
     workflows: str = "workflows"
@@ -129,6 +144,10 @@ class Project:
     pools: Mapping[str, PoolSettings] = field(default_factory=dict)
     schedules: Mapping[str, ScheduledStart] = field(default_factory=dict)
     limits: Mapping[str, LimitSettings] = field(default_factory=dict)
+    webhooks: Mapping[str, WebhookSettings] = field(default_factory=dict)
+    inbound: Mapping[str, InboundSettings] = field(default_factory=dict)
+    rules: Mapping[str, RuleSettings] = field(default_factory=dict)
+    events: EventSettings = field(default_factory=EventSettings)
 
     @classmethod
     def read(cls, path: Path | str, overrides: Mapping[str, Any] | None = None) -> Project:
@@ -153,12 +172,17 @@ class Project:
         pools = _table(f"{where}.pools", values.pop("pools", {}))
         schedules = _table(f"{where}.schedules", values.pop("schedules", {}))
         limits = _table(f"{where}.limits", values.pop("limits", {}))
+        tables = {name: _table(f"{where}.{name}", values.pop(name, {})) for name in EVENT_TABLES}
         checked = _checked(cls, where, values, _PROJECT)
         return cls(
             **checked,
             pools={name: _pool_settings(f"{where}.pools.{name}", settings) for name, settings in pools.items()},
             schedules={name: _scheduled_start(f"{where}.schedules", name, table) for name, table in schedules.items()},
             limits={name: _limit_settings(f"{where}.limits.{name}", settings) for name, settings in limits.items()},
+            webhooks=webhook_settings(f"{where}.webhooks", tables["webhooks"]),
+            inbound=inbound_settings(f"{where}.inbound", tables["inbound"]),
+            rules=rule_settings(f"{where}.rules", tables["rules"]),
+            events=event_settings(f"{where}.events", tables["events"]),
         )
 
 
@@ -178,7 +202,7 @@ def _tool_table(path: Path) -> dict[str, Any]:
 def overridden(settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
     """A `[tool.stepfast]` table with `overrides` in it, and the tables of pools and schedules merged."""
     merged = {**settings, **overrides}
-    for tables in {"pools", "schedules", "limits"} & overrides.keys():
+    for tables in {"pools", "schedules", "limits", *EVENT_TABLES} & overrides.keys():
         held = _table(f"tool.stepfast.{tables}", settings.get(tables, {}))
         new = _table(f"tool.stepfast.{tables}", overrides[tables])
         merged[tables] = {**held, **{name: _with(held.get(name, {}), table) for name, table in new.items()}}

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from stepfast.engine.ports import Delivery, Deltas, Queue, Store
+from stepfast.engine.webhooks import WebhookStore
 from stepfast.unguarded import unguarded
 
 
@@ -42,6 +43,7 @@ class EmbeddedBackend(Store, Queue, Deltas, Protocol):
     wait. The runtime sets all of them before it calls anything else. Times are seconds since the epoch, UTC.
     """
 
+    webhooks: WebhookStore
     on_message: Callable[[Stored], None]
     on_wake: Callable[[str, int], None]
     on_dropped: Callable[[int], None]

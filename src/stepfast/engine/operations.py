@@ -33,6 +33,7 @@ from stepfast.engine.schedule_starts import ScheduledStarts
 from stepfast.engine.signalling import Sent, Signalling
 from stepfast.engine.starting import StartArguments, Started, Starting
 from stepfast.engine.updating import StartWith, UpdateState, Updating
+from stepfast.engine.webhook_operations import WebhookOperations
 from stepfast.errors import Misconfigured, Unavailable
 from stepfast.language.limits import Numbers
 from stepfast.language.registry import Registry
@@ -62,6 +63,7 @@ class Operations(ReadOperations):
         limit_numbers: Mapping[str, Numbers] = MappingProxyType({}),
         schedules: Callable[[], Iterable[Schedule]] = tuple,
         look_later: LookLater | None = None,
+        webhooks: WebhookOperations | None = None,
     ) -> None:
         super().__init__(store, clock, registry)
         self._advancer = advancer
@@ -80,6 +82,7 @@ class Operations(ReadOperations):
         self.scheduled = ScheduledStarts(store, clock, self)
         self.schedules = ScheduleOperations(store, clock, self.scheduled, schedules, look_later)
         self.links = Answering(store, clock, self._signalling, self)
+        self.webhooks = webhooks or WebhookOperations(None, clock)
 
     # -- starting ----------------------------------------------------------------------------------------
 

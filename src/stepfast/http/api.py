@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any, Protocol
@@ -17,6 +17,7 @@ from stepfast.http.auth import EVERYTHING, Authenticator, GatewayAuth, Grant, Sc
 from stepfast.http.bodies import MAX_BODY
 from stepfast.http.callbacks import Callbacks, is_callback
 from stepfast.http.engine import ApiEngine, EngineCaller
+from stepfast.http.inbound import Inbound, InboundWebhook, is_inbound
 from stepfast.http.jobs import Jobs
 from stepfast.http.page import DashboardPage
 from stepfast.http.problems import Rejected
@@ -42,6 +43,7 @@ from stepfast.http.routes import (
     steering,
     updates,
     waits,
+    webhooks,
 )
 from stepfast.http.timelines import Timelines
 from stepfast.http.waiting import TellsEnds
@@ -78,7 +80,7 @@ class Api:
                 if self._keys is None:
                     auth.admit_local(_headers(event), _method(event))
                 return self._page.answer(event)
-            if is_callback(event):  # Its token is checked by what answers it.
+            if is_callback(event) or is_inbound(event):  # Its token, or its signature, is checked by what answers it.
                 return self._pool.resolve(event, context, frozenset())
             grant = _granted(event, self._keys)
             _check_body(event)
@@ -91,6 +93,8 @@ class Api:
     def admit(self, event: dict[str, Any]) -> dict[str, Any] | None:
         """Checks an event without its body: a response refuses the request, None admits it."""
         try:
+            if is_inbound(event):
+                return None
             if not is_callback(event) and (self._page is None or not self._page.has(event)):
                 _granted(event, self._keys)
                 auth.check_type(_headers(event))
@@ -110,6 +114,7 @@ def build(
     start_threads: int = 1,
     sleep: Callable[[float], None] | None = None,
     ends: TellsEnds | None = None,
+    inbound: Iterable[InboundWebhook] = (),
 ) -> Api:
     """Makes the handler.
 
@@ -120,8 +125,15 @@ def build(
     sleep: waits in a request for a change; None where a server holds such requests back.
     start_threads: the threads that share a batch of starts, for a store whose calls block.
     ends: reports the ends of executions, for servers that let requests wait for them.
+    inbound: the webhooks of others that start workflows.
     """
-    pool = resolvers(operations, registry, call, background=background, start_threads=start_threads, sleep=sleep)
+    pool = resolvers(
+        *(operations, registry, call),
+        background=background,
+        start_threads=start_threads,
+        sleep=sleep,
+        inbound=inbound,
+    )
     return Api(pool, keys, page, ends)
 
 
@@ -133,13 +145,15 @@ def resolvers(
     background: bool = True,
     start_threads: int = 1,
     sleep: Callable[[float], None] | None = None,
+    inbound: Iterable[InboundWebhook] = (),
 ) -> ResolverPool:
     """What answers behind the authorization of an Api. `build` explains the arguments."""
     edition = secrets.token_hex(8)
     jobs = Jobs() if background else None
     timelines = Timelines()
     engine = ApiEngine(operations, registry, call, str, edition, jobs, timelines, start_threads, sleep)
-    return ResolverPool(lambda: _resolver(engine), Callbacks(operations, call).answer)
+    senders = Inbound(operations, call, inbound)
+    return ResolverPool(lambda: _resolver(engine), Callbacks(operations, call).answer, senders.answer)
 
 
 def scopes_by_route() -> dict[tuple[str, str], Scope | None]:
@@ -172,6 +186,7 @@ def _resolver(engine: ApiEngine) -> Resolver:
         limits,
         links,
         schedules,
+        webhooks,
         bulk_jobs,
         about,
     ):

@@ -20,6 +20,10 @@ from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from stepfast.http import auth, bodies, problems, queries, restricting
 from stepfast.http.auth import Scope
 from stepfast.http.callbacks import is_callback
+from stepfast.http.inbound import is_inbound
+
+Answer = Callable[[Mapping[str, Any]], dict[str, Any]]
+"""Answers an event by itself."""
 
 
 class Request(APIGatewayProxyEventV2):
@@ -110,19 +114,22 @@ class Resolver(APIGatewayHttpResolver):
 class ResolverPool:
     """A pool of resolvers that grows to the number of concurrent requests.
 
-    It makes the first at once, in Lambda's init phase. callbacks: answers requests for answer links.
+    It makes the first at once, in Lambda's init phase. callbacks: answers requests for answer links. inbound: answers
+    webhooks of others.
     """
 
     def __init__(
-        self, make: Callable[[], Resolver], callbacks: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
+        self, make: Callable[[], Resolver], callbacks: Answer | None = None, inbound: Answer | None = None
     ) -> None:
-        self._make, self._link_answers = make, callbacks
+        self._make, self._link_answers, self._inbound = make, callbacks, inbound
         self._free: queue.SimpleQueue[Resolver] = queue.SimpleQueue()
         self._free.put(make())
 
     def resolve(self, event: Mapping[str, Any], context: Any, granted: frozenset[str]) -> dict[str, Any]:
         if self._link_answers is not None and is_callback(event):
             return self._link_answers(event)
+        if self._inbound is not None and is_inbound(event):
+            return self._inbound(event)
         try:
             resolver = self._free.get_nowait()
         except queue.Empty:

@@ -84,6 +84,10 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", "/v1/schedules/{name}/unpause"): "refused",
     ("POST", "/v1/schedules/{name}/trigger"): "refused",
     ("POST", "/v1/schedules/{name}/backfill"): "refused",
+    ("GET", "/v1/webhooks"): "refused",
+    ("GET", "/v1/webhooks/{name}"): "refused",
+    ("GET", "/v1/webhooks/{name}/dead-letters"): "refused",
+    ("POST", "/v1/webhooks/{name}/redeliver"): "refused",
 }
 
 _grant: ContextVar[Grant] = ContextVar("stepfast_grant", default=EVERYTHING)

@@ -7,11 +7,13 @@ import os
 import sys
 import time
 import tomllib
+from functools import partial
 from pathlib import Path
 from socket import socket
 
 from stepfast.backends.sqlite.file import Durability
 from stepfast.deployment import schedules as scheduled
+from stepfast.deployment.event_settings import check_targets, inbound_keys, webhooks_of
 from stepfast.deployment.limit_settings import numbers_of
 from stepfast.deployment.plan import Plan
 from stepfast.deployment.project import Project
@@ -21,6 +23,7 @@ from stepfast.errors import DefinitionError, StartupError
 from stepfast.http import server
 from stepfast.http.api import build
 from stepfast.http.auth import Authenticator
+from stepfast.http.inbound import InboundWebhook
 from stepfast.http.page import HOW_TO_BUILD, DashboardPage
 from stepfast.language.registry import Registry, discover
 from stepfast.local import dev_logs, reloading
@@ -88,6 +91,7 @@ def _serve_code(
     limits = {name: pool.max_concurrency for name, pool in project.pools.items() if pool.max_concurrency}
     processes = {name: pool.processes for name, pool in project.pools.items() if pool.processes}
     retention = retention_of(PROJECT)
+    inbound = _inbound(project, registry)
     code = reloading.WatchedCode(workflows, watched=reloads and reloading.SUPPORTED)
     with Runtime(
         registry,
@@ -105,11 +109,12 @@ def _serve_code(
         limit_numbers=numbers_of(registry, project.limits),
         signal_limits=SignalLimits(project.max_signals, project.max_signal_bytes),
         public_url=project.public_url or server.address_of(listener, host),
+        webhooks=webhooks_of(project.webhooks, os.environ),
     ) as runtime:
         if retention is not None:
             log.info("executions that are SUCCEEDED or CANCELLED are deleted after %g days", retention / DAY_SECONDS)
         page = DashboardPage()
-        handler = build(runtime.operations, registry, runtime.call, keys, page, ends=runtime.ends)
+        handler = build(runtime.operations, registry, runtime.call, keys, page, ends=runtime.ends, inbound=inbound)
         try:
             server.serve(handler, listener.dup(), host, lambda url: say_ready(url, names, page), code.watch)
         finally:
@@ -119,6 +124,16 @@ def _serve_code(
                 listener.close()
     # A signal during the grace period ends the process instead of reloading it.
     return code.changed and not runtime.interrupted
+
+
+def _inbound(project: Project, registry: Registry) -> list[InboundWebhook]:
+    """The webhooks of others that start workflows here. Raises StartupError."""
+    check_targets(project.inbound, "inbound", registry)
+    keys = inbound_keys(project.inbound, os.environ)
+    return [
+        InboundWebhook(name, settings.workflow, settings.scheme, settings.tolerance, partial(keys.__getitem__, name))
+        for name, settings in project.inbound.items()
+    ]
 
 
 def check(registry: Registry, project: Path) -> None:
@@ -164,7 +179,7 @@ def ignored_in(pyproject: Path) -> list[str]:
     if not pyproject.is_file():
         return []
     table = tomllib.loads(pyproject.read_text(encoding="utf-8")).get("tool", {}).get("stepfast", {})
-    plain = [name for name in table if name not in ("pools", "schedules", "limits", *HONOURED)]
+    plain = [name for name in table if name not in ("pools", "schedules", "limits", "webhooks", "inbound", *HONOURED)]
     pools = table.get("pools", {})
     return plain + [f"pools.{pool}.{name}" for pool in pools for name in pools[pool] if name not in HONOURED_OF_POOLS]
 

@@ -29,6 +29,8 @@ from stepfast.engine.replay_cache import LiveReplays
 from stepfast.engine.step_handler import StepHandler
 from stepfast.engine.timer_handler import TimerHandler
 from stepfast.engine.value_log import ValueLog
+from stepfast.engine.webhook_operations import WebhookOperations
+from stepfast.engine.webhooks import Webhook
 from stepfast.engine.worker import Worker
 from stepfast.errors import StepfastError, Unavailable
 from stepfast.functions import logs
@@ -43,6 +45,7 @@ from stepfast.local.schedules import RATE_PHASE, EmbeddedSchedules
 from stepfast.local.step_runner import StepRunner
 from stepfast.local.sweep import Sweep
 from stepfast.local.threads import CallerLoops, LoopThread
+from stepfast.local.webhooks import EmbeddedWebhooks
 from stepfast.local.workers import PoolWatch, WorkerPool
 from stepfast.model import MAX_CHILD_DEPTH, SIGNAL_LIMITS, SignalLimits
 
@@ -116,6 +119,7 @@ class Runtime:
     telemetry: makes spans and metrics of OpenTelemetry.
     limit_numbers: numbers of limits in place of those of the code, by the name of the limit.
     public_url: what the addresses of answer links begin with.
+    webhooks: where changes of executions are posted to.
 
     Raises StartupError when the file cannot be opened, when another process owns it, and for a pool whose processes
     cannot import its steps.
@@ -142,6 +146,7 @@ class Runtime:
         telemetry: Telemetry | None = None,
         limit_numbers: Mapping[str, Numbers] = MappingProxyType({}),
         public_url: str = "",
+        webhooks: Sequence[Webhook] = (),
     ) -> None:
         plans, starts = process_pool.plans(processes or {}, registry), list(schedules)
         self.interrupted = False
@@ -163,7 +168,8 @@ class Runtime:
         self._runner = StepRunner(self._inbox, self._processes)
         lives = LiveReplays(deltas=self._backend)
         self._advancer = Advancer(store, self._backend, self._clock, registry, lives, max_child_depth=max_child_depth)
-        self.operations = self._make_operations(store, lives, signal_limits, limit_numbers, starts)
+        self._webhooks = EmbeddedWebhooks(webhooks, self._backend.webhooks, self._clock)
+        self.operations = self._make_operations(store, lives, signal_limits, limit_numbers, starts, webhooks)
         self._worker = self._make_worker(store, lives, telemetry, limit_numbers, public_url)
         self._put_outstanding()
         self._schedules = EmbeddedSchedules(starts, self.operations, self._clock)
@@ -172,6 +178,7 @@ class Runtime:
         self.pool = WorkerPool(workers, self._inbox, self._clock, self._do_work)
         self._watch = PoolWatch(self.pool, blocked)
         self._control.begin(self._maintain())
+        self._webhooks.begin()
 
     def _make_operations(
         self,
@@ -180,6 +187,7 @@ class Runtime:
         signal_limits: SignalLimits,
         limit_numbers: Mapping[str, Numbers],
         starts: Sequence[ScheduledStart],
+        webhooks: Sequence[Webhook],
     ) -> Operations:
         return Operations(
             store,
@@ -191,6 +199,7 @@ class Runtime:
             queue=self._backend,
             limit_numbers=limit_numbers,
             schedules=lambda: [declared(start, RATE_PHASE) for start in starts],
+            webhooks=WebhookOperations(self._backend.webhooks, self._clock, webhooks),
         )
 
     def _make_worker(
@@ -261,6 +270,7 @@ class Runtime:
         self._runner.wait_until_idle(INTERRUPTED_RECORD_SECONDS)
         process_pool.close(self._processes)
         self._callers.close()
+        self._webhooks.stop()
         self._watch.stop()
         self.pool.stop()
         self._control.stop()

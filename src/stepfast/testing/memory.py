@@ -58,6 +58,9 @@ class MemoryFile:
     def post_row(self, sql: str, values: tuple[Any, ...]) -> None:
         self._posted.append(lambda tx: writes.run(tx, sql, values))
 
+    def run_script(self, script: str) -> None:
+        self._db.executescript(script)
+
     def lose_posted(self) -> None:
         self._posted.clear()
 

@@ -17,7 +17,7 @@ from stepfast.backends.sqlite.rows import LINK_RUN
 
 TABLES = (
     *("commands", "orders", "signals", "large_values", "history", "messages", "wakes", "executions"),
-    *("runs", "taken_signals", "link_beats"),
+    *("runs", "taken_signals", "link_beats", "status_changes", "webhook_deliveries"),
 )
 BUSY = 0.05
 """Seconds that one transaction deletes for, before it lets others write; a very large execution may take longer."""

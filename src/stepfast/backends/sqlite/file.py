@@ -286,6 +286,11 @@ class SqliteFile:
             rows.append(posted[1])
         return taken
 
+    def run_script(self, script: str) -> None:
+        """Runs statements about the connection that writes, such as for triggers of this process alone."""
+        with self._writing:
+            self._writer.executescript(script)
+
     def flush(self) -> None:
         """Commits what was posted and has not found a commit to go with."""
         with self._writing:

@@ -16,6 +16,7 @@ from stepfast.backends.sqlite.links import SqliteLinks
 from stepfast.backends.sqlite.record_reader import SqliteRecordReader
 from stepfast.backends.sqlite.schedules import SqliteSchedules
 from stepfast.backends.sqlite.starts import SqliteStarts
+from stepfast.backends.sqlite.webhooks import SqliteWebhooks
 from stepfast.engine.embedded import Stored as Stored
 from stepfast.engine.limit_store import LimitStore
 from stepfast.engine.link_store import LinkStore
@@ -31,6 +32,7 @@ from stepfast.engine.ports import (
 from stepfast.engine.record_reader import RecordReader
 from stepfast.engine.schedule_store import ScheduleStore
 from stepfast.engine.start_store import StartStore
+from stepfast.engine.webhooks import WebhookStore
 from stepfast.model import (
     Event,
     Execution,
@@ -57,6 +59,7 @@ class SqliteReads:
         self.starts: StartStore = SqliteStarts(file)
         self.schedules: ScheduleStore = SqliteSchedules(file)
         self.links: LinkStore = SqliteLinks(file)
+        self.webhooks: WebhookStore = SqliteWebhooks(file)
 
     async def read(self, execution_id: str) -> Execution | None:
         return self._execution(execution_id, 0)

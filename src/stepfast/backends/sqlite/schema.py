@@ -15,7 +15,7 @@ import hashlib
 import sqlite3
 from collections.abc import Callable
 
-SCHEMA_VERSION = 17
+SCHEMA_VERSION = 18
 LARGE_VALUE_CHARACTERS = 8192
 """Characters of a value from which on it stands in `large_values`."""
 
@@ -219,6 +219,25 @@ CREATE TABLE link_beats (
 """
 """Answer links: the keys that sign them, in one row, and the last heartbeat of the external work that has one."""
 
+_WEBHOOKS = """
+CREATE TABLE status_changes (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, execution_id TEXT NOT NULL, workflow TEXT NOT NULL, run INTEGER NOT NULL,
+    generation INTEGER NOT NULL, previous TEXT, status TEXT NOT NULL, at REAL NOT NULL, labels TEXT, parent TEXT,
+    error_type TEXT, step TEXT
+);
+CREATE INDEX status_changes_of ON status_changes (execution_id);
+CREATE TABLE webhook_deliveries (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, webhook TEXT NOT NULL, event_id TEXT NOT NULL,
+    execution_id TEXT NOT NULL, type TEXT NOT NULL, body TEXT NOT NULL, made_at REAL NOT NULL,
+    attempts INTEGER NOT NULL, due REAL, reason TEXT NOT NULL
+);
+CREATE UNIQUE INDEX webhook_deliveries_by_event ON webhook_deliveries (webhook, event_id);
+CREATE INDEX webhook_deliveries_by_due ON webhook_deliveries (webhook, due);
+CREATE INDEX webhook_deliveries_of ON webhook_deliveries (execution_id, webhook, number);
+"""
+"""Webhooks: changes of status that are recorded with the change, and what each webhook is still to get. A dead letter
+has no `due`. The triggers that record are not in the file: see webhooks.py."""
+
 STEPS: dict[int, str] = {
     1: """
 DROP INDEX changed_since;
@@ -240,6 +259,7 @@ ALTER TABLE executions ADD COLUMN resumed_at REAL;
     14: _LINKS,
     15: "ALTER TABLE executions ADD COLUMN shown TEXT; ALTER TABLE commands ADD COLUMN progress TEXT;\n",
     16: "ALTER TABLE executions ADD COLUMN forked TEXT;\n",
+    17: _WEBHOOKS,
 }
 """What takes a file from the version named to the next one, in one transaction each."""
 

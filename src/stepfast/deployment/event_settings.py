@@ -1,0 +1,238 @@
+"""Settings of events: `[tool.stepfast.webhooks]`, `inbound`, `rules` and `events` of pyproject.toml."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+from urllib.parse import urlsplit
+
+from stepfast.engine.webhooks import Webhook
+from stepfast.errors import StartupError
+from stepfast.language.registry import Registry
+from stepfast.model import ExecutionStatus
+from stepfast.webhook_signing import SCHEMES, Scheme, keys_in
+
+S = TypeVar("S")
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SECRET = re.compile(r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@-]+")
+_BUS = re.compile(r"[A-Za-z0-9._-]{1,256}|arn:aws[a-z-]*:events:[a-z0-9-]+:\d{12}:event-bus/[A-Za-z0-9._/-]+")
+STATUSES: tuple[str, ...] = get_args(ExecutionStatus)
+LONGEST_TOLERANCE = 86400
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSettings:
+    """`[tool.stepfast.webhooks.NAME]`, for `stepfast dev`.
+
+    url: the address that changes of executions are posted to.
+    secret: where the secret is that signs them: the name of an environment variable, or a file by its path, which has a
+    `/`. The secret is `whsec_` and base64 of 24 to 64 bytes; several are separated by spaces, and each of them signs.
+    workflows: names or patterns of the workflows, such as `billing-*`. Empty for all.
+    statuses: the new statuses to tell of. Empty for all.
+    allow_private: whether the address may be one of this machine or of a private network, and without TLS.
+    """
+
+    url: str
+    secret: str
+    workflows: tuple[str, ...] = ()
+    statuses: tuple[str, ...] = ()
+    allow_private: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InboundSettings:
+    """`[tool.stepfast.inbound.NAME]`: webhooks of others that start a workflow.
+
+    workflow: the id of the workflow. Its input is the body of the webhook.
+    secret: with `stepfast dev`, where the secret is, as for a webhook.
+    secret_arn: in a deployment, the secret in Secrets Manager, by its ARN.
+    scheme: who signs: "standard" (Standard Webhooks), "stripe" or "github".
+    tolerance: the seconds by which the time of a signature may differ from now.
+    """
+
+    workflow: str
+    secret: str | None = None
+    secret_arn: str | None = None
+    scheme: Scheme = "standard"
+    tolerance: int = 300
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSettings:
+    """`[tool.stepfast.rules.NAME]`, for a deployment: events of EventBridge that start a workflow.
+
+    workflow: the id of the workflow. Its input is the `detail` of the event.
+    pattern: which events, as EventBridge reads patterns.
+    bus: the name or the ARN of the event bus.
+    """
+
+    workflow: str
+    pattern: Mapping[str, Any] = field(default_factory=dict)
+    bus: str = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class EventSettings:
+    """`[tool.stepfast.events]`, for a deployment.
+
+    bus: the name or the ARN of the event bus that gets the changes of executions. None tells nobody.
+    """
+
+    bus: str | None = None
+
+
+def webhook_settings(where: str, table: Mapping[str, Any]) -> dict[str, WebhookSettings]:
+    """The webhooks of a parsed table. Raises StartupError, as all functions of this kind here."""
+    made = {name: _made(WebhookSettings, f"{where}.{name}", settings) for name, settings in table.items()}
+    for name, webhook in made.items():
+        at = f"[{where}.{name}]"
+        _check_name(at, name)
+        _check_secret(at, webhook.secret)
+        parts = urlsplit(webhook.url)
+        schemes = ("http", "https") if webhook.allow_private else ("https",)
+        if parts.scheme not in schemes or not parts.hostname or parts.username or parts.fragment or "\\" in webhook.url:
+            raise StartupError(f"{at} url is an address that begins with {' or '.join(schemes)}://, without a user")
+        if wrong := sorted(set(webhook.statuses) - set(STATUSES)):
+            raise StartupError(f"{at} statuses: {wrong[0]!r} is none; there are: {', '.join(STATUSES)}")
+    return made
+
+
+def inbound_settings(where: str, table: Mapping[str, Any]) -> dict[str, InboundSettings]:
+    made = {name: _made(InboundSettings, f"{where}.{name}", settings) for name, settings in table.items()}
+    for name, inbound in made.items():
+        at = f"[{where}.{name}]"
+        _check_name(at, name)
+        if inbound.secret is not None:
+            _check_secret(at, inbound.secret)
+        if inbound.secret is None and inbound.secret_arn is None:
+            raise StartupError(f"{at} has no secret, by which senders are known: set secret, secret_arn, or both")
+        if inbound.secret_arn is not None and not _SECRET.fullmatch(inbound.secret_arn):
+            raise StartupError(f"{at} secret_arn is the ARN of a secret, arn:aws:secretsmanager:…:secret:…")
+        if inbound.scheme not in SCHEMES:
+            raise StartupError(f"{at} scheme is one of {', '.join(SCHEMES)}, not {inbound.scheme!r}")
+        if not 1 <= inbound.tolerance <= LONGEST_TOLERANCE:
+            raise StartupError(f"{at} tolerance is a number of seconds from 1 to {LONGEST_TOLERANCE}")
+    return made
+
+
+def rule_settings(where: str, table: Mapping[str, Any]) -> dict[str, RuleSettings]:
+    made = {name: _made(RuleSettings, f"{where}.{name}", settings) for name, settings in table.items()}
+    for name, rule in made.items():
+        at = f"[{where}.{name}]"
+        _check_name(at, name)
+        _check_bus(at, rule.bus)
+        if not rule.pattern:
+            raise StartupError(f"{at} has no pattern, which says which events start the workflow")
+    return made
+
+
+def event_settings(where: str, table: Mapping[str, Any]) -> EventSettings:
+    made = _made(EventSettings, where, table)
+    if made.bus is not None:
+        _check_bus(f"[{where}]", made.bus)
+    return made
+
+
+def webhooks_of(settings: Mapping[str, WebhookSettings], environment: Mapping[str, str]) -> list[Webhook]:
+    """The webhooks with their keys. Raises StartupError for a secret that is missing or not valid."""
+    return [
+        Webhook(
+            name,
+            webhook.url,
+            _keys(f"[tool.stepfast.webhooks.{name}]", webhook.secret, "standard", environment),
+            webhook.workflows,
+            webhook.statuses,
+            webhook.allow_private,
+        )
+        for name, webhook in settings.items()
+    ]
+
+
+def inbound_keys(
+    settings: Mapping[str, InboundSettings], environment: Mapping[str, str]
+) -> dict[str, tuple[bytes, ...]]:
+    """The keys by the names of the inbound webhooks. Raises StartupError, which names the settings."""
+    found = {}
+    for name, inbound in settings.items():
+        at = f"[tool.stepfast.inbound.{name}]"
+        if inbound.secret is None:
+            raise StartupError(f"{at} has a secret for deployments only: set `secret` as well, to use it here")
+        found[name] = _keys(at, inbound.secret, inbound.scheme, environment)
+    return found
+
+
+def check_targets(settings: Mapping[str, InboundSettings | RuleSettings], where: str, registry: Registry) -> None:
+    """Raises StartupError for settings that would start a workflow that there is not."""
+    for name, target in settings.items():
+        if registry.get(target.workflow) is None:
+            known = ", ".join(sorted(registry.workflows)) or "none"
+            at = f"[tool.stepfast.{where}.{name}]"
+            raise StartupError(f"{at} workflow: none is named {target.workflow!r}; there are: {known}")
+
+
+def _keys(at: str, secret: str, scheme: Scheme, environment: Mapping[str, str]) -> tuple[bytes, ...]:
+    try:
+        text = Path(secret).read_text(encoding="utf-8") if "/" in secret else environment.get(secret, "")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StartupError(f"{at} secret: the file {secret} cannot be read: {type(error).__name__}") from error
+    if not text.strip():
+        what = f"the file {secret} is empty" if "/" in secret else f"the environment variable {secret} is not set"
+        raise StartupError(f"{at} secret: {what}; `stepfast webhooks secret` prints a new secret")
+    try:
+        return keys_in(text, scheme)
+    except ValueError as error:
+        raise StartupError(f"{at} secret, in {secret}: {error}; `stepfast webhooks secret` prints a new one") from None
+
+
+# -- checks ------------------------------------------------------------------------------------------------------
+
+_TYPES: Mapping[str, tuple[type | tuple[type, ...], str]] = {
+    **dict.fromkeys(("url", "secret", "workflow", "bus", "secret_arn", "scheme"), (str, "a text")),
+    **dict.fromkeys(("workflows", "statuses"), (list, "a list of texts")),
+    "pattern": (dict, "a table"),
+    "allow_private": (bool, "true or false"),
+    "tolerance": (int, "a whole number"),
+}
+
+
+def _made(kind: type[S], where: str, settings: object) -> S:
+    if not isinstance(settings, dict):
+        raise StartupError(f"[{where}] is a table, not {settings!r}")
+    known = {each.name: each for each in fields(kind)}  # type: ignore[arg-type]
+    values: dict[str, Any] = {}
+    for name, value in settings.items():
+        if name not in known:
+            raise StartupError(f"[{where}] has no setting {name!r}; it has: {', '.join(known)}")
+        wanted, description = _TYPES[name]
+        listed: Sequence[object] = value if isinstance(value, list) else [""]
+        fits = isinstance(value, wanted) and (wanted is not int or type(value) is int)
+        if not fits or value == "" or not all(isinstance(text, str) for text in listed):
+            # A secret may stand where the name of one belongs, so that the value is not repeated here.
+            raise StartupError(f"[{where}] {name} is {description}")
+        values[name] = tuple(value) if isinstance(value, list) else value
+    for name in ("url", "secret", "workflow"):
+        if name in known and name not in values and not (kind is InboundSettings and name == "secret"):
+            raise StartupError(f"[{where}] has no {name}")
+    return kind(**values)
+
+
+def _check_name(at: str, name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise StartupError(f"{at}: a name is 1 to 60 of A-Z a-z 0-9 _ -")
+
+
+def _check_secret(at: str, secret: str) -> None:
+    if ("/" not in secret and not _VARIABLE.fullmatch(secret)) or secret.startswith("whsec_"):
+        raise StartupError(
+            f"{at} secret is the name of an environment variable, or a path with a `/`; never the secret itself"
+        )
+
+
+def _check_bus(at: str, bus: str) -> None:
+    if not _BUS.fullmatch(bus):
+        raise StartupError(f"{at} bus is the name of an event bus, or its ARN")

@@ -1,0 +1,73 @@
+"""Keeps webhooks delivered while the runtime runs, in a thread of their own: a slow receiver holds up no execution."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from threading import Event
+
+from stepfast.engine.ports import Clock
+from stepfast.engine.webhook_deliverer import Deliverer, Poster
+from stepfast.engine.webhooks import Webhook, WebhookStore
+from stepfast.errors import Unavailable
+from stepfast.local.threads import LoopThread
+from stepfast.local.webhook_sender import WebhookSender
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 0.25
+"""The time between two looks at what has changed, and so the usual delay of a webhook."""
+TIDY_SECONDS = 3600.0
+LOST_STORE_SECONDS = 5.0
+"""The wait before the next look after the file could not be read or written."""
+
+
+class EmbeddedWebhooks:
+    """Delivers to the webhooks of the settings until it is stopped. Without any, nothing is recorded or looked at."""
+
+    def __init__(
+        self, webhooks: Sequence[Webhook], store: WebhookStore, clock: Clock, post: Poster | None = None
+    ) -> None:
+        self._webhooks, self._store, self._clock = webhooks, store, clock
+        self._stopping = Event()
+        self._thread = LoopThread("stepfast-webhooks")
+        self._post = post
+        if webhooks:
+            store.watch()
+
+    def begin(self) -> None:
+        if self._webhooks:
+            self._thread.begin(self._keep())
+
+    def stop(self) -> None:
+        """An attempt that runs is cut off, and made again by the next owner of the file."""
+        self._stopping.set()
+        if self._webhooks:
+            self._thread.stop()
+
+    async def _keep(self) -> None:
+        post = self._post or WebhookSender()
+        deliverer = Deliverer(self._store, self._clock, self._webhooks, post, random.random)
+        await asyncio.gather(
+            self._again(deliverer.spread, LOOK_SECONDS),
+            self._again(deliverer.tidy, TIDY_SECONDS),
+            *(self._again(partial(deliverer.deliver, webhook.name), LOOK_SECONDS) for webhook in self._webhooks),
+        )
+
+    async def _again(self, act: Callable[[], Awaitable[int | None]], pause: float) -> None:
+        """Acts again and again, without a pause as long as there is something to do."""
+        while not self._stopping.is_set():
+            wait = pause
+            try:
+                if await act():
+                    wait = 0.0
+            except Unavailable as error:
+                log.warning("webhooks wait: %s", error)
+                wait = LOST_STORE_SECONDS
+            except Exception:
+                log.exception("the delivery of webhooks failed; it goes on")
+                wait = LOST_STORE_SECONDS
+            await asyncio.sleep(wait)
