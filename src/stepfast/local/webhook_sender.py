@@ -115,12 +115,13 @@ async def _exchange(
     await writer.drain()
     while True:
         event = connection.next_event()
-        if event is h11.NEED_DATA:
-            connection.receive_data(await reader.read(READ_BYTES))
-        elif isinstance(event, h11.Response):
+        if isinstance(event, h11.Response):
             return PostAnswer(event.status_code, _retry_after(event))
-        elif not isinstance(event, h11.InformationalResponse):
-            raise PostFailed("the receiver closed the connection without an answer")
+        if event is h11.NEED_DATA:
+            data = await reader.read(READ_BYTES)
+            if not data:
+                raise PostFailed("the receiver closed the connection without an answer")
+            connection.receive_data(data)
 
 
 def _retry_after(answer: h11.Response) -> float | None:

@@ -125,7 +125,6 @@ class SqliteWebhooks:
 
 
 def _change(columns: Sequence[Any]) -> StatusChange:
-    *plain, labels, parent, error_type, step = columns
-    return StatusChange(
-        *plain, labels=json.loads(labels or "{}"), parent=parent, error_type=shortened(error_type), step=shortened(step)
-    )
+    id, workflow, run, generation, previous, status, at, labels, parent, error_type, step = columns
+    standing = (id, workflow, run, generation, previous, status, at)
+    return StatusChange(*standing, json.loads(labels or "{}"), parent, shortened(error_type), shortened(step))
