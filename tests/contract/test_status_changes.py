@@ -23,8 +23,6 @@ class Told:
 
     def __init__(self, backend: Any) -> None:
         self.backend, self.store = backend, backend.store
-        if hasattr(backend, "stream"):
-            return
         self.store.webhooks.watch()
 
     def run(self, call: Any) -> Any:
@@ -33,11 +31,6 @@ class Told:
     def changes(self) -> list[StatusChange]:
         """The changes since the last call."""
         found: list[StatusChange] = []
-        if hasattr(self.backend, "stream"):
-            from stepfast.backends.dynamodb.status_changes import change_in
-
-            images = (record["dynamodb"].get("NewImage", {}) for record in self.backend.stream())
-            return [change for image in images if (change := change_in(image)) is not None]
         self.run(self.store.webhooks.spread(lambda change: found.append(change) or [], 1.0))
         return found
 
@@ -46,8 +39,8 @@ class Told:
 
 
 @pytest.fixture
-def told(backend: Any) -> Told:
-    return Told(backend)
+def told(embedded: Any) -> Told:
+    return Told(embedded)
 
 
 def test_a_start_and_an_end_are_told_with_times_labels_and_the_class_of_the_failure(told: Told) -> None:

@@ -1,10 +1,10 @@
-"""Settings of events: `[tool.stepfast.webhooks]`, `inbound`, `rules` and `events` of pyproject.toml."""
+"""Settings of events: `[tool.stepfast.webhooks]` and `[tool.stepfast.inbound]` of pyproject.toml."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 from urllib.parse import urlsplit
@@ -19,8 +19,6 @@ S = TypeVar("S")
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_SECRET = re.compile(r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@-]+")
-_BUS = re.compile(r"[A-Za-z0-9._-]{1,256}|arn:aws[a-z-]*:events:[a-z0-9-]+:\d{12}:event-bus/[A-Za-z0-9._/-]+")
 STATUSES: tuple[str, ...] = get_args(ExecutionStatus)
 LONGEST_TOLERANCE = 86400
 
@@ -46,44 +44,18 @@ class WebhookSettings:
 
 @dataclass(frozen=True, slots=True)
 class InboundSettings:
-    """`[tool.stepfast.inbound.NAME]`: webhooks of others that start a workflow.
+    """`[tool.stepfast.inbound.NAME]`, for `stepfast dev`: webhooks of others that start a workflow.
 
     workflow: the id of the workflow. Its input is the body of the webhook.
-    secret: with `stepfast dev`, where the secret is, as for a webhook.
-    secret_arn: in a deployment, the secret in Secrets Manager, by its ARN.
+    secret: where the secret is, as for a webhook.
     scheme: who signs: "standard" (Standard Webhooks), "stripe" or "github".
     tolerance: the seconds by which the time of a signature may differ from now.
     """
 
     workflow: str
-    secret: str | None = None
-    secret_arn: str | None = None
+    secret: str
     scheme: Scheme = "standard"
     tolerance: int = 300
-
-
-@dataclass(frozen=True, slots=True)
-class RuleSettings:
-    """`[tool.stepfast.rules.NAME]`, for a deployment: events of EventBridge that start a workflow.
-
-    workflow: the id of the workflow. Its input is the `detail` of the event.
-    pattern: which events, as EventBridge reads patterns.
-    bus: the name or the ARN of the event bus.
-    """
-
-    workflow: str
-    pattern: Mapping[str, Any] = field(default_factory=dict)
-    bus: str = "default"
-
-
-@dataclass(frozen=True, slots=True)
-class EventSettings:
-    """`[tool.stepfast.events]`, for a deployment.
-
-    bus: the name or the ARN of the event bus that gets the changes of executions. None tells nobody.
-    """
-
-    bus: str | None = None
 
 
 def webhook_settings(where: str, table: Mapping[str, Any]) -> dict[str, WebhookSettings]:
@@ -107,34 +79,11 @@ def inbound_settings(where: str, table: Mapping[str, Any]) -> dict[str, InboundS
     for name, inbound in made.items():
         at = f"[{where}.{name}]"
         _check_name(at, name)
-        if inbound.secret is not None:
-            _check_secret(at, inbound.secret)
-        if inbound.secret is None and inbound.secret_arn is None:
-            raise StartupError(f"{at} has no secret, by which senders are known: set secret, secret_arn, or both")
-        if inbound.secret_arn is not None and not _SECRET.fullmatch(inbound.secret_arn):
-            raise StartupError(f"{at} secret_arn is the ARN of a secret, arn:aws:secretsmanager:…:secret:…")
+        _check_secret(at, inbound.secret)
         if inbound.scheme not in SCHEMES:
             raise StartupError(f"{at} scheme is one of {', '.join(SCHEMES)}, not {inbound.scheme!r}")
         if not 1 <= inbound.tolerance <= LONGEST_TOLERANCE:
             raise StartupError(f"{at} tolerance is a number of seconds from 1 to {LONGEST_TOLERANCE}")
-    return made
-
-
-def rule_settings(where: str, table: Mapping[str, Any]) -> dict[str, RuleSettings]:
-    made = {name: _made(RuleSettings, f"{where}.{name}", settings) for name, settings in table.items()}
-    for name, rule in made.items():
-        at = f"[{where}.{name}]"
-        _check_name(at, name)
-        _check_bus(at, rule.bus)
-        if not rule.pattern:
-            raise StartupError(f"{at} has no pattern, which says which events start the workflow")
-    return made
-
-
-def event_settings(where: str, table: Mapping[str, Any]) -> EventSettings:
-    made = _made(EventSettings, where, table)
-    if made.bus is not None:
-        _check_bus(f"[{where}]", made.bus)
     return made
 
 
@@ -160,13 +109,11 @@ def inbound_keys(
     found = {}
     for name, inbound in settings.items():
         at = f"[tool.stepfast.inbound.{name}]"
-        if inbound.secret is None:
-            raise StartupError(f"{at} has a secret for deployments only: set `secret` as well, to use it here")
         found[name] = _keys(at, inbound.secret, inbound.scheme, environment)
     return found
 
 
-def check_targets(settings: Mapping[str, InboundSettings | RuleSettings], where: str, registry: Registry) -> None:
+def check_targets(settings: Mapping[str, InboundSettings], where: str, registry: Registry) -> None:
     """Raises StartupError for settings that would start a workflow that there is not."""
     for name, target in settings.items():
         if registry.get(target.workflow) is None:
@@ -192,9 +139,8 @@ def _keys(at: str, secret: str, scheme: Scheme, environment: Mapping[str, str]) 
 # -- checks ------------------------------------------------------------------------------------------------------
 
 _TYPES: Mapping[str, tuple[type | tuple[type, ...], str]] = {
-    **dict.fromkeys(("url", "secret", "workflow", "bus", "secret_arn", "scheme"), (str, "a text")),
+    **dict.fromkeys(("url", "secret", "workflow", "scheme"), (str, "a text")),
     **dict.fromkeys(("workflows", "statuses"), (list, "a list of texts")),
-    "pattern": (dict, "a table"),
     "allow_private": (bool, "true or false"),
     "tolerance": (int, "a whole number"),
 }
@@ -216,7 +162,7 @@ def _made(kind: type[S], where: str, settings: object) -> S:
             raise StartupError(f"[{where}] {name} is {description}")
         values[name] = tuple(value) if isinstance(value, list) else value
     for name in ("url", "secret", "workflow"):
-        if name in known and name not in values and not (kind is InboundSettings and name == "secret"):
+        if name in known and name not in values:
             raise StartupError(f"[{where}] has no {name}")
     return kind(**values)
 
@@ -231,8 +177,3 @@ def _check_secret(at: str, secret: str) -> None:
         raise StartupError(
             f"{at} secret is the name of an environment variable, or a path with a `/`; never the secret itself"
         )
-
-
-def _check_bus(at: str, bus: str) -> None:
-    if not _BUS.fullmatch(bus):
-        raise StartupError(f"{at} bus is the name of an event bus, or its ARN")

@@ -10,13 +10,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from stepfast.deployment.event_settings import (
-    EventSettings,
     InboundSettings,
-    RuleSettings,
     WebhookSettings,
-    event_settings,
     inbound_settings,
-    rule_settings,
     webhook_settings,
 )
 from stepfast.deployment.limit_settings import LimitSettings
@@ -39,7 +35,7 @@ _DOMAIN = r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{
 _URL = r"https?://[A-Za-z0-9.:\[\]-]{1,255}(/[A-Za-z0-9._~/-]{0,200})?"
 _IMAGE = r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,511}"
 _BUCKET = r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
-EVENT_TABLES = ("webhooks", "inbound", "rules", "events")
+EVENT_TABLES = ("webhooks", "inbound")
 _OURS = ("STEPFAST_", "AWS_", "LAMBDA_", "POWERTOOLS_")
 
 
@@ -110,9 +106,7 @@ class Project:
     schedules: scheduled starts, by the name of the schedule.
     limits: numbers of limits, by the name of the limit. They win over code, and also apply to `stepfast dev`.
     webhooks: where `stepfast dev` posts changes of executions to, by name.
-    inbound: webhooks of others that start workflows, by name. They also apply to `stepfast dev`.
-    rules: events of EventBridge that start workflows, by name.
-    events: where a deployment sends changes of executions.
+    inbound: webhooks of others that start workflows of `stepfast dev`, by name.
     """
 
     workflows: str = "workflows"
@@ -146,8 +140,6 @@ class Project:
     limits: Mapping[str, LimitSettings] = field(default_factory=dict)
     webhooks: Mapping[str, WebhookSettings] = field(default_factory=dict)
     inbound: Mapping[str, InboundSettings] = field(default_factory=dict)
-    rules: Mapping[str, RuleSettings] = field(default_factory=dict)
-    events: EventSettings = field(default_factory=EventSettings)
 
     @classmethod
     def read(cls, path: Path | str, overrides: Mapping[str, Any] | None = None) -> Project:
@@ -181,8 +173,6 @@ class Project:
             limits={name: _limit_settings(f"{where}.limits.{name}", settings) for name, settings in limits.items()},
             webhooks=webhook_settings(f"{where}.webhooks", tables["webhooks"]),
             inbound=inbound_settings(f"{where}.inbound", tables["inbound"]),
-            rules=rule_settings(f"{where}.rules", tables["rules"]),
-            events=event_settings(f"{where}.events", tables["events"]),
         )
 
 

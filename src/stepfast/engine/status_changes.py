@@ -1,4 +1,4 @@
-"""Changes of the status of executions, as webhooks and EventBridge tell of them (rule *event*). Pure.
+"""Changes of the status of executions, as webhooks report them (rule *event*). Pure.
 
 A change carries no value of the execution: neither input nor result, and of an error only its class and its step.
 """
@@ -15,7 +15,7 @@ from typing import Any
 from stepfast.model import Execution
 
 OWN_PREFIX = "stepfast."
-"""What the workflows of stepfast itself begin with, such as batches of map_items(). Their changes are not told."""
+"""What the workflows of stepfast itself begin with, such as batches of map_items(). Their changes are not reported."""
 LONGEST_ERROR = 200
 _BY_STATUS = {
     "SUCCEEDED": "succeeded",
@@ -54,7 +54,7 @@ class StatusChange:
 
     @property
     def id(self) -> str:
-        """The same for the same change, whoever tells of it and however often."""
+        """The same for the same change, however often it is reported."""
         parts = [self.execution_id, self.run, self.generation, self.previous, self.status, self.at]
         return f"evt_{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]}"
 
@@ -72,7 +72,7 @@ class StatusChange:
         return f"{datetime.fromtimestamp(self.at, UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
 
     def data(self) -> dict[str, Any]:
-        """What is told of the change, as JSON values."""
+        """What a receiver learns of the change, as JSON values."""
         failed = self.error_type is not None
         return {
             "execution_id": self.execution_id,
@@ -87,8 +87,8 @@ class StatusChange:
         }
 
 
-def is_told(workflow: str) -> bool:
-    """Whether changes of this workflow's executions are told."""
+def is_reported(workflow: str) -> bool:
+    """Whether changes of this workflow's executions are reported."""
     return not workflow.startswith(OWN_PREFIX)
 
 
@@ -110,5 +110,5 @@ def moment_of(execution: Execution, previous: str | None) -> float:
 
 
 def shortened(text: str | None) -> str | None:
-    """The name of a class or a step, as it is told."""
+    """The name of a class or a step, as it is reported."""
     return None if text is None else text[:LONGEST_ERROR]

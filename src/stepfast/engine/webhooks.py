@@ -15,7 +15,7 @@ class Webhook:
     """A receiver of changes.
 
     keys: sign what is sent to it, each of them. workflows: names or patterns, such as `billing-*`; empty for all.
-    statuses: the new statuses that it wants to hear of; empty for all. allow_private: whether its address may be one of
+    statuses: the new statuses that it receives; empty for all. allow_private: whether its address may be one of
     this machine or of a private network.
     """
 

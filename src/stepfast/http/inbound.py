@@ -1,7 +1,7 @@
 """`POST /v1/inbound/NAME`: webhooks of others that start a workflow, once for each event (rule *event*).
 
-The signature is the access, so that no API key is asked for. Whoever has no valid one learns nothing: an unknown name,
-a wrong, an old and a missing signature get the same answer after the same work.
+The signature is the access, so that no API key is asked for. A sender without a valid one learns nothing: an
+unknown name, a wrong, an old and a missing signature get the same answer after the same work.
 """
 
 from __future__ import annotations

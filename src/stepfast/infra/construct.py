@@ -58,6 +58,8 @@ class SettingKeywords(TypedDict, total=False):
     pools: Mapping[str, Mapping[str, Any]]
     schedules: Mapping[str, Mapping[str, Any]]
     limits: Mapping[str, Mapping[str, Any]]
+    webhooks: Mapping[str, Mapping[str, Any]]
+    inbound: Mapping[str, Mapping[str, Any]]
 
 
 class Stepfast(DeploymentConstruct):

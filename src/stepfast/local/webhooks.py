@@ -33,19 +33,19 @@ class EmbeddedWebhooks:
     ) -> None:
         self._webhooks, self._store, self._clock = webhooks, store, clock
         self._stopping = Event()
-        self._thread = LoopThread("stepfast-webhooks")
+        self._thread = LoopThread("stepfast-webhooks") if webhooks else None
         self._post = post
         if webhooks:
             store.watch()
 
     def begin(self) -> None:
-        if self._webhooks:
+        if self._thread is not None:
             self._thread.begin(self._keep())
 
     def stop(self) -> None:
         """An attempt that runs is cut off, and made again by the next owner of the file."""
         self._stopping.set()
-        if self._webhooks:
+        if self._thread is not None:
             self._thread.stop()
 
     async def _keep(self) -> None:
