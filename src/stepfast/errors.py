@@ -65,6 +65,7 @@ These classes stand outside the tree on purpose. User code never needs to catch 
 | Rejected | http.problems | It carries the answer to a request that does not reach the engine. |
 | Unreadable | http.gateway | It carries the answer to a request that cannot become an event. |
 | ClientGone | http.waiting | The client has disconnected, and nobody waits for the answer. |
+| PostFailed | engine.webhook_deliverer | It puts off the delivery of a webhook. |
 | OwnerAway | local.owner_client | The request waits for another owner of the file. |
 | ContinueAsNew | language.continuing | It ends a run of a workflow, so `except Exception` must not catch it. |
 | Closed | replay.loop | It ends discarded workflow code, so `except Exception` must not catch it. |

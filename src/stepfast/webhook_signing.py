@@ -101,7 +101,7 @@ def _of_github(keys: Sequence[bytes], headers: Mapping[str, str], body: bytes) -
 
 def _is_among(sent: Sequence[bytes], expected: Sequence[bytes]) -> bool:
     # A list, not a generator: all are compared, so that the time taken does not tell which one was right.
-    return any([hmac.compare_digest(one, key) for one in sent for key in expected])  # noqa: C419
+    return any([hmac.compare_digest(signature, wanted) for signature in sent for wanted in expected])  # noqa: C419
 
 
 def _is_fresh(stamp: str, now: float, tolerance: float) -> bool:

@@ -13,9 +13,9 @@ import pytest
 from stepfast.backends.sqlite.store import SqliteBackend
 from stepfast.engine.ports import End
 from stepfast.engine.webhook_deliverer import (
-    AT_ONCE,
-    KEPT_SECONDS,
-    RETRY_SECONDS,
+    DELIVERY_KEPT_SECONDS,
+    POST_RETRY_SECONDS,
+    POSTS_AT_ONCE,
     Deliverer,
     PostAnswer,
     PostFailed,
@@ -103,7 +103,7 @@ def test_each_change_is_delivered_once_and_then_forgotten(world: World) -> None:
 def test_what_fails_comes_again_later_and_later_and_is_dead_in_the_end(world: World) -> None:
     world.start()
     world.receiver.answer = FAILS
-    for seconds in RETRY_SECONDS:
+    for seconds in POST_RETRY_SECONDS:
         assert world.lap() == 1
         assert world.lap() == 0
         world.clock.time += seconds - 1
@@ -115,7 +115,7 @@ def test_what_fails_comes_again_later_and_later_and_is_dead_in_the_end(world: Wo
     world.clock.time += 86400
     assert world.lap() == 0
     assert len(set(world.receiver.asked)) == 1
-    assert sum(RETRY_SECONDS) > 3 * 86400
+    assert sum(POST_RETRY_SECONDS) > 3 * 86400
 
 
 def test_a_dead_letter_that_is_redelivered_has_all_its_attempts_again(world: World) -> None:
@@ -165,7 +165,7 @@ def test_changes_of_one_execution_come_in_their_order_also_after_a_failure(world
     world.start("two")
     world.receiver.answer = TAKES
     assert world.lap() == 1, "another execution does not wait"
-    world.clock.time += RETRY_SECONDS[0]
+    world.clock.time += POST_RETRY_SECONDS[0]
     while world.lap():
         pass
     first_id = world.receiver.asked[0]
@@ -177,15 +177,15 @@ def test_a_receiver_that_is_down_is_asked_once_at_a_time_and_gets_all_when_it_is
     for number in range(40):
         world.start(f"x{number}")
     world.receiver.answer = FAILS
-    assert world.lap() == AT_ONCE
-    assert [world.lap() for _ in range(40 - AT_ONCE + 1)] == [1] * (40 - AT_ONCE) + [0]
+    assert world.lap() == POSTS_AT_ONCE
+    assert [world.lap() for _ in range(40 - POSTS_AT_ONCE + 1)] == [1] * (40 - POSTS_AT_ONCE) + [0]
     world.receiver.answer = TAKES
     world.clock.time += 6 * 3600
     while world.lap():
         pass
     assert world.backlog() == (0, 0)
     assert len(set(world.receiver.taken)) == 40
-    assert world.receiver.most_at_once == AT_ONCE
+    assert world.receiver.most_at_once == POSTS_AT_ONCE
 
 
 def test_a_webhook_gets_what_it_wants_and_each_has_its_own_backlog() -> None:
@@ -218,14 +218,14 @@ def test_a_post_that_gets_no_answer_is_put_off_with_its_reason(world: World) -> 
     (pending,) = world.run(world.store.webhooks.page("ops", False, 10, 0))
     assert (pending.attempts, pending.reason) == (1, "no connection: Connection refused")
     assert pending.due is not None
-    assert 0.8 * RETRY_SECONDS[0] <= pending.due - world.clock.now() <= RETRY_SECONDS[0]
+    assert 0.8 * POST_RETRY_SECONDS[0] <= pending.due - world.clock.now() <= POST_RETRY_SECONDS[0]
 
 
 def test_after_a_month_what_nobody_has_taken_is_dropped(world: World) -> None:
     world.start()
     world.receiver.answer = PostAnswer(410)
     world.lap()
-    world.clock.time += KEPT_SECONDS - 1
+    world.clock.time += DELIVERY_KEPT_SECONDS - 1
     world.run(world.deliverer.tidy())
     assert world.backlog() == (0, 1)
     world.clock.time += 2
@@ -298,7 +298,7 @@ def test_wherever_the_process_dies_no_event_is_lost_and_a_second_delivery_is_rec
         world.file.write = plain  # type: ignore[method-assign]
         world.open()
         world.receiver.answer = TAKES
-        world.clock.time += RETRY_SECONDS[-1]
+        world.clock.time += POST_RETRY_SECONDS[-1]
         for _ in range(10):
             world.lap()
         assert len(set(world.receiver.taken)) == 4, f"died at {place}"

@@ -10,7 +10,7 @@ from typing import Any
 
 from stepfast.deployment.project import Project
 from stepfast.engine.status_changes import TYPES, StatusChange
-from stepfast.engine.webhook_deliverer import RETRY_SECONDS
+from stepfast.engine.webhook_deliverer import POST_RETRY_SECONDS
 from stepfast.webhook_signing import event_id_in, headers_for, keys_in
 
 PAGE = (Path(__file__).parents[2] / "docs" / "events.md").read_text(encoding="utf-8")
@@ -59,7 +59,7 @@ def test_the_event_is_one_of_ours_and_all_types_are_listed() -> None:
 
 def test_the_delays_are_the_ones_of_the_page() -> None:
     hours = (2, 5, 10, 14, 20, 24)
-    assert (5, 60, 300, 1800, *(3600 * hour for hour in hours)) == RETRY_SECONDS
+    assert (5, 60, 300, 1800, *(3600 * hour for hour in hours)) == POST_RETRY_SECONDS
     assert "1, 5 and 30 minutes, 2, 5, 10, 14, 20 and 24 hours" in PAGE
     assert "eleven attempts" in PAGE
-    assert len(RETRY_SECONDS) == 10
+    assert len(POST_RETRY_SECONDS) == 10

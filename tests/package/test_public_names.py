@@ -83,7 +83,7 @@ PUBLIC = {
         "StartIf",
         "Unreachable",
     },
-    "stepfast.deployment.project": {"LimitSettings", "PoolSettings", "Project"},
+    "stepfast.deployment.project": {"InboundSettings", "LimitSettings", "PoolSettings", "Project", "WebhookSettings"},
     "stepfast.integrations.pydantic_ai": {
         "Approval",
         "DecideBySignal",

@@ -9,7 +9,7 @@ from typing import Any
 
 import griffe
 
-from stepfast.deployment import project
+from stepfast.deployment import event_settings, project
 from stepfast.deployment.schedules import ScheduledStart
 from tests.reference import signatures
 from tests.reference.docstrings import entries_of, linked, markdown, wrapped
@@ -19,6 +19,8 @@ TABLES: tuple[tuple[str, type, Mapping[str, tuple[Any, str]]], ...] = (
     ("[tool.stepfast]", project.Project, project._PROJECT),
     ("[tool.stepfast.pools.NAME]", project.PoolSettings, project._POOL),
     ("[tool.stepfast.schedules.NAME]", ScheduledStart, project._SCHEDULE),
+    ("[tool.stepfast.webhooks.NAME]", event_settings.WebhookSettings, event_settings._TYPES),
+    ("[tool.stepfast.inbound.NAME]", event_settings.InboundSettings, event_settings._TYPES),
 )
 
 

@@ -675,6 +675,60 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/webhooks/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A webhook, and the events that it has not taken yet */
+        get: operations["getWebhook"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{name}/dead-letters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The events that a webhook is not sent any more */
+        get: operations["listWebhookDeadLetters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{name}/redeliver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send the dead letters of a webhook anew
+         * @description Safe to repeat: what is pending already is left alone.
+         */
+        post: operations["redeliverWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/jobs/{execution_id}/stop": {
         parameters: {
             query?: never;
@@ -929,6 +983,26 @@ export interface paths {
         };
         /** The schedules of the settings: their next times, last starts and pauses */
         get: operations["listSchedules"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The webhooks of the settings, and what they have not taken yet
+         * @description A deployment has none: EventBridge delivers its events.
+         */
+        get: operations["listWebhooks"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1387,6 +1461,42 @@ export interface components {
         DeletedView: {
             /** Execution Id */
             execution_id: string;
+        };
+        /** DeliveryList */
+        DeliveryList: {
+            /** Deliveries */
+            deliveries: components["schemas"]["DeliveryView"][];
+            /** Next */
+            next: string | null;
+        };
+        /** DeliveryView */
+        DeliveryView: {
+            /**
+             * Event Id
+             * @description the header `webhook-id`, the same at each attempt
+             */
+            event_id: string;
+            /** Type */
+            type: string;
+            /** Execution Id */
+            execution_id: string;
+            /**
+             * Made At
+             * Format: date-time
+             */
+            made_at: string;
+            /** Attempts */
+            attempts: number;
+            /**
+             * Due At
+             * @description when the next attempt is due; null for a dead letter
+             */
+            due_at: string | null;
+            /**
+             * Reason
+             * @description why the last attempt failed
+             */
+            reason: string;
         };
         /**
          * DurationsView
@@ -2751,6 +2861,19 @@ export interface components {
              */
             next: string | null;
         };
+        /** RedeliverRequest */
+        RedeliverRequest: {
+            /**
+             * Event Id
+             * @description of one dead letter; all of them without it
+             */
+            event_id?: string | null;
+        };
+        /** Redelivered */
+        Redelivered: {
+            /** Redelivered */
+            redelivered: number;
+        };
         /**
          * RepairRequest
          * @description Exactly one of `result`, `skip` and `input`.
@@ -3595,6 +3718,98 @@ export interface components {
             since: string;
             /** Priority */
             priority: number;
+        };
+        /** WebhookDetail */
+        WebhookDetail: {
+            /** Name */
+            name: string;
+            /**
+             * Origin
+             * @description of its address, without the path, which may hold a secret
+             */
+            origin: string;
+            /**
+             * Workflows
+             * @description names or patterns of workflows; empty for all
+             */
+            workflows: string[];
+            /**
+             * Statuses
+             * @description the new statuses that it is told of; empty for all
+             */
+            statuses: string[];
+            /**
+             * Pending
+             * @description events that it has not taken yet
+             */
+            pending: number;
+            /**
+             * Dead
+             * @description events that it is not sent any more, until they are redelivered
+             */
+            dead: number;
+            /**
+             * Oldest At
+             * @description when the oldest pending event was made
+             */
+            oldest_at: string | null;
+            /**
+             * Reason
+             * @description why the last attempt failed, of what it has not taken
+             */
+            reason: string;
+            /**
+             * Deliveries
+             * @description what is pending, the oldest first
+             */
+            deliveries: components["schemas"]["DeliveryView"][];
+            /** Next */
+            next: string | null;
+        };
+        /** WebhookList */
+        WebhookList: {
+            /** Webhooks */
+            webhooks: components["schemas"]["WebhookView"][];
+        };
+        /** WebhookView */
+        WebhookView: {
+            /** Name */
+            name: string;
+            /**
+             * Origin
+             * @description of its address, without the path, which may hold a secret
+             */
+            origin: string;
+            /**
+             * Workflows
+             * @description names or patterns of workflows; empty for all
+             */
+            workflows: string[];
+            /**
+             * Statuses
+             * @description the new statuses that it is told of; empty for all
+             */
+            statuses: string[];
+            /**
+             * Pending
+             * @description events that it has not taken yet
+             */
+            pending: number;
+            /**
+             * Dead
+             * @description events that it is not sent any more, until they are redelivered
+             */
+            dead: number;
+            /**
+             * Oldest At
+             * @description when the oldest pending event was made
+             */
+            oldest_at: string | null;
+            /**
+             * Reason
+             * @description why the last attempt failed, of what it has not taken
+             */
+            reason: string;
         };
         /** WorkflowList */
         WorkflowList: {
@@ -7008,6 +7223,249 @@ export interface operations {
             };
         };
     };
+    getWebhook: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description a page's `next` */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description the name of the webhook */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the webhook */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDetail"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the settings have no webhook of this name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listWebhookDeadLetters: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description a page's `next` */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description the name of the webhook */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the dead letters, the oldest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryList"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the settings have no webhook of this name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    redeliverWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the name of the webhook */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RedeliverRequest"];
+            };
+        };
+        responses: {
+            /** @description how many there were */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Redelivered"];
+                };
+            };
+            /** @description the body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the settings have no webhook of this name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is not declared as JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     stopJob: {
         parameters: {
             query?: never;
@@ -8008,6 +8466,62 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ScheduleList"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listWebhooks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the webhooks, by name */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookList"];
                 };
             };
             /** @description an API key is needed */

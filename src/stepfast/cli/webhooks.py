@@ -20,7 +20,7 @@ app = typer.Typer(
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The webhook.")]
 Limit = Annotated[int, typer.Option(help="The most events of a page.", min=1, max=100)]
 Cursor = Annotated[str | None, typer.Option(help="The `next` of an earlier page.")]
-KEY_BYTES = 32
+NEW_KEY_BYTES = 32
 
 
 @app.command("list")
@@ -47,7 +47,7 @@ def show(context: typer.Context, name: Name, limit: Limit = 50, cursor: Cursor =
         webhook = client.webhook(name, limit, cursor)
     if as_json:
         return printing.print_json(webhook)
-    wants = "; ".join(f"{what} {', '.join(webhook[what]) or 'all'}" for what in ("workflows", "statuses"))
+    wants = "; ".join(f"{field} {', '.join(webhook[field]) or 'all'}" for field in ("workflows", "statuses"))
     printing.say(printing.shown(f"{webhook['name']} to {webhook['origin']}: {wants}"))
     printing.say(f"{webhook['pending']} pending, {webhook['dead']} dead letter(s)")
     return _print(webhook, f"show {name}")
@@ -85,7 +85,7 @@ def redeliver(
 @app.command("secret")
 def secret(context: typer.Context, as_json: AsJson = False) -> None:
     """Print a new random secret, for you and the receiver. Nothing keeps it."""
-    made = f"whsec_{base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()}"
+    made = f"whsec_{base64.b64encode(secrets.token_bytes(NEW_KEY_BYTES)).decode()}"
     return printing.print_json({"secret": made}) if as_json else printing.say(made)
 
 

@@ -106,11 +106,11 @@ def inbound_keys(
     settings: Mapping[str, InboundSettings], environment: Mapping[str, str]
 ) -> dict[str, tuple[bytes, ...]]:
     """The keys by the names of the inbound webhooks. Raises StartupError, which names the settings."""
-    found = {}
+    keys = {}
     for name, inbound in settings.items():
         at = f"[tool.stepfast.inbound.{name}]"
-        found[name] = _keys(at, inbound.secret, inbound.scheme, environment)
-    return found
+        keys[name] = _keys(at, inbound.secret, inbound.scheme, environment)
+    return keys
 
 
 def check_targets(settings: Mapping[str, InboundSettings], where: str, registry: Registry) -> None:
@@ -128,8 +128,8 @@ def _keys(at: str, secret: str, scheme: Scheme, environment: Mapping[str, str]) 
     except (OSError, UnicodeDecodeError) as error:
         raise StartupError(f"{at} secret: the file {secret} cannot be read: {type(error).__name__}") from error
     if not text.strip():
-        what = f"the file {secret} is empty" if "/" in secret else f"the environment variable {secret} is not set"
-        raise StartupError(f"{at} secret: {what}; `stepfast webhooks secret` prints a new secret")
+        missing = f"the file {secret} is empty" if "/" in secret else f"the environment variable {secret} is not set"
+        raise StartupError(f"{at} secret: {missing}; `stepfast webhooks secret` prints a new secret")
     try:
         return keys_in(text, scheme)
     except ValueError as error:

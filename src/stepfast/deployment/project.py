@@ -21,7 +21,7 @@ from stepfast.engine.schedule_items import MOST_JITTER, OVERLAPS
 from stepfast.errors import StartupError
 from stepfast.model import MAX_CHILD_DEPTH, SIGNAL_LIMITS
 
-__all__ = ["LimitSettings", "PoolSettings", "Project"]
+__all__ = ["InboundSettings", "LimitSettings", "PoolSettings", "Project", "WebhookSettings"]
 
 T = TypeVar("T")
 

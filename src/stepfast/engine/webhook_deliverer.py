@@ -16,17 +16,17 @@ from stepfast.webhook_signing import headers_for
 
 log = logging.getLogger(__name__)
 
-RETRY_SECONDS = (5.0, 60.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0, 86400.0)
+POST_RETRY_SECONDS = (5.0, 60.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0, 86400.0)
 """Seconds from each failed attempt to the next one, before jitter. After the last, a delivery becomes a dead letter.
 
 The sum is a little above three days, as Standard Webhooks recommends.
 """
-JITTER = 0.2
+POST_JITTER = 0.2
 """The part of a delay that is drawn at random, so that what has failed together does not come back together."""
 LONGEST_RETRY_AFTER = 86400.0
-AT_ONCE = 8
+POSTS_AT_ONCE = 8
 """Deliveries to one webhook at the same time. After a failure it is one, until that one is taken."""
-KEPT_SECONDS = 30 * 86400.0
+DELIVERY_KEPT_SECONDS = 30 * 86400.0
 """How long a delivery, a dead letter included, is kept."""
 
 
@@ -91,15 +91,15 @@ class Deliverer:
             pass
 
     async def deliver(self, name: str) -> int:
-        """Makes attempts to one webhook that are due, at most AT_ONCE of them. Returns how many they were."""
-        webhook, room = self._webhooks[name], 1 if name in self._failing else AT_ONCE
+        """Makes attempts to one webhook that are due, at most POSTS_AT_ONCE of them. Returns how many they were."""
+        webhook, room = self._webhooks[name], 1 if name in self._failing else POSTS_AT_ONCE
         due = await self._store.due(name, self._clock.now(), room)
         await asyncio.gather(*(self._attempt(webhook, delivery) for delivery in due))
         return len(due)
 
     async def tidy(self) -> None:
         """Drops what is too old to be of use."""
-        while await self._store.expire(self._clock.now() - KEPT_SECONDS):
+        while await self._store.expire(self._clock.now() - DELIVERY_KEPT_SECONDS):
             pass
 
     def _route(self, change: StatusChange) -> list[str]:
@@ -127,8 +127,8 @@ class Deliverer:
     ) -> None:
         self._failing.add(webhook.name)
         due = None
-        if not final and delivery.attempts < len(RETRY_SECONDS):
-            delay = RETRY_SECONDS[delivery.attempts] * (1 - JITTER * self._draw())
+        if not final and delivery.attempts < len(POST_RETRY_SECONDS):
+            delay = POST_RETRY_SECONDS[delivery.attempts] * (1 - POST_JITTER * self._draw())
             due = self._clock.now() + max(delay, min(at_least, LONGEST_RETRY_AFTER))
         await self._store.failed(delivery, due, reason)
         if due is None:

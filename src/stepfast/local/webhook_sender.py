@@ -30,8 +30,8 @@ Lookup = Callable[[str, int], Awaitable[Addresses]]
 
 async def look_up(host: str, port: int) -> Addresses:
     """As the operating system knows them."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(address[0]) for *_, address in found]
+    infos = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(address[0]) for *_, address in infos]
 
 
 def is_public(address: str) -> bool:

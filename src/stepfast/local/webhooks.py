@@ -18,9 +18,9 @@ from stepfast.local.webhook_sender import WebhookSender
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 0.25
+WEBHOOK_LOOK_SECONDS = 0.25
 """The time between two looks at what has changed, and so the usual delay of a webhook."""
-TIDY_SECONDS = 3600.0
+WEBHOOK_TIDY_SECONDS = 3600.0
 LOST_STORE_SECONDS = 5.0
 """The wait before the next look after the file could not be read or written."""
 
@@ -52,9 +52,12 @@ class EmbeddedWebhooks:
         post = self._post or WebhookSender()
         deliverer = Deliverer(self._store, self._clock, self._webhooks, post, random.random)
         await asyncio.gather(
-            self._again(deliverer.spread, LOOK_SECONDS),
-            self._again(deliverer.tidy, TIDY_SECONDS),
-            *(self._again(partial(deliverer.deliver, webhook.name), LOOK_SECONDS) for webhook in self._webhooks),
+            self._again(deliverer.spread, WEBHOOK_LOOK_SECONDS),
+            self._again(deliverer.tidy, WEBHOOK_TIDY_SECONDS),
+            *(
+                self._again(partial(deliverer.deliver, webhook.name), WEBHOOK_LOOK_SECONDS)
+                for webhook in self._webhooks
+            ),
         )
 
     async def _again(self, act: Callable[[], Awaitable[int | None]], pause: float) -> None:

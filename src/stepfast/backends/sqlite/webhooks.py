@@ -73,14 +73,14 @@ class SqliteWebhooks:
 
         def run(tx: Transaction) -> int:
             select = f"SELECT seq, {_COLUMNS} FROM status_changes ORDER BY seq LIMIT ?"
-            found = tx.execute(select, (SPREAD_AT_ONCE,)).fetchall()
-            for _, *columns in found:
+            recorded = tx.execute(select, (SPREAD_AT_ONCE,)).fetchall()
+            for _, *columns in recorded:
                 change = _change(columns)
                 for name in route(change):
                     values = (name, change.id, change.execution_id, change.type, body_of(change), now, now)
                     tx.execute(_INSERT, values)
-            tx.execute("DELETE FROM status_changes WHERE seq <= ?", (found[-1][0] if found else 0,))
-            return len(found)
+            tx.execute("DELETE FROM status_changes WHERE seq <= ?", (recorded[-1][0] if recorded else 0,))
+            return len(recorded)
 
         return await self._file.write(run)
 

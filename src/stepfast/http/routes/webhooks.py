@@ -60,8 +60,8 @@ def _add_reading(app: Resolver, engine: ApiEngine) -> None:
     @needs("read")
     def show_webhook(name: Name, limit: Limit = 50, cursor: Cursor = None) -> Response[str]:
         report = engine.call(engine.operations.webhooks.describe(name))
-        found = engine.call(engine.operations.webhooks.pending(name, limit, int(cursor or 0)))
-        return reply(200, WebhookDetail(**_fields(report), **_page(found, limit)))
+        deliveries = engine.call(engine.operations.webhooks.pending(name, limit, int(cursor or 0)))
+        return reply(200, WebhookDetail(**_fields(report), **_page(deliveries, limit)))
 
 
 def _add_dead_letters(app: Resolver, engine: ApiEngine) -> None:
@@ -74,8 +74,8 @@ def _add_dead_letters(app: Resolver, engine: ApiEngine) -> None:
     )
     @needs("read")
     def list_webhook_dead_letters(name: Name, limit: Limit = 50, cursor: Cursor = None) -> Response[str]:
-        found = engine.call(engine.operations.webhooks.dead_letters(name, limit, int(cursor or 0)))
-        return reply(200, DeliveryList(**_page(found, limit)))
+        deliveries = engine.call(engine.operations.webhooks.dead_letters(name, limit, int(cursor or 0)))
+        return reply(200, DeliveryList(**_page(deliveries, limit)))
 
     @app.post(
         "/v1/webhooks/<name>/redeliver",
