@@ -44,6 +44,7 @@ def test_the_settings_are_valid(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("\n".join(tables), encoding="utf-8")
     project = Project.read(tmp_path)
     assert (list(project.webhooks), list(project.inbound)) == (["ops"], ["shop"])
+    assert project.rules["paid"].pattern == {"source": ["shop.payments"], "detail-type": ["order.paid"]}
 
 
 def test_the_event_is_one_of_ours_and_all_types_are_listed() -> None:

@@ -19,7 +19,7 @@ import pytest
 
 from stepfast import GiveUp, step, workflow
 from stepfast.engine.webhook_deliverer import PostAnswer, PostFailed
-from stepfast.engine.webhooks import Webhook
+from stepfast.engine.webhooks import Backlog, Webhook
 from stepfast.errors import StartupError
 from stepfast.local.webhook_sender import WebhookSender, is_public
 from stepfast.webhook_signing import event_id_in, headers_for
@@ -114,14 +114,17 @@ def test_a_receiver_that_is_down_holds_up_no_execution_and_another_process_deliv
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}/"
         made: Embedded = embedded(pay, webhooks=[replace(hook, url=url)])
         made.run("pay", "4000", "one")
-        waiting = until(
-            lambda: (found := made.runtime.call(made.operations.webhooks.describe("ops")).backlog).reason and found
-        )
+
+        def backlog() -> Backlog | None:
+            now = made.runtime.call(made.operations.webhooks.describe("ops")).backlog
+            return now if now.reason and now.pending == 2 else None
+
+        waiting = until(backlog)
         assert (waiting.pending, waiting.dead) == (2, 0)
         assert "no connection" in waiting.reason
-    made.runtime.call(
-        made.runtime._backend._file.write(lambda tx: tx.execute("UPDATE webhook_deliveries SET due = 0").rowcount)
-    )
+    backend: Any = made.runtime._backend
+    backend._file.post_row("UPDATE webhook_deliveries SET due = 0", ())
+    backend.flush()
     made.options["webhooks"] = [hook]
     made.reopen()
     until(lambda: len(receiver.got) == 2)

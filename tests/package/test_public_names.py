@@ -83,7 +83,14 @@ PUBLIC = {
         "StartIf",
         "Unreachable",
     },
-    "stepfast.deployment.project": {"InboundSettings", "LimitSettings", "PoolSettings", "Project", "WebhookSettings"},
+    "stepfast.deployment.project": {
+        "InboundSettings",
+        "LimitSettings",
+        "PoolSettings",
+        "Project",
+        "RuleSettings",
+        "WebhookSettings",
+    },
     "stepfast.integrations.pydantic_ai": {
         "Approval",
         "DecideBySignal",

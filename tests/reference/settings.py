@@ -21,6 +21,7 @@ TABLES: tuple[tuple[str, type, Mapping[str, tuple[Any, str]]], ...] = (
     ("[tool.stepfast.schedules.NAME]", ScheduledStart, project._SCHEDULE),
     ("[tool.stepfast.webhooks.NAME]", event_settings.WebhookSettings, event_settings._TYPES),
     ("[tool.stepfast.inbound.NAME]", event_settings.InboundSettings, event_settings._TYPES),
+    ("[tool.stepfast.rules.NAME]", event_settings.RuleSettings, event_settings._TYPES),
 )
 
 

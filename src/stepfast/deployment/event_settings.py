@@ -1,10 +1,11 @@
-"""Settings of events: `[tool.stepfast.webhooks]` and `[tool.stepfast.inbound]` of pyproject.toml."""
+"""Settings of events: `[tool.stepfast.webhooks]`, `inbound` and `rules` of pyproject.toml."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ from stepfast.webhook_signing import SCHEMES, Scheme, keys_in
 S = TypeVar("S")
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
+_BUS = re.compile(r"[A-Za-z0-9._-]{1,256}|arn:aws[a-z-]*:events:[a-z0-9-]+:\d{12}:event-bus/[A-Za-z0-9._/-]+")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 STATUSES: tuple[str, ...] = get_args(ExecutionStatus)
 LONGEST_TOLERANCE = 86400
@@ -58,6 +60,20 @@ class InboundSettings:
     tolerance: int = 300
 
 
+@dataclass(frozen=True, slots=True)
+class RuleSettings:
+    """`[tool.stepfast.rules.NAME]`, for a deployment: events of EventBridge that start a workflow.
+
+    workflow: the id of the workflow. Its input is the `detail` of the event.
+    pattern: which events, as EventBridge reads patterns.
+    bus: the name or the ARN of the event bus.
+    """
+
+    workflow: str
+    pattern: Mapping[str, Any] = field(default_factory=dict)
+    bus: str = "default"
+
+
 def webhook_settings(where: str, table: Mapping[str, Any]) -> dict[str, WebhookSettings]:
     """The webhooks of a parsed table. Raises StartupError, as all functions of this kind here."""
     made = {name: _made(WebhookSettings, f"{where}.{name}", settings) for name, settings in table.items()}
@@ -87,6 +103,17 @@ def inbound_settings(where: str, table: Mapping[str, Any]) -> dict[str, InboundS
     return made
 
 
+def rule_settings(where: str, table: Mapping[str, Any]) -> dict[str, RuleSettings]:
+    made = {name: _made(RuleSettings, f"{where}.{name}", settings) for name, settings in table.items()}
+    for name, rule in made.items():
+        at = f"[{where}.{name}]"
+        _check_name(at, name)
+        _check_bus(at, rule.bus)
+        if not rule.pattern:
+            raise StartupError(f"{at} has no pattern, which says which events start the workflow")
+    return made
+
+
 def webhooks_of(settings: Mapping[str, WebhookSettings], environment: Mapping[str, str]) -> list[Webhook]:
     """The webhooks with their keys. Raises StartupError for a secret that is missing or not valid."""
     return [
@@ -113,13 +140,25 @@ def inbound_keys(
     return keys
 
 
-def check_targets(settings: Mapping[str, InboundSettings], where: str, registry: Registry) -> None:
+def check_targets(
+    settings: Mapping[str, InboundSettings] | Mapping[str, RuleSettings], where: str, registry: Registry
+) -> None:
     """Raises StartupError for settings that would start a workflow that there is not."""
     for name, target in settings.items():
         if registry.get(target.workflow) is None:
             known = ", ".join(sorted(registry.workflows)) or "none"
             at = f"[tool.stepfast.{where}.{name}]"
             raise StartupError(f"{at} workflow: none is named {target.workflow!r}; there are: {known}")
+
+
+def start_template(rule: str, workflow: str) -> str:
+    """The message that a rule sends to the timer queue, as EventBridge's input template: `<id>` and `<detail>`.
+
+    EventBridge delivers at least once, also from an archive, and always with the id of the event. So the execution's id
+    is made of that.
+    """
+    head = {"workflow": workflow, "execution_id": f"{rule}.<id>", "labels": {"rule": rule}}
+    return json.dumps({"start": head})[:-2] + ', "input": <detail>}}'
 
 
 def _keys(at: str, secret: str, scheme: Scheme, environment: Mapping[str, str]) -> tuple[bytes, ...]:
@@ -139,8 +178,9 @@ def _keys(at: str, secret: str, scheme: Scheme, environment: Mapping[str, str]) 
 # -- checks ------------------------------------------------------------------------------------------------------
 
 _TYPES: Mapping[str, tuple[type | tuple[type, ...], str]] = {
-    **dict.fromkeys(("url", "secret", "workflow", "scheme"), (str, "a text")),
+    **dict.fromkeys(("url", "secret", "workflow", "bus", "scheme"), (str, "a text")),
     **dict.fromkeys(("workflows", "statuses"), (list, "a list of texts")),
+    "pattern": (dict, "a table"),
     "allow_private": (bool, "true or false"),
     "tolerance": (int, "a whole number"),
 }
@@ -177,3 +217,8 @@ def _check_secret(at: str, secret: str) -> None:
         raise StartupError(
             f"{at} secret is the name of an environment variable, or a path with a `/`; never the secret itself"
         )
+
+
+def _check_bus(at: str, bus: str) -> None:
+    if not _BUS.fullmatch(bus):
+        raise StartupError(f"{at} bus is the name of an event bus, or its ARN")

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from stepfast.deployment import schedules
+from stepfast.deployment.event_settings import check_targets
 from stepfast.deployment.limit_settings import numbers_of
 from stepfast.deployment.project import PoolSettings, Project
 from stepfast.deployment.queue_limits import RECEIVES
@@ -156,6 +157,7 @@ class Plan:
                 )
         for start in project.schedules.values():
             schedules.check(start, registry)
+        check_targets(project.rules, "rules", registry)
         functions = _function_plans(project, own)
         return cls(
             project=project,

@@ -11,8 +11,10 @@ from typing import Any, TypeVar
 
 from stepfast.deployment.event_settings import (
     InboundSettings,
+    RuleSettings,
     WebhookSettings,
     inbound_settings,
+    rule_settings,
     webhook_settings,
 )
 from stepfast.deployment.limit_settings import LimitSettings
@@ -21,7 +23,7 @@ from stepfast.engine.schedule_items import MOST_JITTER, OVERLAPS
 from stepfast.errors import StartupError
 from stepfast.model import MAX_CHILD_DEPTH, SIGNAL_LIMITS
 
-__all__ = ["InboundSettings", "LimitSettings", "PoolSettings", "Project", "WebhookSettings"]
+__all__ = ["InboundSettings", "LimitSettings", "PoolSettings", "Project", "RuleSettings", "WebhookSettings"]
 
 T = TypeVar("T")
 
@@ -35,7 +37,7 @@ _DOMAIN = r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{
 _URL = r"https?://[A-Za-z0-9.:\[\]-]{1,255}(/[A-Za-z0-9._~/-]{0,200})?"
 _IMAGE = r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,511}"
 _BUCKET = r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
-EVENT_TABLES = ("webhooks", "inbound")
+EVENT_TABLES = ("webhooks", "inbound", "rules")
 _OURS = ("STEPFAST_", "AWS_", "LAMBDA_", "POWERTOOLS_")
 
 
@@ -107,6 +109,7 @@ class Project:
     limits: numbers of limits, by the name of the limit. They win over code, and also apply to `stepfast dev`.
     webhooks: where `stepfast dev` posts changes of executions to, by name.
     inbound: webhooks of others that start workflows of `stepfast dev`, by name.
+    rules: events of EventBridge that start workflows of a deployment, by name.
     """
 
     workflows: str = "workflows"
@@ -140,6 +143,7 @@ class Project:
     limits: Mapping[str, LimitSettings] = field(default_factory=dict)
     webhooks: Mapping[str, WebhookSettings] = field(default_factory=dict)
     inbound: Mapping[str, InboundSettings] = field(default_factory=dict)
+    rules: Mapping[str, RuleSettings] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path | str, overrides: Mapping[str, Any] | None = None) -> Project:
@@ -173,6 +177,7 @@ class Project:
             limits={name: _limit_settings(f"{where}.limits.{name}", settings) for name, settings in limits.items()},
             webhooks=webhook_settings(f"{where}.webhooks", tables["webhooks"]),
             inbound=inbound_settings(f"{where}.inbound", tables["inbound"]),
+            rules=rule_settings(f"{where}.rules", tables["rules"]),
         )
 
 

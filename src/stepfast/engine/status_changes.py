@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from stepfast.model import Execution
-
 OWN_PREFIX = "stepfast."
 """What the workflows of stepfast itself begin with, such as batches of map_items(). Their changes are not reported."""
 LONGEST_ERROR = 200
@@ -85,28 +83,6 @@ class StatusChange:
             "parent": self.parent,
             "error": {"type": self.error_type, "step": self.step} if failed else None,
         }
-
-
-def is_reported(workflow: str) -> bool:
-    """Whether changes of this workflow's executions are reported."""
-    return not workflow.startswith(OWN_PREFIX)
-
-
-def moment_of(execution: Execution, previous: str | None) -> float:
-    """When an execution came to stand as it does, from the status before. It may continue as a new run."""
-    hand = execution.intervention.at if execution.intervention is not None else None
-    status = execution.status
-    if previous is None:
-        at: float | None = execution.created_at
-    elif previous == status:
-        at = execution.began_at
-    elif status in ("SUCCEEDED", "CANCELLED") or (previous, status) == ("RUNNING", "FAILED"):
-        at = execution.ended_at
-    elif (previous, status) == ("FAILED", "RUNNING"):
-        at = execution.resumed_at
-    else:
-        at = hand
-    return execution.created_at if at is None else at
 
 
 def shortened(text: str | None) -> str | None:

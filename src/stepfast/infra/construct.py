@@ -60,6 +60,7 @@ class SettingKeywords(TypedDict, total=False):
     limits: Mapping[str, Mapping[str, Any]]
     webhooks: Mapping[str, Mapping[str, Any]]
     inbound: Mapping[str, Mapping[str, Any]]
+    rules: Mapping[str, Mapping[str, Any]]
 
 
 class Stepfast(DeploymentConstruct):

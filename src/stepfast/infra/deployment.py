@@ -35,6 +35,7 @@ from stepfast.infra.constructs.function import LambdaFunction, Shared
 from stepfast.infra.constructs.metrics import namespace_of
 from stepfast.infra.constructs.queues import Queues
 from stepfast.infra.constructs.retention import log_retention
+from stepfast.infra.constructs.rules import StartRules
 from stepfast.infra.constructs.schedules import Recurring, Timers
 from stepfast.infra.constructs.state import State
 from stepfast.infra.options import Options, domain_of
@@ -69,6 +70,14 @@ class DeploymentConstruct(Construct):
             timer_queue=self.queues.timer,
             starts=[*plan.starts, *self.options.starts],
         )
+        if plan.project.rules:
+            StartRules(
+                self,
+                "Rules",
+                rules=plan.project.rules,
+                timer_queue=self.queues.timer,
+                undelivered=self.queues.undelivered,
+            )
         self._front_door = self._make_front_door()
         watched = self._watched()
         self._dashboard = Dashboard(self, "Dashboard", watched=watched)

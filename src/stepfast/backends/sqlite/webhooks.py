@@ -24,7 +24,7 @@ _RECORD = (
     "iif(NEW.status = 'FAILED', json_extract(NEW.error, '$.type'), NULL), "
     "iif(NEW.status = 'FAILED', json_extract(NEW.error, '$.step'), NULL));"
 )
-# As of status_changes.py::moment_of; a contract test compares the two.
+# When the execution came to stand as it does, as the row has it: the same change has the same time, and so the same id.
 _MOMENT = (
     "CASE WHEN OLD.status = NEW.status THEN NEW.began_at "
     "WHEN NEW.status IN ('SUCCEEDED', 'CANCELLED') OR (OLD.status = 'RUNNING' AND NEW.status = 'FAILED') "
