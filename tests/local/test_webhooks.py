@@ -17,7 +17,9 @@ from typing import Any
 
 import pytest
 
+import stepfast
 from stepfast import GiveUp, step, workflow
+from stepfast.deployment.event_settings import WebhookSettings
 from stepfast.engine.webhook_deliverer import PostAnswer, PostFailed
 from stepfast.engine.webhooks import Backlog, Webhook
 from stepfast.errors import StartupError
@@ -255,6 +257,21 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(receiver: Receiver, ho
         post(replace(hook, url=f"https://127.0.0.1:{port}/"), WebhookSender(ssl.create_default_context()))
 
 
+def test_an_application_has_webhooks_too(tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPS_SECRET", SECRET)
+    hooks = {"ops": WebhookSettings(receiver.url, "OPS_SECRET", allow_private=True)}
+
+    async def run() -> None:
+        async with stepfast.Embedded(tmp_path / "app.db", [pay], webhooks=hooks) as engine:
+            await engine.start(pay, "4000")
+            await asyncio.to_thread(until, lambda: len(receiver.got) == 2)
+
+    asyncio.run(run())
+    assert receiver.types() == ["execution.started", "execution.failed"]
+    with pytest.raises(StartupError, match="begins with https"):
+        stepfast.Embedded(tmp_path / "app.db", [pay], webhooks={"ops": WebhookSettings(receiver.url, "OPS_SECRET")})
+
+
 # -- stepfast dev --------------------------------------------------------------------------------------------------
 
 PROJECT = """
@@ -311,6 +328,8 @@ def test_a_killed_server_delivers_what_it_has_recorded_and_takes_an_event_once(
         ('webhooks.a]\nurl = "https://x.example"', "[tool.stepfast.webhooks.a] has no secret"),
         ('webhooks.a]\nurl = "http://x.example"\nsecret = "S"', "begins with https://"),
         ('webhooks.a]\nurl = "https://me@x.example"\nsecret = "S"', "without a user"),
+        ('webhooks.a]\nurl = "https://x.example:99999"\nsecret = "S"', "url is an address"),
+        ('webhooks.a]\nurl = "https://x.example/a b"\nsecret = "S"', "url is an address"),
         ('webhooks.a]\nurl = "https://x.example"\nsecret = "whsec_abc"', "never the secret itself"),
         ('webhooks.a]\nurl = "https://x.example"\nsecret = "S"\nstatuses = ["DONE"]', "'DONE' is none"),
         ('webhooks.a]\nurl = "https://x.example"\nsecret = "S"\nworkflows = "w"', "workflows is a list of texts"),
@@ -332,7 +351,7 @@ def test_settings_that_are_wrong_are_named(tmp_path: Path, settings: str, said: 
 
 
 def test_a_secret_that_is_not_there_is_named_and_not_shown(tmp_path: Path) -> None:
-    from stepfast.deployment.event_settings import WebhookSettings, webhooks_of
+    from stepfast.deployment.event_settings import webhooks_of
 
     with pytest.raises(StartupError, match="environment variable OPS is not set"):
         webhooks_of({"a": WebhookSettings("https://x.example", "OPS")}, {})

@@ -20,6 +20,7 @@ S = TypeVar("S")
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
 _BUS = re.compile(r"[A-Za-z0-9._-]{1,256}|arn:aws[a-z-]*:events:[a-z0-9-]+:\d{12}:event-bus/[A-Za-z0-9._/-]+")
+_URL = re.compile(r"[!-\[\]-~]{1,2000}")  # ASCII without spaces and backslashes
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 STATUSES: tuple[str, ...] = get_args(ExecutionStatus)
 LONGEST_TOLERANCE = 86400
@@ -77,17 +78,33 @@ class RuleSettings:
 def webhook_settings(where: str, table: Mapping[str, Any]) -> dict[str, WebhookSettings]:
     """The webhooks of a parsed table. Raises StartupError, as all functions of this kind here."""
     made = {name: _made(WebhookSettings, f"{where}.{name}", settings) for name, settings in table.items()}
-    for name, webhook in made.items():
+    return checked_webhooks(made, where)
+
+
+def checked_webhooks(
+    webhooks: Mapping[str, WebhookSettings], where: str = "tool.stepfast.webhooks"
+) -> dict[str, WebhookSettings]:
+    """The webhooks by name, if they are valid."""
+    for name, webhook in webhooks.items():
         at = f"[{where}.{name}]"
         _check_name(at, name)
         _check_secret(at, webhook.secret)
-        parts = urlsplit(webhook.url)
         schemes = ("http", "https") if webhook.allow_private else ("https",)
-        if parts.scheme not in schemes or not parts.hostname or parts.username or parts.fragment or "\\" in webhook.url:
+        if not _is_address(webhook.url, schemes):
             raise StartupError(f"{at} url is an address that begins with {' or '.join(schemes)}://, without a user")
         if wrong := sorted(set(webhook.statuses) - set(STATUSES)):
             raise StartupError(f"{at} statuses: {wrong[0]!r} is none; there are: {', '.join(STATUSES)}")
-    return made
+    return dict(webhooks)
+
+
+def _is_address(url: str, schemes: Sequence[str]) -> bool:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    plain = _URL.fullmatch(url) is not None and not (parts.username or parts.password or parts.fragment)
+    return plain and parts.scheme in schemes and bool(parts.hostname) and port != 0
 
 
 def inbound_settings(where: str, table: Mapping[str, Any]) -> dict[str, InboundSettings]:

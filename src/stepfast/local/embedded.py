@@ -18,6 +18,7 @@ from stepfast.client.async_client import AsyncClient
 from stepfast.client.async_execution import AsyncExecution
 from stepfast.client.async_stacks import AsyncStacks
 from stepfast.client.starts import Start, WorkflowWithInput, WorkflowWithoutInput
+from stepfast.deployment.event_settings import WebhookSettings, checked_webhooks, webhooks_of
 from stepfast.deployment.telemetry import telemetry_if
 from stepfast.errors import StartupError, StepfastError
 from stepfast.http.api import Api
@@ -63,8 +64,9 @@ class Embedded(AsyncClient):
     retry_for: seconds for which a call waits for an owner.
     opentelemetry: whether executions are traces of OpenTelemetry, and steps spans; see docs/opentelemetry.md.
     public_url: what the addresses of answer links begin with: where `asgi` is mounted, as others reach it.
+    webhooks: where the owner posts changes of executions to, by name; see docs/events.md.
 
-    Raises DefinitionError for two workflows of one name.
+    Raises DefinitionError for two workflows of one name, and StartupError for a webhook whose settings are not valid.
     """
 
     def __init__(
@@ -82,7 +84,9 @@ class Embedded(AsyncClient):
         retry_for: float = 60.0,
         opentelemetry: bool = False,
         public_url: str = "",
+        webhooks: Mapping[str, WebhookSettings] | None = None,
     ) -> None:
+        hooks = webhooks_of(checked_webhooks(webhooks or {}), os.environ)
         telemetry = telemetry_if(opentelemetry)
         registry = Registry(workflows)
         file = Path(path)
@@ -100,6 +104,7 @@ class Embedded(AsyncClient):
                 limits=pools,
                 telemetry=telemetry,
                 public_url=public_url,
+                webhooks=hooks,
             )
 
         self.path = file
