@@ -1,4 +1,4 @@
-"""Forks, repairs, deletions, bulk jobs, watching, deploy checks and limited keys under IAM, on the shared deployment."""
+"""Forks, repairs, deletions, bulk jobs, watching, deploy checks and limited keys, under IAM."""
 
 from __future__ import annotations
 

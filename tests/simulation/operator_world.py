@@ -14,8 +14,8 @@ from typing import Any
 
 from stepfast import callback, child, workflow
 from stepfast.engine.answering import LinkRefused
+from stepfast.engine.job_actions import ACTIONS
 from stepfast.engine.job_operations import JobRequest
-from stepfast.engine.job_runner import JobSteps
 from stepfast.engine.repairing import Repair
 from stepfast.language import callback_steps
 from stepfast.language.job_workflow import JOB_WORKFLOW
@@ -28,7 +28,7 @@ from tests.simulation.families import FAMILIES, MEMBERS, end, first, kid
 from tests.simulation.fork_world import ForkingWorld
 from tests.simulation.test_pausing_families import PausingFamily
 
-MOST_JOBS = 4
+MOST_JOBS = 6
 JOB_ACTS = ("resume", "cancel", "terminate", "pause", "unpause", "close", "reopen", "delete")
 HEAVY = ("cancel", "terminate", "delete")
 """Actions that few runs have, since they end everything."""
@@ -61,16 +61,12 @@ class OperatorWorld(PausingFamily, ForkingWorld):
         self._reported: dict[str, tuple[Any, ...]] = {}
         self._answers: dict[str, Any] = {}
         self._repaired: dict[tuple[str, int, str], Record] = {}
-        FAMILIES.setdefault("approving", approving)
-        try:
-            super().__init__(workflow, seed)
-        finally:
-            del FAMILIES["approving"]
+        super().__init__(workflow, seed)
         self.deleting = seed % 4 == 1
         self.cancelling = seed % 5 == 2 or workflow == "endless"
 
     def _open(self) -> None:
-        self.registry = Registry([*FAMILIES.values(), *MEMBERS, asking])
+        self.registry = Registry([*FAMILIES.values(), *MEMBERS, asking, approving])
         super()._open()
         intervene, rewind, commit = self.backend.intervene, self.backend.rewind, self.backend.commit
 
@@ -207,7 +203,11 @@ class OperatorWorld(PausingFamily, ForkingWorld):
         self._spawn("operator", work())
 
     def _start_job(self, members: list[Execution]) -> None:
-        action = self.random.choice([each for each in JOB_ACTS if self.cancelling or each not in HEAVY])
+        statuses = {each.status for each in members if each.link is None and each.workflow != JOB_WORKFLOW}
+        acts = [each for each in JOB_ACTS if self.cancelling or each not in HEAVY]
+        if self.random.random() < 0.9:
+            acts = [each for each in acts if statuses.intersection(ACTIONS[each].takes)] or acts
+        action = self.random.choice(acts)
         ids = [each.execution_id for each in members if each.link is None and each.workflow != JOB_WORKFLOW]
         filter: Mapping[str, Any] | None = None
         if self.random.random() < 0.3 and action != "delete":
@@ -286,11 +286,15 @@ class InTurn:
     @staticmethod
     async def gather(*awaitables: Any, return_exceptions: bool = False) -> list[Any]:
         results = list[Any]()
-        for each in awaitables:
-            try:
-                results.append(await each)
-            except Exception as error:
-                if not return_exceptions:
-                    raise
-                results.append(error)
+        try:
+            for each in awaitables:
+                try:
+                    results.append(await each)
+                except Exception as error:
+                    if not return_exceptions:
+                        raise
+                    results.append(error)
+        finally:
+            for each in awaitables[len(results) :]:
+                each.close()
         return results

@@ -5,6 +5,7 @@ python -m tests.simulation.test_operators WORKFLOW SEED [MANY]     repeats one r
 
 from __future__ import annotations
 
+import itertools
 import sys
 import traceback
 from collections import Counter
@@ -13,14 +14,19 @@ from contextlib import contextmanager
 
 import pytest
 
-from stepfast.engine import job_runner
+from stepfast.backends.sqlite import deletion, rows
+from stepfast.engine import answering, job_runner
 from tests.lanes import seeds
-from tests.simulation.breaking import Patch
+from tests.simulation.breaking import Patch, edited
 from tests.simulation.family_watch import Violation
+from tests.simulation.mutants_of_forks import a_fork_moves_the_records, copies_belong_to_the_origin
 from tests.simulation.operator_world import InTurn, OperatorWorld
+from tests.simulation.test_pausing import a_closed_one_is_resumed
+from tests.simulation.test_pausing_families import an_advance_pauses_no_children
 
 FLOWS = ("approving", "in-turn", "side-by-side", "compensating", "deep", "generations")
 SEEDS = seeds(8, 300)
+MOST_RUNS = 100
 
 
 def played(workflow: str, seed: int, *, trace: bool = False) -> OperatorWorld:
@@ -42,14 +48,84 @@ def played(workflow: str, seed: int, *, trace: bool = False) -> OperatorWorld:
 def without_a_loop() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(job_runner, "asyncio", InTurn)
+        patch.setattr(job_runner.log, "disabled", True)
         yield
 
 
 @pytest.mark.parametrize("workflow", FLOWS)
 def test_whatever_operators_do_the_invariants_hold(workflow: str) -> None:
     with without_a_loop():
-        did = sum((played(workflow, seed).did for seed in SEEDS), Counter[str]())
-    assert {"pause", "unpause", "close", "reopen", "repair", "job", "by a job"} <= did.keys(), did
+        worlds = [played(workflow, seed) for seed in SEEDS]
+    did = sum((world.did + world.done for world in worlds), Counter[str]())
+    assert {"pause", "unpause", "job", "by a job", "fork"} <= did.keys(), did
+    if workflow == "approving":
+        assert {"link", "close", "reopen", "repair", "erase"} <= did.keys(), did
+
+
+# -- broken on purpose ---------------------------------------------------------------------------------------
+
+
+def a_repair_is_overwritten_by_the_attempt_before_it(patch: Patch) -> None:
+    text = rows.UPDATE_RECORD.replace("revision = ?", "? > 0")
+    assert text != rows.UPDATE_RECORD
+    patch.setattr(rows, "UPDATE_RECORD", text)
+
+
+def a_link_takes_each_answer(patch: Patch) -> None:
+    numbers = itertools.count()
+    patch.setattr(answering, "signal_id_of", lambda link: f"{link}-{next(numbers)}")
+
+
+def a_repeated_job_undoes_what_others_have_done(patch: Patch) -> None:
+    patch.setattr(job_runner, "hand_mark", lambda hand: None)
+
+
+def a_job_leaves_some_of_its_list_out(patch: Patch) -> None:
+    edited(patch, job_runner, "_choose", ('skipped.append([id, f"no execution has the id {id!r}"])', "pass"))
+
+
+def a_deletion_leaves_signals(patch: Patch) -> None:
+    patch.setattr(deletion, "TABLES", [table for table in deletion.TABLES if table != "signals"])
+
+
+MUTANTS: list[tuple[str, Callable[[Patch], None], str, int]] = [
+    ("a-closed-one-is-not-resumed", a_closed_one_is_resumed, "approving", 0),
+    ("a-family-is-paused-as-one", an_advance_pauses_no_children, "generations", 8),
+    ("a-repair-stands", a_repair_is_overwritten_by_the_attempt_before_it, "generations", 12),
+    ("a-link-works-once", a_link_takes_each_answer, "approving", 0),
+    ("a-job-acts-once", a_repeated_job_undoes_what_others_have_done, "in-turn", 101),
+    ("a-job-acts-once", a_job_leaves_some_of_its_list_out, "in-turn", 0),
+    ("a-fork-leaves-its-origin-alone", a_fork_moves_the_records, "side-by-side", 0),
+    ("a-deletion-takes-its-own-alone", copies_belong_to_the_origin, "in-turn", 0),
+    ("a-deletion-takes-its-own-alone", a_deletion_leaves_signals, "approving", 0),
+]
+"""The invariant that is broken, what goes wrong, and the first run that has shown it."""
+
+
+@pytest.mark.parametrize(("invariant", "broken", "workflow", "seed"), MUTANTS)
+def test_it_is_noticed_when_what_operators_do_is_broken(
+    invariant: str,
+    broken: Callable[[Patch], None],
+    workflow: str,
+    seed: int,
+    monkeypatch: Patch,
+    record_property: Callable[[str, object], None],
+) -> None:
+    broken(monkeypatch)
+    seen = Counter[str]()
+    with without_a_loop():
+        for run in ((workflow, seed), *((flow, other) for other in range(MOST_RUNS) for flow in FLOWS)):
+            try:
+                played(*run)
+            except Violation as violation:
+                seen[violation.invariant] += 1
+            except Exception as error:
+                seen[type(error).__name__] += 1
+            if invariant in seen:
+                if run != (workflow, seed):
+                    record_property("seed to remember", f"{broken.__name__}: {run}")
+                return
+    raise AssertionError(f"{invariant} is not noticed to be broken; seen were {seen}")
 
 
 def main() -> int:

@@ -15,7 +15,7 @@ import hashlib
 import sqlite3
 from collections.abc import Callable
 
-SCHEMA_VERSION = 17
+SCHEMA_VERSION = 18
 LARGE_VALUE_CHARACTERS = 8192
 """Characters of a value from which on it stands in `large_values`."""
 
@@ -219,6 +219,17 @@ CREATE TABLE link_beats (
 """
 """Answer links: the keys that sign them, in one row, and the last heartbeat of the external work that has one."""
 
+_LABELS_BY_TIME = """
+ALTER TABLE labels RENAME TO labels_before;
+CREATE TABLE labels (
+    key TEXT NOT NULL, value TEXT NOT NULL, created_at REAL NOT NULL, execution_id TEXT NOT NULL,
+    PRIMARY KEY (key, value, created_at, execution_id)
+) WITHOUT ROWID;
+INSERT INTO labels SELECT key, value, created_at, execution_id FROM labels_before JOIN executions USING (execution_id);
+DROP TABLE labels_before;
+"""
+"""Executions with a label in the order of lists, so that a page of them reads no others."""
+
 STEPS: dict[int, str] = {
     1: """
 DROP INDEX changed_since;
@@ -240,6 +251,7 @@ ALTER TABLE executions ADD COLUMN resumed_at REAL;
     14: _LINKS,
     15: "ALTER TABLE executions ADD COLUMN shown TEXT; ALTER TABLE commands ADD COLUMN progress TEXT;\n",
     16: "ALTER TABLE executions ADD COLUMN forked TEXT;\n",
+    17: _LABELS_BY_TIME,
 }
 """What takes a file from the version named to the next one, in one transaction each."""
 
