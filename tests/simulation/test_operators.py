@@ -11,11 +11,12 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
 from stepfast.backends.sqlite import deletion, rows
-from stepfast.engine import answering, job_runner
+from stepfast.engine import answering, children, job_runner
 from tests.lanes import seeds
 from tests.simulation.breaking import Patch, edited
 from tests.simulation.family_watch import Violation
@@ -84,6 +85,17 @@ def a_job_leaves_some_of_its_list_out(patch: Patch) -> None:
     edited(patch, job_runner, "_choose", ('skipped.append([id, f"no execution has the id {id!r}"])', "pass"))
 
 
+def a_resumed_child_does_not_look_at_its_parent(patch: Patch) -> None:
+    async def rests(self: Any, child: Any) -> bool:
+        return False
+
+    patch.setattr(children.Children, "rests", rests)
+
+
+def the_end_of_a_parent_releases_no_children(patch: Patch) -> None:
+    edited(patch, children.Children, "settle", ("if snapshot.execution.intervention is None:", "if True:"))
+
+
 def a_deletion_leaves_signals(patch: Patch) -> None:
     patch.setattr(deletion, "TABLES", [table for table in deletion.TABLES if table != "signals"])
 
@@ -91,6 +103,8 @@ def a_deletion_leaves_signals(patch: Patch) -> None:
 MUTANTS: list[tuple[str, Callable[[Patch], None], str, int]] = [
     ("a-closed-one-is-not-resumed", a_closed_one_is_resumed, "approving", 0),
     ("a-family-is-paused-as-one", an_advance_pauses_no_children, "generations", 8),
+    ("a-family-is-paused-as-one", a_resumed_child_does_not_look_at_its_parent, "generations", 301),
+    ("no-child-is-left-running", the_end_of_a_parent_releases_no_children, "compensating", 2007),
     ("a-repair-stands", a_repair_is_overwritten_by_the_attempt_before_it, "generations", 12),
     ("a-link-works-once", a_link_takes_each_answer, "approving", 0),
     ("a-job-acts-once", a_repeated_job_undoes_what_others_have_done, "in-turn", 101),

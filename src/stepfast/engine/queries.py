@@ -191,7 +191,9 @@ class ReadOperations:
             execution = await self._store.read(query.prefix)
         else:
             execution = next(iter(await self._store.read_many([query.prefix])), None)
-        return execution if execution is not None and fits(query, execution) else None
+        if execution is None or query.contains not in execution.execution_id:
+            return None
+        return execution if fits(query, execution) else None
 
     async def fault_groups(self, workflow: str | None, limit: int) -> tuple[list[FaultGroup], bool]:
         """FAILED executions in groups, and False if there are more than the `limit` that were looked at."""
