@@ -19,7 +19,7 @@ from tests.waiting import until
 pytestmark = pytest.mark.slow
 STEPS = 300
 CROWD = 60
-MOMENTS = (0.0, 0.01, 0.02, 0.04, 0.08)
+MOMENTS = (0.0, 0.01, 0.03)
 """Seconds after which a request under way is interrupted by a kill."""
 
 WORKFLOWS = """
