@@ -15,7 +15,7 @@ from typing import Any
 from bench.aws_stub import Item, Stub, serving
 from bench.aws_work import Process
 from stepfast.backends.dynamodb import items, order_items
-from stepfast.backends.dynamodb.listing import listing_keys
+from stepfast.backends.dynamodb.listing_keys import listing_keys
 from stepfast.backends.dynamodb.typed_json import text
 from stepfast.model import Chained, Execution, Failure, OrderEntry, Record
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from stepfast.backends.dynamodb.items import meta_item, record_item
-from stepfast.backends.dynamodb.listing import listing_keys
+from stepfast.backends.dynamodb.listing_keys import listing_keys
 from stepfast.backends.dynamodb.read_only import NoBucket, ReadOnlyStore
 from stepfast.cli import deploy_check
 from stepfast.cli.recorded_sources import TableSource

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass
 from typing import Literal
@@ -67,6 +68,13 @@ class Intervention:
     why: str | None = None
     parent: str | None = None
     cleanup: float | None = None
+
+
+def hand_mark(hand: Intervention | None) -> str:
+    """A short text that is equal for the same intervention alone; "" for none."""
+    if hand is None:
+        return ""
+    return hashlib.sha256(json.dumps(asdict(hand)).encode()).hexdigest()[:12]
 
 
 def forked_text(forked: ForkedFrom | None) -> str | None:

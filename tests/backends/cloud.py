@@ -22,6 +22,8 @@ from stepfast.backends.aws.s3 import S3Blobs
 from stepfast.backends.aws.scheduler import ScheduleGroup
 from stepfast.backends.aws.sqs import SqsQueue
 from stepfast.backends.dynamodb import table
+from stepfast.backends.dynamodb.calls import Table
+from stepfast.backends.dynamodb.label_walk import SETTLED_SECONDS, LabelWalk
 from stepfast.backends.dynamodb.store import DynamoStore
 from stepfast.engine.ports import Delivery
 from tests.contract.clock import FixedClock
@@ -95,6 +97,17 @@ class Cloud:
         self.pools: dict[str, str] = queues
         shared_client("s3").create_bucket(Bucket=BUCKET)
         shared_client("scheduler").create_schedule_group(Name=GROUP)
+
+    def index_labels(self, shards: int = 2) -> int:
+        """Sweeps until lists with labels go by the index; how many labels they have put into it."""
+        began, added = self.clock.time, 0
+        walk = LabelWalk(Table(self.dynamodb, TABLE, self.clock), shards)
+        for _ in range(4):
+            added += self.run(walk.go_on(self.clock, lambda: True))
+            self.clock.time += SETTLED_SECONDS
+        self.clock.time = began
+        assert walk.is_over()
+        return added
 
     # -- what arrived ----------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from moto import dynamodb as moto_dynamodb
 
 from stepfast.backends.dynamodb import items, order_items
 from stepfast.backends.dynamodb.attempts import ATTEMPTS_KEPT, TRACED, attempts_of, attempts_text
-from stepfast.backends.dynamodb.listing import listing_keys, sortable
+from stepfast.backends.dynamodb.listing_keys import listing_keys, sortable
 from stepfast.backends.dynamodb.table import EXPIRES, LISTED
 from stepfast.backends.dynamodb.typed_json import number, same, size_of, text
 from stepfast.errors import StartupError

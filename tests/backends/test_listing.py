@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from stepfast.backends.dynamodb import listing
-from stepfast.backends.dynamodb.listing import listing_keys, shard_of
+from stepfast.backends.dynamodb.listing_keys import listing_keys, shard_of
 from stepfast.backends.dynamodb.typed_json import text
 from stepfast.engine.ports import End, Page, Query
 from stepfast.errors import InvalidRequest

@@ -276,7 +276,7 @@ def test_a_peek_sees_what_was_committed_after_the_one_before(tmp_path: Path) -> 
 
 def test_posted_rows_are_written_in_their_order(tmp_path: Path) -> None:
     file = SqliteFile(tmp_path / "a.db")
-    put = "INSERT INTO labels VALUES ('key', ?, 'one')"
+    put = "INSERT INTO labels VALUES ('key', ?, 1.0, 'one')"
     for value in ("a", "b", "c"):
         file.post_row(put, (value,))
     file.post_row("DELETE FROM labels WHERE value = ?", ("b",))

@@ -56,10 +56,18 @@ def started(hooked: Cloud, wire: Wire) -> Cloud:
 
 
 def test_a_start_is_one_conditional_put_of_one_unit_and_one_of_the_index(hooked: Cloud, wire: Wire) -> None:
-    hooked.run(hooked.store.create(replace(ONE, labels={"team": "shop"})))
+    hooked.run(hooked.store.create(replace(ONE, labels={})))
     (put,) = wire.take()
     assert (put.operation, put.params["ConditionExpression"]) == ("PutItem", "attribute_not_exists(pk)")
     assert put.write_units == 2
+
+
+def test_a_start_with_labels_is_one_transaction_with_an_entry_for_each(hooked: Cloud, wire: Wire) -> None:
+    hooked.run(hooked.store.create(replace(ONE, labels={"team": "shop", "kind": "test"})))
+    (transaction,) = wire.take()
+    assert transaction.operation == "TransactWriteItems"
+    assert len(transaction.params["TransactItems"]) == 3
+    assert transaction.write_units == 3 * (2 + 1)
 
 
 @pytest.mark.parametrize(

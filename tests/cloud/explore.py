@@ -16,9 +16,10 @@ from tests.cloud.explored import EXAMPLES as ALONE
 from tests.cloud.families import FAMILY
 from tests.cloud.limit_examples import LIMITED
 from tests.cloud.map_examples import MAPS
+from tests.cloud.operator_examples import OPERATED
 from tests.cloud.run_examples import RUNS
 
-EXAMPLES = {**ALONE, **RUNS, **MAPS, **LIMITED, "family": FAMILY}
+EXAMPLES = {**ALONE, **RUNS, **MAPS, **LIMITED, **OPERATED, "family": FAMILY}
 
 
 def main() -> int:

@@ -187,7 +187,7 @@ def test_parameters_and_bodies_are_described(serve: Any) -> None:
         assert ("requestBody" in operation) == needs_body
     listing = document["paths"]["/v1/executions"]["get"]["parameters"]
     assert " ".join(sorted(parameter["name"] for parameter in listing)) == (
-        "cursor label largest limit parent prefix roots since status total until workflow"
+        "contains cursor label largest limit parent prefix roots since status total until workflow"
     )
     show = document["paths"]["/v1/executions/{execution_id}"]["get"]
     assert ("if-none-match", "header") in {(parameter["name"], parameter["in"]) for parameter in show["parameters"]}

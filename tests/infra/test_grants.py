@@ -14,6 +14,7 @@ EXECUTIONS, POSITION, KEYS, FIGURES, LIMITS = ("x#*",), ("sweeper", "x#*"), ("k#
 SCHEDULES = ("schedule#*",)
 STATUSES = ("CANCELLED", "CLOSED", "FAILED", "PAUSED", "RUNNING", "SUCCEEDED")
 LISTS = tuple(sorted(f"{child}{status}#*" for child in ("", "CHILD-") for status in STATUSES))
+LABELLED_LISTS = tuple(sorted((*LISTS, "label#*")))
 ITEMS = ("BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem")
 TIMERS = "arn:<AWS::Partition>:scheduler:<AWS::Region>:<AWS::AccountId>:schedule/<TimersGroup>/*"
 
@@ -75,7 +76,7 @@ EXPECTED = {
     | LINKING
     | sends("Timer")
     | deletes()
-    | table(["Query"], LISTS, "/index/listing")
+    | table(["Query"], LABELLED_LISTS, "/index/listing")
     | table(["Query"], FIGURES),
     "AuthorizerRole": log("Authorizer") | table(["GetItem"], KEYS),
     "AdvancerRole": log("Advancer")
@@ -105,7 +106,7 @@ EXPECTED = {
     | STARTING
     | COUNTING
     | deletes()
-    | table(["Query"], LISTS, "/index/listing")
+    | table(["Query"], LABELLED_LISTS, "/index/listing")
     | LIMITING
     | LINKING
     | consumes("Pooldefault")
@@ -144,7 +145,7 @@ def test_only_the_pool_default_may_list_and_delete_executions_and_read_the_keys_
     synthesized: Synthesized,
 ) -> None:
     of = roles(synthesized.plain)
-    more = deletes() | LINKING | table(["Query"], LISTS, "/index/listing")
+    more = deletes() | LINKING | table(["Query"], LABELLED_LISTS, "/index/listing")
     assert more <= of["StepDefaultRole"]
     assert not more & of["StepPdfRole"]
 

@@ -28,6 +28,10 @@ INVARIANTS = {
     "only-roots-have-dead-letters": "a child that fails is parked only where its parent has left it",
     "a-fork-leaves-its-origin-alone": "a fork writes nothing but its own rows",
     "a-deletion-takes-its-own-alone": "a deletion of a fork leaves its origin whole, and the other way round",
+    "a-closed-one-is-not-resumed": "by a resume, a repair or a job, unless it is reopened",
+    "a-repair-stands": "the outcome that was given by hand, whatever an attempt from before it reports",
+    "a-job-acts-once": "on each execution, and sees to all of its list, whatever crashes",
+    "a-link-works-once": "one answer is taken, and no other",
     "a-signal-is-taken-once": "in whatever run: each that was sent, and none twice",
 }
 

@@ -295,13 +295,15 @@ class Clock:
 
 
 class Ports:
-    """The backend behind crash points, watched by the world."""
+    """The backend, or one of its parts, behind crash points, watched by the world."""
 
-    def __init__(self, world: FamilyWorld) -> None:
-        self._world = world
+    def __init__(self, world: FamilyWorld, part: Any = None) -> None:
+        self._world, self._part = world, part
+        if part is None:
+            self.links = Ports(world, world.backend.links)
 
     def __getattr__(self, name: str) -> Any:
-        method = getattr(self._world.backend, name)
+        method = getattr(self._part or self._world.backend, name)
 
         async def call(*arguments: Any, **options: Any) -> Any:
             world = self._world

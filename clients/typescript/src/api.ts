@@ -815,7 +815,7 @@ export interface paths {
         };
         /**
          * List executions, newest first
-         * @description Asked for a prefix, the execution whose id is all of it comes first, whenever it was started. A page ends early where its inputs and results would be more than about 4 MB: go on while `next` is not null. With `parent` a page may be short, or have a few more than the limit.
+         * @description Asked for a prefix, the execution whose id is all of it comes first, whenever it was started. A page ends early where its inputs and results would be more than about 4 MB: go on while `next` is not null. With `parent` a page may be short, or have a few more than the limit. With `contains` or labels it may be short or empty and have a `next`: then it has looked at as many executions as a page may.
          */
         get: operations["listExecutions"];
         put?: never;
@@ -7799,6 +7799,8 @@ export interface operations {
                 status?: ("RUNNING" | "PAUSED" | "SUCCEEDED" | "FAILED" | "CLOSED" | "CANCELLED") | null;
                 /** @description what the id begins with */
                 prefix?: string | null;
+                /** @description a part of the id; a page looks at a bounded number of executions for it */
+                contains?: string | null;
                 /** @description key:value or key=value; all given must match; at most 20 */
                 label?: string[] | null;
                 /** @description true leaves out the children of other executions */

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from stepfast.cli import completion, folding, printing, timeline
-from stepfast.cli.filters import OfLabels, OfPrefix, OfStatus, OfWorkflow, Since, Until
+from stepfast.cli.filters import OfLabels, OfPart, OfPrefix, OfStatus, OfWorkflow, Since, Until
 from stepfast.cli.inputs import read_labels
 from stepfast.cli.session import AsJson, session
 from stepfast.cli.timeline import Object
@@ -23,6 +23,7 @@ def list_executions(
     workflow: OfWorkflow = None,
     status: OfStatus = None,
     prefix: OfPrefix = None,
+    contains: OfPart = None,
     label: OfLabels = None,
     since: Since = None,
     until: Until = None,
@@ -39,7 +40,10 @@ def list_executions(
     asked = None if status is None else status.upper()
     with session(context).client() as client:
         labels = read_labels(label or [])
-        page = client.list(workflow, asked, labels, since, until, limit, cursor, prefix, roots=roots, parent=parent)
+        page = client.list(
+            workflow, asked, labels, since, until, limit, cursor, prefix,
+            roots=roots, parent=parent, contains=contains,
+        )  # fmt: skip
     if as_json:
         return printing.print_json(page)
     rows = [
@@ -58,7 +62,8 @@ def list_executions(
     elif not page["next"]:
         printing.say("no executions")
     if page["next"]:
-        printing.hint(f"more: --cursor {page['next']}")
+        began = page["executions"] or contains is None
+        printing.hint(f"{'more' if began else 'none yet; look further'}: --cursor {page['next']}")
     return None
 
 

@@ -232,6 +232,7 @@ class AsyncClient(
         largest: int | None = None,
         roots: bool = False,
         parent: str | None = None,
+        contains: str | None = None,
     ) -> Object:
         """A page of executions, newest first: `executions`, and `next`, the cursor of the next page or None.
 
@@ -247,6 +248,8 @@ class AsyncClient(
         parent: only the children of this execution, also those that it has left or replaced: those of its latest run
         first, and those of each run by the ids of the commands that have started them. A page may be short, or hold a
         few more than `limit`.
+        contains: only executions whose ids contain this text. A page looks at a bounded number of executions, so it
+        may be short or empty: read on while `next` is not None.
 
         Raises InvalidRequest, and ExecutionNotFound where no execution has the id of the parent.
         """
@@ -257,6 +260,7 @@ class AsyncClient(
             "since": moment(since),
             "until": moment(until),
             "prefix": prefix,
+            "contains": contains,
             "largest": largest,
             "roots": "true" if roots else None,
             "parent": parent,

@@ -65,7 +65,8 @@ class Calls:
         # loopback host. httpx 0.28 loads certificates into every client, which takes about 30 ms. So
         # none are loaded for plain http to loopback, where no proxy and no TLS is possible.
         here = is_loopback(host)
-        tls = not (here and url.lower().startswith("http:"))
+        # Over TLS the certificates are those of SSL_CERT_FILE where that is set, also for a loopback host.
+        tls = not (here and url.lower().startswith("http:")) and httpx.create_ssl_context()
         self._http = httpx.Client(
             headers=headers, trust_env=not here, verify=tls, auth=signature(host, iam), transport=transport
         )

@@ -127,7 +127,8 @@ class Advancer:
                     continue
                 replay.advance(snapshot.records, opened.order.applied, extend=True)
                 begins = not replay.records or resend is not None or snapshot.execution.unpaused_at is not None
-                if begins and await self._children.may_not_begin(snapshot.execution):
+                execution = snapshot.execution
+                if (begins and await self._children.may_not_begin(execution)) or await self._children.rests(execution):
                     return Advanced(snapshot, tuple(sent))
                 if resend is not None and not opened.cached:
                     replay.lines.drop()  # the sweep repeats what a pass before it has logged

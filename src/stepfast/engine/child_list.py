@@ -100,7 +100,12 @@ async def _children(store: Store, run: Execution, page: RecordPage, query: Query
 
 def _takes(query: Query, child: Execution, run: Execution) -> bool:
     of_run = child.link is not None and child.link.run == run.run
-    return of_run and child.execution_id.startswith(query.prefix) and fits(query, child)
+    return (
+        of_run
+        and child.execution_id.startswith(query.prefix)
+        and query.contains in child.execution_id
+        and fits(query, child)
+    )
 
 
 async def _whole(store: Store, by_record: list[list[Execution]], room: int, *, at_least: bool) -> list[list[Execution]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from stepfast.engine.cancelling import Cancelling
 from stepfast.engine.child_ids import child_id, later_child_id, link_of, standing
-from stepfast.engine.family import is_child_of, is_paused_with
+from stepfast.engine.family import children_of, is_child_of, is_paused_with
 from stepfast.engine.messages import Message
 from stepfast.engine.pausing import Pausing
 from stepfast.engine.ports import Clock, Commit, Queue, Store
@@ -268,10 +268,25 @@ class Children:
         for record in snapshot.records.values():
             if record.kind == "child" and (record.status == "CANCELLED" or not record.recorded or record.children[1:]):
                 await self._end_all(snapshot.execution.execution_id, record.id, record.children)
+        if snapshot.execution.intervention is None:
+            return
+        # A child that an operator has resumed runs beside a parent that has its outcome, and was paused with it.
+        for child in await self._store.read_many(children_of(snapshot)):
+            await self._pausing.release(child)
 
     async def rest(self, snapshot: Snapshot) -> None:
         """What an advance does for a PAUSED execution (rule *pause*)."""
         await self._pausing.follow(snapshot)
+
+    async def rests(self, child: Execution) -> bool:
+        """Whether a child that was resumed has to rest, since its parent is PAUSED; then it is paused with it."""
+        if child.link is None or child.link.left or child.resumed_at is None:
+            return False
+        parents = await self._store.read_many([child.link.parent])
+        if not parents or parents[0].status != "PAUSED":
+            return False
+        await self._pausing.pause_with(parents[0], child)
+        return True
 
     async def may_not_begin(self, child: Execution) -> bool:
         """Whether nothing is to be done for a child that begins, since its parent has ended, or is PAUSED.

@@ -17,7 +17,7 @@ class StatusTurn:
 
     before: the execution as it was read; its status and its generation must still stand. after: as it is then. entry:
     of the order's log, written if none of its number is there. events: for the history. wake: an advance follows,
-    whatever dies in between.
+    whatever dies in between. untouched: the last intervention of `before` must still stand, too.
     """
 
     before: Execution
@@ -25,6 +25,7 @@ class StatusTurn:
     entry: OrderEntry | None = None
     events: Sequence[Event] = ()
     wake: bool = False
+    untouched: bool = False
 
 
 class InterventionStore(Protocol):

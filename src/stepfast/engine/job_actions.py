@@ -22,12 +22,17 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """An execution that a job has chosen, as it was then."""
+    """An execution that a job has chosen, as it was then.
+
+    hand: the mark of its last intervention, so that an attempt that is repeated does not undo what others have done
+    since; None in plans of versions that did not record it.
+    """
 
     execution_id: str
     status: str
     generation: int
     created_at: float
+    hand: str | None = None
 
 
 Act = Callable[["JobActions", Planned, Json], Awaitable[str | None]]
@@ -100,19 +105,19 @@ async def _ends(actions: JobActions, planned: Planned, ending: Awaitable[Executi
 
 
 async def _pause(actions: JobActions, planned: Planned, job: Json) -> None:
-    await actions.pausing.pause(planned.execution_id, why_of(job))
+    await actions.pausing.pause(planned.execution_id, why_of(job), planned.hand)
 
 
 async def _unpause(actions: JobActions, planned: Planned, job: Json) -> None:
-    await actions.pausing.unpause(planned.execution_id, why_of(job))
+    await actions.pausing.unpause(planned.execution_id, why_of(job), planned.hand)
 
 
 async def _close(actions: JobActions, planned: Planned, job: Json) -> None:
-    await actions.closing.close(planned.execution_id, why_of(job))
+    await actions.closing.close(planned.execution_id, why_of(job), planned.hand)
 
 
 async def _reopen(actions: JobActions, planned: Planned, job: Json) -> None:
-    await actions.closing.reopen(planned.execution_id, why_of(job))
+    await actions.closing.reopen(planned.execution_id, why_of(job), planned.hand)
 
 
 async def _delete(actions: JobActions, planned: Planned, job: Json) -> None:

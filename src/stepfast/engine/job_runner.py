@@ -20,6 +20,7 @@ from stepfast.language.job_workflow import JOB_WORKFLOW, STOP
 from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
 from stepfast.model import Execution
+from stepfast.standing import hand_mark
 
 log = logging.getLogger(__name__)
 
@@ -208,7 +209,8 @@ def _choose(
         takes = " or ".join(action.takes)
         skipped.append([id, f"execution {id!r} is {execution.status}: only a {takes} one is taken"])
     else:
-        entries.append([id, execution.status, execution.generation, execution.created_at])
+        hand = hand_mark(execution.intervention)
+        entries.append([id, execution.status, execution.generation, execution.created_at, hand])
 
 
 def _fails_so(wanted: Json, execution: Execution) -> bool:

@@ -10,7 +10,7 @@ from stepfast.engine.family import children_of, is_paused_with
 from stepfast.engine.history import intervention_event
 from stepfast.engine.intervention_store import StatusTurn
 from stepfast.engine.ports import Clock, Store
-from stepfast.engine.queries import existing, require_status
+from stepfast.engine.queries import existing, require_status, require_untouched
 from stepfast.errors import WrongStatus
 from stepfast.model import Event, Execution, OrderEntry, Snapshot
 from stepfast.standing import Intervention
@@ -22,25 +22,30 @@ class Pausing:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock = store, clock
 
-    async def pause(self, execution_id: str, why: str | None = None) -> Execution:
-        """As Operations.pause. The write has a wake, and the advance that follows pauses the children."""
+    async def pause(self, execution_id: str, why: str | None = None, seen: str | None = None) -> Execution:
+        """As Operations.pause. The write has a wake, and the advance that follows pauses the children.
+
+        seen: the mark of the last intervention that must still stand; WrongStatus after another.
+        """
         while True:
             execution = existing(await self._store.read(execution_id), execution_id)
             if execution.status == "PAUSED":
                 return execution
             require_status(execution, "RUNNING", "paused")
+            require_untouched(execution, seen)
             hand = Intervention("pause", self._clock.now(), caller.who(), why)
-            if (paused := await self._pause(execution, hand)) is not None:
+            if (paused := await self._pause(execution, hand, untouched=seen is not None)) is not None:
                 return paused
 
-    async def unpause(self, execution_id: str, why: str | None = None) -> Execution:
-        """As Operations.unpause."""
+    async def unpause(self, execution_id: str, why: str | None = None, seen: str | None = None) -> Execution:
+        """As Operations.unpause. seen: as of `pause`."""
         while True:
             snapshot = existing(await self._store.load(execution_id, signals=False), execution_id)
             execution = snapshot.execution
             if execution.status == "RUNNING":
                 return execution
             require_status(execution, "PAUSED", "unpaused")
+            require_untouched(execution, seen)
             parent = await self._paused_parent(execution)
             if parent is not None:
                 how = "was paused with" if is_paused_with(execution) else "is a child of the PAUSED"
@@ -49,7 +54,7 @@ class Pausing:
                     execution.status,
                 )
             hand = Intervention("unpause", self._clock.now(), caller.who(), why)
-            if (unpaused := await self._unpause(snapshot, hand)) is not None:
+            if (unpaused := await self._unpause(snapshot, hand, untouched=seen is not None)) is not None:
                 return unpaused
 
     async def follow(self, snapshot: Snapshot) -> None:
@@ -95,21 +100,25 @@ class Pausing:
             if await self._unpause(snapshot, Intervention("unpause", self._clock.now(), parent=parent)) is not None:
                 return
 
-    async def _pause(self, execution: Execution, hand: Intervention) -> Execution | None:
+    async def _pause(self, execution: Execution, hand: Intervention, untouched: bool = False) -> Execution | None:
         # The status of a read without values is enough: nothing but the status and the intervention changes.
         whole = await self._store.read(execution.execution_id)
         if whole is None or (whole.status, whole.generation) != (execution.status, execution.generation):
             return None
+        if untouched and whole.intervention != execution.intervention:
+            return None
         after = replace(whole, status="PAUSED", intervention=_after(whole, hand))
-        return after if await self._store.intervene(StatusTurn(whole, after, wake=True)) else None
+        turn = StatusTurn(whole, after, wake=True, untouched=untouched)
+        return after if await self._store.intervene(turn) else None
 
-    async def _unpause(self, snapshot: Snapshot, hand: Intervention) -> Execution | None:
+    async def _unpause(self, snapshot: Snapshot, hand: Intervention, untouched: bool = False) -> Execution | None:
         """No message from before counts after it: the entry clears the marks, and an advance sends all anew."""
         execution, cursor = snapshot.execution, snapshot.cursor
         after = replace(execution, status="RUNNING", intervention=_after(execution, hand))
         events: list[Event] = [intervention_event(each) for each in (execution.intervention, hand) if each is not None]
         entry = OrderEntry(cursor.revision, execution.generation, cut=len(cursor.applied))
-        return after if await self._store.intervene(StatusTurn(execution, after, entry, events, wake=True)) else None
+        turn = StatusTurn(execution, after, entry, events, wake=True, untouched=untouched)
+        return after if await self._store.intervene(turn) else None
 
     async def _paused_parent(self, child: Execution) -> Execution | None:
         """The parent of a child, if that is PAUSED."""

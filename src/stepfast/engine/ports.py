@@ -46,7 +46,8 @@ class Query:
     """Which executions to list: newest first, by (created_at, execution_id).
 
     since, until: of created_at; `since` is included, `until` is not. cursor: the `next` of an earlier page, opaque to
-    callers. prefix: ids that begin with it and are longer. roots: True leaves children out.
+    callers. prefix: ids that begin with it and are longer. contains: ids that it is a part of; a page looks at a
+    bounded number of executions for it, so it may be short or empty and have a `next`. roots: True leaves children out.
     patterns: only executions of workflows that these name, as of restriction.py; none leaves all.
     parent: only the children of this execution, in the order of engine/child_list.py; stores do not look at it.
     values: False gives executions without their input ("") and result (None), which are then not read. With values, a
@@ -66,6 +67,7 @@ class Query:
     parent: str | None = None
     bytes: int = 4 * 1024 * 1024
     patterns: tuple[str, ...] = ()
+    contains: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from stepfast.language.registry import Registry
 from stepfast.model import ENDED_FOR_GOOD, Event, Execution, ExecutionStatus, Snapshot
 from stepfast.replay.replay import Replay
 from stepfast.replay.signals import MAX_CHECKED_SIGNALS, MAX_SHOWN_SIGNALS, Refusal, refusals
+from stepfast.standing import hand_mark
 
 T = TypeVar("T")
 OTHERS = "others"
@@ -190,7 +191,9 @@ class ReadOperations:
             execution = await self._store.read(query.prefix)
         else:
             execution = next(iter(await self._store.read_many([query.prefix])), None)
-        return execution if execution is not None and fits(query, execution) else None
+        if execution is None or query.contains not in execution.execution_id:
+            return None
+        return execution if fits(query, execution) else None
 
     async def fault_groups(self, workflow: str | None, limit: int) -> tuple[list[FaultGroup], bool]:
         """FAILED executions in groups, and False if there are more than the `limit` that were looked at."""
@@ -231,6 +234,20 @@ def _kept(snapshot: Snapshot | None, execution_id: str, run: int) -> Snapshot:
     if snapshot is None:
         raise ExecutionNotFound(f"execution {execution_id!r} has no run {run}, or its run {run} is kept no longer")
     return snapshot
+
+
+def require_untouched(execution: Execution, seen: str | None) -> None:
+    """Raises WrongStatus if the last intervention is not the one of this mark; None takes any."""
+    hand = execution.intervention
+    if seen is None or hand_mark(hand) == seen:
+        return
+    how: str = hand.action if hand is not None else "another change"
+    if hand is not None and hand.by is not None:
+        how += f" by {hand.by}"
+    raise WrongStatus(
+        f"execution {execution.execution_id!r} was changed since it was chosen (last: {how}), and is left as it is",
+        execution.status,
+    )
 
 
 def require_status(execution: Execution, status: ExecutionStatus, done: str) -> None:

@@ -1,6 +1,7 @@
 """Maintenance after a sweep.
 
-Finishes interrupted deletions, and removes the expiry that version 0.1 gave to failures.
+Finishes interrupted deletions, puts labels of before into their index, and removes the expiry that version 0.1 gave to
+failures.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import logging
 
 from stepfast.backends.dynamodb.calls import Table
+from stepfast.backends.dynamodb.label_walk import LabelWalk
 from stepfast.backends.dynamodb.retention_repair import Keeping, walk_of
 from stepfast.backends.dynamodb.typed_json import Item, text
 from stepfast.functions.sending_engine import SendingEngine
@@ -28,6 +30,9 @@ async def tidy(engine: SendingEngine, table: Table, needed: float) -> None:
     store, now = engine.table_store, engine.clock.now()
     if has_time():
         await store.deleting.sweep(now + min(DELETION_SECONDS, engine.time_left() - needed))
+    indexed = await LabelWalk(table, engine.settings.listing_shards).go_on(engine.clock, has_time)
+    if indexed:
+        log.info("%d label(s) of earlier executions were put into the index", indexed)
     held = table.get(RETENTION_KEY)
     walk = walk_of(held, now)
     if walk.over:

@@ -33,9 +33,10 @@ from aws_cdk import aws_iam as iam
 
 from stepfast.backends.aws.s3 import OLD_PREFIX, PREFIX
 from stepfast.backends.dynamodb.item_keys import DELETED
+from stepfast.backends.dynamodb.labels import LABELLED
 from stepfast.backends.dynamodb.limits import LIMITS
 from stepfast.backends.dynamodb.links import LINKS
-from stepfast.backends.dynamodb.listing import CHILD
+from stepfast.backends.dynamodb.listing_keys import CHILD
 from stepfast.backends.dynamodb.metrics import PARTITION
 from stepfast.backends.dynamodb.schedules import SCHEDULES
 from stepfast.backends.dynamodb.starts import HOLDS
@@ -81,7 +82,7 @@ def of(kind: str, resources: Resources, pool: str = "") -> list[iam.PolicyStatem
         "api": lambda: [
             *_state(resources, *_STARTS),
             *_deleting(resources),
-            _listing(resources),
+            _listing(resources, LABELLED),
             _figures(resources, "dynamodb:Query"),
             _limits(resources),
             _schedules(resources),
@@ -101,7 +102,7 @@ def of(kind: str, resources: Resources, pool: str = "") -> list[iam.PolicyStatem
             *_state(resources, *(_STARTS if pool == DEFAULT_POOL else ())),
             _figures(resources),
             _limits(resources),
-            *([_links(resources), *_deleting(resources), _listing(resources)] if pool == DEFAULT_POOL else []),
+            *(_of_jobs_and_links(resources) if pool == DEFAULT_POOL else []),
             _allow("Consume", _CONSUME, [resources.pools[pool]]),
             # To all pools: a deployment may move a step to another pool while its message is in a queue.
             _allow("Send", ["sqs:SendMessage"], [*resources.pools.values(), resources.park_queue]),
@@ -176,6 +177,11 @@ def _listing(resources: Resources, *more: str) -> iam.PolicyStatement:
     statuses = get_args(ExecutionStatus)
     partitions = _only_keys(*(f"{key}#*" for key in (*statuses, *(CHILD + status for status in statuses), *more)))
     return _allow("Listing", ["dynamodb:Query"], [resources.index], partitions)
+
+
+def _of_jobs_and_links(resources: Resources) -> list[iam.PolicyStatement]:
+    """What the built-in steps do, which run in the default pool: they make links, list executions and act on them."""
+    return [_links(resources), *_deleting(resources), _listing(resources, LABELLED)]
 
 
 def _figures(resources: Resources, *more: str) -> iam.PolicyStatement:

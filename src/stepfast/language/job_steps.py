@@ -28,8 +28,8 @@ async def job_plan(job: Json, place: str, ids: list[str] | None, limit: int) -> 
     """Chooses the executions that are next, and leaves alone those whose status does not allow the action.
 
     job: what was asked for. place: where the filter's list goes on. ids: of a list, those that are next. Returns
-    `entries` as lists of id, status, generation and creation time, `skipped` as pairs of id and reason, `next` as the
-    next place or null, and `stop`: who has stopped the job, or null.
+    `entries` as lists of id, status, generation, creation time and mark of the last intervention, `skipped` as pairs of
+    id and reason, `next` as the next place or null, and `stop`: who has stopped the job, or null.
     """
     raise ForbiddenInWorkflow("job_plan is a step of stepfast itself, which only its engine runs")
 

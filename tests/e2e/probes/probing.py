@@ -15,6 +15,8 @@ from stepfast import (
     callback,
     current_step,
     query,
+    set_labels,
+    set_status,
     signal,
     step,
     update,
@@ -177,6 +179,17 @@ async def approve(value: str) -> str:
         await mailed(link.url)
         approved = await link.answer()
     return await counted(f"{value} {approved}")
+
+
+@workflow("display")
+async def display(value: str) -> str:
+    """Shows a status and labels, and waits."""
+    set_status("asking")
+    set_labels(team=value)
+    answer = await signal("answered", str, timeout=timedelta(days=1))
+    set_status("answered")
+    set_labels(answer=answer)
+    return await counted(answer)
 
 
 @workflow("carry")

@@ -18,7 +18,7 @@ from typing import Any
 from stepfast.backends.aws.s3 import Blobs
 from stepfast.backends.dynamodb import item_keys, items
 from stepfast.backends.dynamodb.calls import ABSENT, Condition, Table, changes_to
-from stepfast.backends.dynamodb.listing import listing_entry, shard_of, sortable
+from stepfast.backends.dynamodb.listing_keys import listing_entry, shard_of, sortable
 from stepfast.backends.dynamodb.table import EXPIRES, LISTING
 from stepfast.backends.dynamodb.transactions import stands
 from stepfast.backends.dynamodb.typed_json import Item, float_in, int_in, number, same, text

@@ -8,7 +8,8 @@ from typing import Any
 
 from stepfast.backends.dynamodb import items
 from stepfast.backends.dynamodb.calls import Table, projected
-from stepfast.backends.dynamodb.listing import THREADS, time_of
+from stepfast.backends.dynamodb.listing import THREADS
+from stepfast.backends.dynamodb.listing_keys import time_of
 from stepfast.backends.dynamodb.table import LISTING
 from stepfast.backends.dynamodb.typed_json import Item, text
 from stepfast.engine.ports import Fault

@@ -22,13 +22,19 @@ from stepfast.model import Execution, OrderEntry
 
 NewMeta = Callable[[Execution], Coroutine[Any, Any, Item]]
 FreeId = Callable[[Execution], Condition]
+LabelItems = Callable[[Execution, float], list[Item]]
 
 
 class Forks:
-    """new: makes the meta of an execution. free: the condition under which its id is free."""
+    """new: makes the meta of an execution. free: the condition under which its id is free. labels: makes the entries
+    of its labels.
+    """
 
-    def __init__(self, table: Table, texts: Texts, packs: Packs, new: NewMeta, free: FreeId) -> None:
+    def __init__(
+        self, table: Table, texts: Texts, packs: Packs, new: NewMeta, free: FreeId, labels: LabelItems
+    ) -> None:
         self._table, self._texts, self._packs, self._new, self._free = table, texts, packs, new, free
+        self._labels = labels
 
     async def put(self, fork: ForkCopy, children: Sequence[ForkCopy], now: float) -> Item | None:
         """None if the fork was put, else the meta that holds its id. Raises as ForkStore.fork."""
@@ -60,6 +66,7 @@ class Forks:
     def _parts(self, copy: ForkCopy, now: float) -> Iterator[Item]:
         execution = copy.execution
         yield from self._packs.items(execution, copy.records, now)
+        yield from self._labels(execution, now)
         if copy.applied:
             entry = OrderEntry(0, execution.generation, applied=copy.applied)
             yield self._texts.fit(execution.run_id, order_items.entry_item(execution.run_id, entry, now))

@@ -141,8 +141,13 @@ def standing(execution: Execution) -> Item:
     if execution.status == "FAILED":
         item["fault"] = text(_fault(execution))
     if execution.intervention is not None:
-        item["hand"] = text(json_text(asdict(execution.intervention)))
+        item["hand"] = text(hand_text(execution.intervention))
     return item | _times(execution, _META_TIMES)
+
+
+def hand_text(hand: Intervention) -> str:
+    """An intervention as it is stored."""
+    return json_text(asdict(hand))
 
 
 STANDING = frozenset({"output", "error", "causes", "fault", "hand", *_META_TIMES.values()})

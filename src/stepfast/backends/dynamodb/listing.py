@@ -10,14 +10,16 @@ from __future__ import annotations
 import base64
 import json
 import struct
-import zlib
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
 from stepfast.backends.dynamodb.calls import Table
 from stepfast.backends.dynamodb.item_keys import partition
+from stepfast.backends.dynamodb.label_walk import LabelWalk
+from stepfast.backends.dynamodb.labels import label_partition
+from stepfast.backends.dynamodb.listing_keys import CHILD, listing_entry, sortable, time_of
 from stepfast.backends.dynamodb.table import LISTING
 from stepfast.backends.dynamodb.typed_json import Item, text
 from stepfast.engine.arguments import foreign_cursor
@@ -31,37 +33,12 @@ USUAL = 4
 ROUNDS = 5
 """How often a page goes back to the index."""
 THREADS = 8
-CHILD = "CHILD-"
-"""What the partition of a child begins with, before its status. A list of roots does not read these partitions."""
+LABELS_TRIED = 3
+"""Labels of a query whose entries are read; what the metas say of all labels decides."""
+FEW = ("RUNNING", "PAUSED", "FAILED", "CLOSED")
+"""Statuses that few executions have for long: their partitions may be shorter than those of a label."""
 _LOWEST, _HIGHEST = "0", "8"
 """Below and above every time of the epoch, as `sortable` writes it."""
-
-
-def sortable(at: float) -> str:
-    """A time as text that sorts as the time does, exactly: the bits of a float from 0 up are in order."""
-    return struct.pack(">d", max(0.0, at)).hex()
-
-
-def time_of(entry: str) -> float:
-    """The time that an entry of the index begins with; ValueError or struct.error if there is none."""
-    return float(struct.unpack(">d", bytes.fromhex(entry.partition("#")[0]))[0])
-
-
-def listing_entry(at: float, execution_id: str) -> str:
-    """What an execution stands under in its partition of the index."""
-    return f"{sortable(at)}#{execution_id}"
-
-
-def shard_of(execution_id: str, shards: int) -> int:
-    return zlib.crc32(execution_id.encode()) % shards
-
-
-def listing_keys(execution_id: str, status: str, created_at: float, shards: int) -> Item:
-    """The index keys of a meta. status: with CHILD before it for a child."""
-    return {
-        "list_pk": text(f"{status}#{shard_of(execution_id, shards)}"),
-        "list_sk": text(listing_entry(created_at, execution_id)),
-    }
 
 
 @dataclass(slots=True)
@@ -80,11 +57,13 @@ class Listing:
 
     def __init__(self, table: Table, shards: int) -> None:
         self._table, self._shards = table, shards
+        self._walk = LabelWalk(table, shards)
 
     def page(self, query: Query) -> tuple[list[str], str | None]:
         """Ids of executions, newest first, as the index has them, and the cursor of the next page.
 
-        The index follows the table with a delay, so an id may stand there under an earlier status.
+        The index follows the table with a delay, so an id may stand there under an earlier status. With labels they are
+        candidates: what their metas say of labels and status decides.
         """
         low = _LOWEST if query.since is None else sortable(query.since)
         high = _HIGHEST if query.until is None else sortable(query.until)
@@ -92,25 +71,49 @@ class Listing:
             high = min(high, _position(query.cursor))
         if low >= high:
             return [], None
+        if query.labels and self._walk.is_over():
+            looks = self._by_labels(query, low, high)
+            if query.status in FEW:
+                looks.append(self._by_status(query, low, high))
+            # All have looked at the same list from the same place. The one that came furthest had the fewest to read.
+            page, end = min(looks, key=lambda look: (look[1] or "", len(look[0])))
+        else:
+            page, end = self._by_status(query, low, high)
+        return [_id(sort) for sort in page], None if end is None else _cursor(end)
+
+    def _by_status(self, query: Query, low: str, high: str) -> tuple[list[str], str | None]:
         statuses: list[str] = [query.status] if query.status else list(get_args(ExecutionStatus))
         share = min(len(statuses), USUAL) * self._shards
         statuses += [] if query.roots else [CHILD + status for status in statuses]
         partitions = [_Partition(f"{status}#{shard}") for status in statuses for shard in range(self._shards)]
         asked = _filters(query)
         asked["Limit"] = FILTERED if "FilterExpression" in asked else 2 * query.limit // share + 4
+        return self._merged(partitions, query, low, high, asked)
+
+    def _by_labels(self, query: Query, low: str, high: str) -> list[tuple[list[str], str | None]]:
+        """What the entries of each of the first labels give."""
+        looks = []
+        for label in list(query.labels.items())[:LABELS_TRIED]:
+            partitions = [_Partition(label_partition(*label, shard)) for shard in range(self._shards)]
+            asked = _filters(replace(query, labels={}))
+            asked["Limit"] = FILTERED if "FilterExpression" in asked else 2 * query.limit // self._shards + 4
+            looks.append(self._merged(partitions, query, low, high, asked))
+        return looks
+
+    def _merged(
+        self, partitions: Sequence[_Partition], query: Query, low: str, high: str, asked: dict[str, Any]
+    ) -> tuple[list[str], str | None]:
+        """A page of the entries of these partitions, and down to where it has looked; None where that is all."""
         for _ in range(ROUNDS):
             self._look(partitions, low, high, asked)
-            ready = _ready(partitions)
+            # The filter of DynamoDB looks at the partition key, which has more than the id.
+            ready = [sort for sort in _ready(partitions) if query.contains in _id(sort)]
             if len(ready) > query.limit or all(partition.done for partition in partitions):
                 break
         page = ready[: query.limit]
         if len(ready) > query.limit:
-            end = page[-1]
-        elif all(partition.done for partition in partitions):
-            return [_id(sort) for sort in page], None
-        else:
-            end = _frontier(partitions)
-        return [_id(sort) for sort in page], _cursor(end)
+            return page, page[-1]
+        return page, None if all(partition.done for partition in partitions) else _frontier(partitions)
 
     def _look(self, partitions: Sequence[_Partition], low: str, high: str, asked: dict[str, Any]) -> None:
         """Looks further down those partitions that the page waits for, or that have nothing left to give."""
@@ -175,6 +178,9 @@ def _filters(query: Query) -> dict[str, Any]:
     if query.prefix:
         clauses.append("begins_with(pk, :prefix) AND pk <> :prefix")
         values[":prefix"] = text(partition(query.prefix))
+    if query.contains:
+        clauses.append("contains(pk, :part)")
+        values[":part"] = text(query.contains)
     if query.workflow is not None:
         clauses.append("flow = :flow")
         values[":flow"] = text(query.workflow)

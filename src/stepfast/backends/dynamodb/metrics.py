@@ -14,7 +14,7 @@ from typing import Any
 
 from stepfast.backends.aws.errors import Misconfigured
 from stepfast.backends.dynamodb.calls import Table
-from stepfast.backends.dynamodb.listing import shard_of
+from stepfast.backends.dynamodb.listing_keys import shard_of
 from stepfast.backends.dynamodb.table import EXPIRES
 from stepfast.backends.dynamodb.typed_json import Item, number, text
 from stepfast.engine.metrics import HOUR, Tallies, Tally, added, hour_of

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from stepfast.backends.aws.s3 import Blobs
@@ -14,6 +15,7 @@ from stepfast.backends.dynamodb.children import ChildWrites
 from stepfast.backends.dynamodb.deletion import Deleting, left_over, living
 from stepfast.backends.dynamodb.failures import FaultPartitions
 from stepfast.backends.dynamodb.inputs import Inputs
+from stepfast.backends.dynamodb.labels import LabelIndex
 from stepfast.backends.dynamodb.large_values import LATER, Texts, has_moved
 from stepfast.backends.dynamodb.limits import DynamoLimits
 from stepfast.backends.dynamodb.links import DynamoLinks
@@ -30,6 +32,7 @@ from stepfast.backends.dynamodb.transactions import Transactions
 from stepfast.backends.dynamodb.typed_json import Item, int_in, text, text_in
 from stepfast.engine.limit_store import LimitStore
 from stepfast.engine.link_store import LinkStore
+from stepfast.engine.listing import fits
 from stepfast.engine.memory import News
 from stepfast.engine.metrics import Tallies
 from stepfast.engine.order import cursor_of
@@ -53,10 +56,16 @@ log = logging.getLogger(__name__)
 
 VALUES_READ_AT_ONCE = 25
 """Executions whose values are read at once for a page: each has less than 600 KB in the table."""
+EMPTY_LABEL_PAGES = 4
+"""How often a page with labels goes on where none of the candidates was one."""
 CONTINUED_KEPT = 10_000
 """Executions at most of which a process knows that they have continued as new runs."""
 IDLE = 120.0
 """Seconds that an execution is old before the sweep looks at it."""
+
+
+def _has_status(query: Query, execution: Execution) -> bool:
+    return query.status in (None, execution.status)
 
 
 class DynamoReads:
@@ -83,6 +92,7 @@ class DynamoReads:
         self._order = OrderLog(self._table, self._texts)
         self._runs = EarlierRuns(self._table, self._texts, self._inputs, self._packs, retention)
         self._continued: OrderedDict[str, None] = OrderedDict()
+        self._labels = LabelIndex(self._table, listing_shards)
         self._listing = Listing(self._table, listing_shards)
         self._faults = FaultPartitions(self._table, listing_shards)
         self._transactions = Transactions(self._table, self._texts)
@@ -212,6 +222,14 @@ class DynamoReads:
         return self._runs.history(run_id_of(execution_id, run))
 
     async def page(self, query: Query) -> Page:
+        page = self._page(query)
+        for _ in range(EMPTY_LABEL_PAGES if query.labels else 0):
+            if page.executions or page.next is None:
+                break
+            page = self._page(replace(query, cursor=page.next))
+        return page
+
+    def _page(self, query: Query) -> Page:
         ids, following = self._listing.page(query)
         if not query.values:
             held = {execution.execution_id: execution for execution in self._metas(ids, values=False)}
@@ -221,8 +239,10 @@ class DynamoReads:
                 ids, following = shown, position_after(held[shown[-1]])
         # A global secondary index follows its table with a delay, and has no consistent reads: by now an execution may
         # be gone, or stand under another status.
+        # The entries of labels are candidates.
         executions = (held[id] for id in ids if id in held)
-        return Page(tuple(execution for execution in executions if query.status in (None, execution.status)), following)
+        taken = fits if query.labels else _has_status
+        return Page(tuple(execution for execution in executions if taken(query, execution)), following)
 
     def _fitting(self, ids: Sequence[str], room: int) -> tuple[list[str], dict[str, Execution]]:
         """As many of the ids as fit into a page, and their executions. Values are read a few at a time."""

@@ -18,10 +18,11 @@ from stepfast.backends.dynamodb.calls import ABSENT, Condition, changes_to
 from stepfast.backends.dynamodb.children import linked
 from stepfast.backends.dynamodb.deletion import passed
 from stepfast.backends.dynamodb.forks import Forks
-from stepfast.backends.dynamodb.listing import CHILD, listing_keys
+from stepfast.backends.dynamodb.labels import both, has_labels
+from stepfast.backends.dynamodb.listing_keys import CHILD, listing_keys
 from stepfast.backends.dynamodb.reads import DynamoReads
 from stepfast.backends.dynamodb.table import EXPIRES
-from stepfast.backends.dynamodb.transactions import follows, stands, under_way
+from stepfast.backends.dynamodb.transactions import follows, has_hand, stands, under_way
 from stepfast.backends.dynamodb.typed_json import Item, int_in, number, same, text
 from stepfast.engine.fork_store import ForkCopy
 from stepfast.engine.intervention_store import StatusTurn
@@ -55,7 +56,10 @@ class DynamoStore(DynamoReads):
 
     async def create(self, execution: Execution) -> Execution:
         item = await self._new(execution)
-        stored = await self._table.put(item, _free(execution))
+        if execution.labels:
+            stored = await self._put_labelled(execution, item)
+        else:
+            stored = await self._table.put(item, _free(execution))
         if stored is None or same(stored, item):
             return execution
         if stored and items.is_tombstone(stored):
@@ -65,9 +69,17 @@ class DynamoStore(DynamoReads):
             raise Unavailable(f"execution {execution.execution_id!r} was just deleted; try again")
         return held
 
+    async def _put_labelled(self, execution: Execution, item: Item) -> Item | None:
+        """Puts a meta with the entries of its labels; None when it is written, else what is there ({} for none)."""
+        put = self._table.put_action(item, _free(execution))
+        if await self._table.transact([put, *self._labels.puts(execution, self._clock.now())]) is None:
+            return None
+        return self._table.get(item_keys.key_of(item)) or {}
+
     async def create_in_turn(self, execution: Execution, hold: Hold | None) -> Execution | None:
         item = await self._new(execution)
         actions = self.starts.create(execution, self._table.put_action(item, _free(execution)), hold)
+        actions += self._labels.puts(execution, self._clock.now())
         if await self._table.transact(actions) is None:
             return execution
         key = item_keys.key(execution.execution_id, item_keys.META)
@@ -80,7 +92,7 @@ class DynamoStore(DynamoReads):
         return execution if same(stored, item) else self._executions([stored])[0]
 
     async def fork(self, fork: ForkCopy, children: Sequence[ForkCopy] = ()) -> Execution:
-        forks = Forks(self._table, self._texts, self._packs, self._new, _free)
+        forks = Forks(self._table, self._texts, self._packs, self._new, _free, self._labels.items)
         held = await forks.put(fork, children, self._clock.now())
         return fork.execution if held is None else self._executions([held])[0]
 
@@ -123,8 +135,19 @@ class DynamoStore(DynamoReads):
 
     async def show(self, execution: Execution, shown: ShownState) -> bool:
         key = item_keys.key(execution.execution_id, item_keys.META)
-        changes = changes_to(showing.attributes(shown), ["wake"])
-        return await self._table.update(key, changes, showing.condition(execution, shown)) is None
+        changes, condition = changes_to(showing.attributes(shown), ["wake"]), showing.condition(execution, shown)
+        if shown.labels is None:
+            return await self._table.update(key, changes, condition) is None
+        if shown.labels == execution.labels:
+            # If the stored labels are these as well, they have their entries.
+            same_labels = both(condition, has_labels(shown.labels))
+            if await self._table.update(key, changes, same_labels) is None:
+                return True
+        await self._labels.before(execution, shown, self._clock.now())
+        if await self._table.update(key, changes, condition) is not None:
+            return False
+        self._labels.after(execution, shown)
+        return True
 
     async def append(
         self, run_id: str, entry: OrderEntry, messages: Sequence[tuple[Message, float | None]] = ()
@@ -145,17 +168,29 @@ class DynamoStore(DynamoReads):
         execution = end.execution
         key, condition = item_keys.key(execution.execution_id, item_keys.META), stands("RUNNING", execution.generation)
         change = self._turn(execution, self._clock.now(), _marks(end))
+        await self._before_labels(end)
         if await self._table.update(key, change, condition) is not None:
             return False
+        self._after_labels(end)
         await self._figures.add(end)
         return True
+
+    async def _before_labels(self, end: End) -> None:
+        if end.shown is not None and end.shown.labels is not None:
+            await self._labels.before(end.execution, end.shown, self._clock.now())
+
+    def _after_labels(self, end: End) -> None:
+        if end.shown is not None:
+            self._labels.after(end.execution, end.shown)
 
     async def cancel(self, end: End, records: Sequence[Record], order: int = 0) -> bool:
         execution, now = end.execution, self._clock.now()
         key, condition = item_keys.key(execution.execution_id, item_keys.META), under_way(execution.generation)
         change = self._table.update_action(key, self._turn(execution, now, _marks(end)), condition)
+        await self._before_labels(end)
         if not await self._transactions.cancel(execution, change, records, order, now):
             return False
+        self._after_labels(end)
         await self._figures.add(end)
         return True
 
@@ -183,6 +218,8 @@ class DynamoStore(DynamoReads):
     async def intervene(self, turn: StatusTurn) -> bool:
         now, before = self._clock.now(), turn.before
         key, condition = item_keys.key(before.execution_id, item_keys.META), stands(before.status, before.generation)
+        if turn.untouched:
+            condition = has_hand(condition, before.intervention)
         marks = {"wake": number(items.WAKE)} if turn.wake else {}
         if turn.entry is not None:
             marks["cut"] = number(turn.entry.number + 1)  # so that a read which misses the entry is noticed

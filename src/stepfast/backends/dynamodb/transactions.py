@@ -18,6 +18,7 @@ from stepfast.backends.dynamodb.large_values import Texts
 from stepfast.backends.dynamodb.typed_json import number, size_of, text
 from stepfast.engine.intervention_store import StatusTurn
 from stepfast.model import Event, Execution, OrderEntry, Record
+from stepfast.standing import Intervention
 
 Action = dict[str, Any]
 
@@ -36,6 +37,14 @@ def follows(revision: int, generation: int) -> Condition:
 def stands(status: str, generation: int) -> Condition:
     """The meta has this status in this generation."""
     return Condition("stat = :if_stat AND gen = :if_gen", {":if_stat": text(status), ":if_gen": number(generation)})
+
+
+def has_hand(condition: Condition, hand: Intervention | None) -> Condition:
+    """The condition, and this is the last intervention."""
+    if hand is None:
+        return Condition(f"{condition.expression} AND attribute_not_exists(hand)", condition.values)
+    values = {**condition.values, ":if_hand": text(items.hand_text(hand))}
+    return Condition(f"{condition.expression} AND hand = :if_hand", values)
 
 
 def under_way(generation: int) -> Condition:

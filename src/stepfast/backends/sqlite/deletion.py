@@ -52,9 +52,10 @@ def _delete(tx: Transaction, execution_id: str, generation: int, now: float) -> 
     tx.execute("PRAGMA secure_delete = ON")
     try:
         tx.execute(
-            "DELETE FROM labels WHERE (key, value) IN (SELECT l.key, l.value FROM executions, json_each(labels) AS l "
-            "WHERE execution_id = ?) AND execution_id = ?",
-            (execution_id, execution_id),
+            "DELETE FROM labels WHERE (key, value, created_at, execution_id) IN "
+            "(SELECT l.key, l.value, created_at, execution_id FROM executions, json_each(labels) AS l "
+            "WHERE execution_id = ?)",
+            (execution_id,),
         )
         waiting = tx.execute("SELECT 1 FROM messages WHERE execution_id = ? AND dead = 0", (execution_id,)).fetchone()
         for table in TABLES:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from stepfast.backends.sqlite import rows, writes
+from stepfast.backends.sqlite import label_rows, rows, writes
 from stepfast.backends.sqlite.file import Transaction
 from stepfast.engine.fork_store import ForkCopy
 from stepfast.errors import ExecutionConflict, ExecutionDeleted, Refused
@@ -28,8 +28,7 @@ def put(tx: Transaction, create: Create, fork: ForkCopy, children: Sequence[Fork
         _fill(tx, fork)
         for child in children:
             tx.put(rows.execution_write(child.execution))
-            for key, value in child.execution.labels.items():
-                tx.execute("INSERT INTO labels VALUES (?, ?, ?)", (key, value, child.execution.execution_id))
+            label_rows.add(tx, child.execution, child.execution.labels.items())
             _fill(tx, child)
     return held
 

@@ -236,12 +236,12 @@ def status_write(execution: Execution, status: str, generation: int) -> Write:
     values = (
         execution.status, execution.generation, placed(execution.result), _failure_text(execution.error),
         json.dumps(execution.causes) if execution.causes else None, execution.ended_at, execution.resumed_at,
-        _intervention_text(execution), execution.execution_id, status, generation,
+        intervention_text(execution), execution.execution_id, status, generation,
     )  # fmt: skip
     return Write(UPDATE_EXECUTION, values, placed.large)
 
 
-def _intervention_text(execution: Execution) -> str | None:
+def intervention_text(execution: Execution) -> str | None:
     return None if execution.intervention is None else json.dumps(asdict(execution.intervention))
 
 
@@ -281,7 +281,7 @@ def _execution_values(execution: Execution) -> dict[str, Any]:
     values["link"], values["start"] = _link_text(execution.link), start_text(execution.start)
     values["parent"] = execution.link.parent if execution.link is not None and execution.is_child else None
     values["error"] = _failure_text(execution.error)
-    values["intervention"], values["forked"] = _intervention_text(execution), forked_text(execution.forked)
+    values["intervention"], values["forked"] = intervention_text(execution), forked_text(execution.forked)
     values["causes"] = json.dumps(execution.causes) if execution.causes else None
     values["labels"] = json.dumps(dict(execution.labels)) if execution.labels else None
     return values

@@ -15,7 +15,7 @@ import hashlib
 import sqlite3
 from collections.abc import Callable
 
-SCHEMA_VERSION = 18
+SCHEMA_VERSION = 19
 LARGE_VALUE_CHARACTERS = 8192
 """Characters of a value from which on it stands in `large_values`."""
 
@@ -237,6 +237,16 @@ CREATE INDEX webhook_deliveries_of ON webhook_deliveries (execution_id, webhook,
 """
 """Webhooks: changes of status that are recorded with the change, and what each webhook is still to get. A dead letter
 has no `due`. The triggers that record are not in the file: see webhooks.py."""
+_LABELS_BY_TIME = """
+ALTER TABLE labels RENAME TO labels_before;
+CREATE TABLE labels (
+    key TEXT NOT NULL, value TEXT NOT NULL, created_at REAL NOT NULL, execution_id TEXT NOT NULL,
+    PRIMARY KEY (key, value, created_at, execution_id)
+) WITHOUT ROWID;
+INSERT INTO labels SELECT key, value, created_at, execution_id FROM labels_before JOIN executions USING (execution_id);
+DROP TABLE labels_before;
+"""
+"""Executions with a label in the order of lists, so that a page of them reads no others."""
 
 STEPS: dict[int, str] = {
     1: """
@@ -260,6 +270,7 @@ ALTER TABLE executions ADD COLUMN resumed_at REAL;
     15: "ALTER TABLE executions ADD COLUMN shown TEXT; ALTER TABLE commands ADD COLUMN progress TEXT;\n",
     16: "ALTER TABLE executions ADD COLUMN forked TEXT;\n",
     17: _WEBHOOKS,
+    18: _LABELS_BY_TIME,
 }
 """What takes a file from the version named to the next one, in one transaction each."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from stepfast.backends.sqlite import rows
+from stepfast.backends.sqlite import label_rows, rows
 from stepfast.backends.sqlite.file import Transaction
 from stepfast.model import Execution
 from stepfast.shown import ShownState
@@ -33,8 +33,6 @@ def put(tx: Transaction, execution: Execution, shown: ShownState) -> bool:
     }
     if tx.execute(rows.UPDATE_SHOWN, values).rowcount != 1:
         return False
-    for key, value in before.items() - labels.items():
-        tx.execute("DELETE FROM labels WHERE key = ? AND value = ? AND execution_id = ?", (key, value, id))
-    for key, value in labels.items() - before.items():
-        tx.execute("INSERT INTO labels VALUES (?, ?, ?)", (key, value, id))
+    label_rows.remove(tx, execution, before.items() - labels.items())
+    label_rows.add(tx, execution, labels.items() - before.items())
     return True

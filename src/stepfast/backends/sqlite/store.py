@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from stepfast.backends.sqlite import deletion, forks, metrics, overdue, rows, runs, showing, starts, writes
+from stepfast.backends.sqlite import deletion, forks, label_rows, metrics, overdue, rows, runs, showing, starts, writes
 from stepfast.backends.sqlite import signals as signal_rows
 from stepfast.backends.sqlite.file import SqliteFile, Transaction
 from stepfast.backends.sqlite.reads import SqliteReads
@@ -87,8 +87,7 @@ class SqliteBackend(SqliteReads):
         if not tx.put(rows.execution_write(execution)):
             row = tx.execute(f"{rows.SELECT_EXECUTION} WHERE execution_id = ?", (id,)).fetchone()
             return deletion.generation_of(tx, id) if row is None else rows.execution(row)
-        for key, value in execution.labels.items():
-            tx.execute("INSERT INTO labels VALUES (?, ?, ?)", (key, value, id))
+        label_rows.add(tx, execution, execution.labels.items())
         self._wake(tx, id)
         return execution
 
@@ -259,6 +258,8 @@ class SqliteBackend(SqliteReads):
 
         def run(tx: Transaction) -> bool:
             if turn.entry is not None and not writes.is_free(tx, id, turn.entry.number):
+                return False
+            if turn.untouched and not writes.has_hand(tx, before):
                 return False
             if not writes.put_status(tx, after, before.status, before.generation):
                 return False

@@ -29,6 +29,12 @@ def put_status(tx: Transaction, execution: Execution, status: str, generation: i
     return tx.put(rows.status_write(execution, status, generation))
 
 
+def has_hand(tx: Transaction, execution: Execution) -> bool:
+    """True while the last intervention of the execution is the one that was read."""
+    row = tx.execute("SELECT intervention FROM executions WHERE execution_id = ?", (execution.execution_id,)).fetchone()
+    return row is not None and bool(row[0] == rows.intervention_text(execution))
+
+
 def fresh(tx: Transaction, execution_id: str, records: Sequence[Record]) -> bool:
     """True when every one of the records would be written; looked at first, so that nothing is half done."""
     sql = "SELECT revision, generation FROM commands WHERE execution_id = ? AND id = ?"

@@ -48,7 +48,8 @@ def _add_list(app: Resolver, engine: ApiEngine) -> None:
         summary="List executions, newest first",
         description="Asked for a prefix, the execution whose id is all of it comes first, whenever it was started. A "
         "page ends early where its inputs and results would be more than about 4 MB: go on while `next` is not null. "
-        "With `parent` a page may be short, or have a few more than the limit.",
+        "With `parent` a page may be short, or have a few more than the limit. With `contains` or labels it may be "
+        "short or empty and have a `next`: then it has looked at as many executions as a page may.",
         operation_id="listExecutions",
         tags=["executions"],
         responses=answers(
@@ -60,6 +61,10 @@ def _add_list(app: Resolver, engine: ApiEngine) -> None:
         workflow: Annotated[str | None, Query(min_length=1, max_length=64)] = None,
         status: Annotated[ExecutionStatus | None, Query()] = None,
         prefix: Annotated[str | None, Query(pattern=ID, description="what the id begins with")] = None,
+        contains: Annotated[
+            str | None,
+            Query(pattern=ID, description="a part of the id; a page looks at a bounded number of executions for it"),
+        ] = None,
         label: Annotated[
             list[str] | None, Query(description=f"key:value or key=value; all given must match; at most {MAX_LABELS}")
         ] = None,
@@ -86,6 +91,7 @@ def _add_list(app: Resolver, engine: ApiEngine) -> None:
             limit=limit,
             cursor=cursor,
             prefix=prefix or "",
+            contains=contains or "",
             roots=roots,
             parent=parent,
             values=largest != 0,

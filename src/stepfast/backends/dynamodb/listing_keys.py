@@ -1,0 +1,38 @@
+"""The keys of the table's index: times as sortable text, and the shard of an execution. Pure."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+from stepfast.backends.dynamodb.typed_json import Item, text
+
+CHILD = "CHILD-"
+"""What the partition of a child begins with, before its status. A list of roots does not read these partitions."""
+
+
+def sortable(at: float) -> str:
+    """A time as text that sorts as the time does, exactly: the bits of a float from 0 up are in order."""
+    return struct.pack(">d", max(0.0, at)).hex()
+
+
+def time_of(entry: str) -> float:
+    """The time that an entry of the index begins with; ValueError or struct.error if there is none."""
+    return float(struct.unpack(">d", bytes.fromhex(entry.partition("#")[0]))[0])
+
+
+def listing_entry(at: float, execution_id: str) -> str:
+    """What an execution stands under in its partition of the index."""
+    return f"{sortable(at)}#{execution_id}"
+
+
+def shard_of(execution_id: str, shards: int) -> int:
+    return zlib.crc32(execution_id.encode()) % shards
+
+
+def listing_keys(execution_id: str, status: str, created_at: float, shards: int) -> Item:
+    """The index keys of a meta. status: with CHILD before it for a child."""
+    return {
+        "list_pk": text(f"{status}#{shard_of(execution_id, shards)}"),
+        "list_sk": text(listing_entry(created_at, execution_id)),
+    }
