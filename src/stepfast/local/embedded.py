@@ -63,6 +63,9 @@ class Embedded(AsyncClient):
     retry_for: seconds for which a call waits for an owner.
     opentelemetry: whether executions are traces of OpenTelemetry, and steps spans; see docs/opentelemetry.md.
     public_url: what the addresses of answer links begin with: where `asgi` is mounted, as others reach it.
+    key_file: the file of the keys that values are encrypted with, as `stepfast key-file create` makes it; see
+    docs/encryption.md. None encrypts nothing.
+    encrypt_new: whether new executions are encrypted. False leaves encrypted ones as they are.
 
     Raises DefinitionError for two workflows of one name.
     """
@@ -82,6 +85,8 @@ class Embedded(AsyncClient):
         retry_for: float = 60.0,
         opentelemetry: bool = False,
         public_url: str = "",
+        key_file: str | os.PathLike[str] | None = None,
+        encrypt_new: bool = True,
     ) -> None:
         telemetry = telemetry_if(opentelemetry)
         registry = Registry(workflows)
@@ -100,6 +105,8 @@ class Embedded(AsyncClient):
                 limits=pools,
                 telemetry=telemetry,
                 public_url=public_url,
+                key_file=None if key_file is None else Path(key_file),
+                encrypt_new=encrypt_new,
             )
 
         self.path = file

@@ -1,0 +1,96 @@
+"""The keyring of a database of the embedded home: its key store and its key file."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Event
+
+from stepfast.backends.key_file import KeyFileMaster
+from stepfast.backends.sqlite.data_keys import SqliteDataKeys, keys_path
+from stepfast.backends.sqlite.file import Durability
+from stepfast.deployment.project import Project
+from stepfast.engine.data_keys import Keyring, SecondsClock
+from stepfast.engine.embedded import EmbeddedBackend
+from stepfast.engine.sealed_store import SealedStore
+from stepfast.errors import Misconfigured, StartupError, StepfastError
+from stepfast.local.retention import ROUND_PERIOD_SECONDS
+from stepfast.values.encryption import key_of
+
+log = logging.getLogger(__name__)
+
+HINT = "name its key file by key_file in [tool.stepfast], or by key_file= of stepfast.Embedded"
+KEYS_AT_ONCE = 500
+"""Data keys that are looked at at once."""
+PAUSE_SECONDS = 0.2
+YOUNG_SECONDS = 3600.0
+"""The age from which on a key without an execution is destroyed: a start writes the key first."""
+SYNCHRONOUS = {"full": "FULL", "process": "OFF"}
+
+
+def owner_keyring(
+    database: Path,
+    clock: SecondsClock,
+    key_file: Path | None,
+    *,
+    encrypts: bool = True,
+    durability: Durability = "full",
+) -> Keyring:
+    """The keyring of the process that owns a database. StartupError if the key file is not in order."""
+    if key_file is None:
+        return Keyring(clock, hint=HINT)
+    master = KeyFileMaster(key_file)
+    try:
+        master.keys()
+    except Misconfigured as error:
+        raise StartupError(str(error)) from error
+    store = SqliteDataKeys(keys_path(database), synchronous=SYNCHRONOUS[durability])
+    return Keyring(clock, store, master, encrypts=encrypts, hint=HINT)
+
+
+def reader_keyring(database: Path, clock: SecondsClock, key_file: Path | None) -> Keyring:
+    """The keyring of whoever only reads a database, which may be in use."""
+    path = keys_path(database)
+    if key_file is None or not path.is_file():
+        return Keyring(clock, hint=f"{HINT}, and keep {path} beside the database")
+    return Keyring(clock, SqliteDataKeys(path, read_only=True), KeyFileMaster(key_file), encrypts=False, hint=HINT)
+
+
+def key_file_of(project: Project, root: Path) -> Path | None:
+    """The key file of a project, whose pyproject.toml is in this folder. STEPFAST_KEY_FILE wins over the setting."""
+    named = os.environ.get("STEPFAST_KEY_FILE", "").strip() or project.key_file
+    return None if named is None else root / named
+
+
+def destroy_keys(keyring: Keyring, erased: Sequence[tuple[str, str]]) -> None:
+    """Destroys the keys of executions that were just deleted. What fails is left to `keep_tidy`."""
+    store = keyring.store
+    ids = [id for execution_id, sent in erased if (id := key_of(execution_id, sent)) is not None]
+    keyring.forget(ids)
+    if isinstance(store, SqliteDataKeys):
+        try:
+            store.destroy_now(ids)
+        except StepfastError as error:
+            log.warning("data keys of deleted executions are not destroyed yet: %s", error)
+
+
+async def keep_tidy(store: SealedStore[EmbeddedBackend], clock: SecondsClock, stopping: Event) -> None:
+    """Destroys the keys of executions that are gone, a part of the key store in each round, until `stopping` is set."""
+    after = ""
+    while not stopping.is_set():
+        destroyed = 0
+        try:
+            while True:
+                count, after = await store.tidy_keys(after, KEYS_AT_ONCE, clock.now() - YOUNG_SECONDS)
+                destroyed += count
+                if after == "":
+                    break
+                await asyncio.sleep(PAUSE_SECONDS)
+        except StepfastError as error:
+            log.warning("data keys of deleted executions are not destroyed: %s; trying again", error)
+        if destroyed:
+            log.info("%d data key(s) of executions that are gone are destroyed", destroyed)
+        await asyncio.sleep(ROUND_PERIOD_SECONDS)
