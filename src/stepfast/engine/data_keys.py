@@ -64,6 +64,10 @@ class SecondsClock(Protocol):
     def now(self) -> float: ...
 
 
+class KeyGone(Misconfigured):
+    """The key store does not have a data key, or not any more."""
+
+
 class Keyring:
     """Makes and finds the data keys of executions. Thread-safe.
 
@@ -94,7 +98,7 @@ class Keyring:
         return self._keep(DataKey(id, plain))
 
     def find(self, id: KeyId) -> DataKey:
-        """The data key of this name. Misconfigured where it cannot be had, with the reason and what to do."""
+        """The data key of this name. KeyGone where the key store has none; Misconfigured where it cannot be had, with the reason and what to do."""
         with self._lock:
             until, key = self._kept.get(id, (0.0, None))
             if key is not None and until > self._clock.now():
@@ -103,7 +107,7 @@ class Keyring:
         store, master = self._set_up(id.execution_id)
         wrapped = store.get(id)
         if wrapped is None:
-            raise Misconfigured(
+            raise KeyGone(
                 f"the data key of execution {id.execution_id!r} is not in the key store: the execution was deleted and "
                 "this is a copy of its data, or the key store was lost or is another deployment's. What is encrypted "
                 "cannot be read without it. Bring the key store back, or delete the execution"

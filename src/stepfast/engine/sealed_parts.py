@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from stepfast.engine.data_keys import Keyring
@@ -14,7 +14,7 @@ from stepfast.engine.sealing import hint_place
 from stepfast.engine.start_items import Hold, TurnedAway
 from stepfast.engine.start_store import StartStore
 from stepfast.errors import Misconfigured, Unavailable
-from stepfast.values.encryption import key_of
+from stepfast.values.encryption import DataKey, key_of
 
 
 class SealedLinks:
@@ -69,10 +69,13 @@ class SealedStarts:
 
 
 class SealedQueue:
-    """A queue whose messages leave the process: the inputs that they carry are encrypted."""
+    """A queue whose messages leave the process: the inputs that they carry are encrypted.
 
-    def __init__(self, queue: Queue, finder: KeyFinder) -> None:
-        self._queue, self._finder = queue, finder
+    key_of: the data key of the execution that a message is of.
+    """
+
+    def __init__(self, queue: Queue, key_of: Callable[[Message], Awaitable[DataKey | None]]) -> None:
+        self._queue, self._key_of = queue, key_of
 
     async def send(self, messages: Sequence[tuple[Message, float | None]]) -> None:
         await self._queue.send([(await self._sealed(message), due) for message, due in messages])
@@ -81,7 +84,7 @@ class SealedQueue:
         hint = message.hint
         if hint is None:
             return message
-        key = await self._finder.for_write(message.execution_id, message.generation)
+        key = await self._key_of(message)
         if key is None:
             return message
         sealed = key.seal(hint.input, *hint_place(message.run, message.command_id))

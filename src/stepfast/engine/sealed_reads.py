@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,13 +10,13 @@ from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 from stepfast.engine import sealing
-from stepfast.engine.data_keys import Keyring
+from stepfast.engine.data_keys import KeyGone, Keyring
 from stepfast.engine.metrics import Tallies
 from stepfast.engine.ports import Delta, Fault, Page, Query, Store
 from stepfast.engine.record_reader import RecordPage, RecordQuery, RecordReader
 from stepfast.errors import Misconfigured, Unavailable
 from stepfast.model import Event, Execution, OrderEntry, Record, Signal, Snapshot, run_of
-from stepfast.values.encryption import DataKey, KeyId, key_of
+from stepfast.values.encryption import DATA_KEY_BYTES, DataKey, KeyId, key_of
 
 REMEMBERED = 20_000
 """Executions of which a process remembers which data key they have, or that they have none."""
@@ -49,9 +50,16 @@ class KeyFinder:
         """The data key for a write of an execution in this generation."""
         with self._lock:
             seen = self._seen.get(execution_id)
-        if seen is not None and seen[0] >= generation:
-            return None if seen[1] is None else self.ring.find(seen[1])
-        return await self.look_up(execution_id)
+        if seen is None or seen[0] < generation:
+            return await self.look_up(execution_id)
+        id = seen[1]
+        try:
+            return None if id is None else self.ring.find(id)
+        except KeyGone:
+            if id is None or any(key_id_of(stored) == id for stored in await self._store.read_many([execution_id])):
+                raise
+            # The execution was deleted meanwhile, so the store will refuse the write: under whatever key.
+            return DataKey(id, secrets.token_bytes(DATA_KEY_BYTES))
 
     async def look_up(self, execution_id: str) -> DataKey | None:
         """The data key of an execution, as its item says now; None where there is no such execution."""

@@ -119,7 +119,7 @@ class _Passes:
                     await self._engine.table_store.deleting.purge_run(*run_of(name))
                 else:
                     images = [_typed(image) for image in self._images[task, execution_id]]
-                    news = self._engine.table_store.news(images)
+                    news = await self._engine.table_store.news(images)
                     await self._engine.advancer.advance(execution_id, news=news)
             except Exception as error:
                 if self._engine.memory is not None:  # These records may be given up.

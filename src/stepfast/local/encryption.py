@@ -8,13 +8,13 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 from stepfast.backends.key_file import KeyFileMaster
 from stepfast.backends.sqlite.data_keys import SqliteDataKeys, keys_path
 from stepfast.backends.sqlite.file import Durability
 from stepfast.deployment.project import Project
 from stepfast.engine.data_keys import Keyring, SecondsClock
-from stepfast.engine.embedded import EmbeddedBackend
 from stepfast.engine.sealed_store import SealedStore
 from stepfast.errors import Misconfigured, StartupError, StepfastError
 from stepfast.local.retention import ROUND_PERIOD_SECONDS
@@ -77,7 +77,7 @@ def destroy_keys(keyring: Keyring, erased: Sequence[tuple[str, str]]) -> None:
             log.warning("data keys of deleted executions are not destroyed yet: %s", error)
 
 
-async def keep_tidy(store: SealedStore[EmbeddedBackend], clock: SecondsClock, stopping: Event) -> None:
+async def keep_tidy(store: SealedStore[Any], clock: SecondsClock, stopping: Event) -> None:
     """Destroys the keys of executions that are gone, a part of the key store in each round, until `stopping` is set."""
     after = ""
     while not stopping.is_set():
