@@ -51,8 +51,9 @@ class KeyFileMaster:
             raise Misconfigured(f"the data key of execution {id.execution_id!r} was not wrapped by a key file ({kind})")
         if master is None:
             raise Misconfigured(
-                f"the data key of execution {id.execution_id!r} was wrapped by the master key {name}, which is not in "
-                f"{self.path}: put that key back into the file, below the newer ones, or name the right file by key_file"
+                f"the data key of execution {id.execution_id!r} was wrapped by the master key {name}, which is not "
+                f"in {self.path}: put that key back into the file, below the newer ones, or name the right file by "
+                "key_file"
             )
         from cryptography.exceptions import InvalidTag
 
@@ -61,8 +62,8 @@ class KeyFileMaster:
             return bytes(_aes(master).decrypt(held[:_NONCE_BYTES], held[_NONCE_BYTES:], _bound_to(id)))
         except (InvalidTag, ValueError) as error:
             raise Misconfigured(
-                f"the data key of execution {id.execution_id!r} does not open with the master key {name} of {self.path}: "
-                "the key store was changed, or the key was"
+                f"the data key of execution {id.execution_id!r} does not open with the master key {name} of "
+                f"{self.path}: the key store was changed, or the key was"
             ) from error
 
     def keys(self) -> dict[str, bytes]:
@@ -75,8 +76,8 @@ class KeyFileMaster:
                     self._keys, self._stamp = _read(self.path, seen), stamp
             except FileNotFoundError as error:
                 raise Misconfigured(
-                    f"there is no key file {self.path}: put it back, since what is encrypted cannot be read without it. "
-                    f"If nothing is encrypted yet, {HOW}"
+                    f"there is no key file {self.path}: put it back, since what is encrypted cannot be read without "
+                    f"it. If nothing is encrypted yet, {HOW}"
                 ) from error
             except (OSError, UnicodeDecodeError) as error:
                 raise Misconfigured(f"the key file {self.path} cannot be read: {type(error).__name__}") from error

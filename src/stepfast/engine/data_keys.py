@@ -20,6 +20,8 @@ KEPT_KEYS = 1000
 KEPT_SECONDS = 300.0
 """Seconds that a process keeps a data key. After that it asks the key store and the master key again."""
 NAME_BYTES = 8
+YOUNG_SECONDS = 3600.0
+"""The age from which on a key without an execution is destroyed: a start writes the key first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,10 @@ class Keyring:
         self.encrypts = encrypts and store is not None and master is not None
         self._kept: OrderedDict[KeyId, tuple[float, DataKey]] = OrderedDict()
         self._lock = threading.Lock()
+
+    def now(self) -> float:
+        """The time, in seconds since the epoch."""
+        return self._clock.now()
 
     async def make(self, execution_id: str) -> DataKey:
         """A new data key, which is in the key store once this returns."""

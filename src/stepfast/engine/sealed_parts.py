@@ -65,7 +65,9 @@ class SealedStarts:
     async def sealed(self, turned: TurnedAway) -> TurnedAway:
         """As it is stored."""
         key = await self._finder.look_up(turned.became)
-        return turned if key is None else replace(turned, sent=key.seal(turned.sent, "turned away", turned.execution_id))
+        return (
+            turned if key is None else replace(turned, sent=key.seal(turned.sent, "turned away", turned.execution_id))
+        )
 
 
 class SealedQueue:

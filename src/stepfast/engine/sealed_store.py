@@ -144,7 +144,9 @@ class SealedStore(SealedReads[S]):
     async def report(self, run_id: str, record: Record, generation: int) -> bool:
         execution_id, run = run_of(run_id)
         key = await self._keys.for_write(execution_id, generation)
-        return await self._store.report(run_id, record if key is None else sealing.seal_record(key, record, run), generation)
+        return await self._store.report(
+            run_id, record if key is None else sealing.seal_record(key, record, run), generation
+        )
 
     async def relink(self, execution: Execution, link: Link) -> bool:
         key = await self._key(execution)
@@ -258,7 +260,6 @@ class SealedStore(SealedReads[S]):
         unused, following = await self.unused_keys(after, limit, before)
         await self._ring.destroy(unused)
         return len(unused), following
-
 
 
 def _sealed(key: DataKey | None, execution: Execution) -> Execution:

@@ -115,6 +115,7 @@ class _Passes:
                     raise Unavailable("no time is left for it in this invocation")
                 if task == "purge":
                     await self._engine.table_store.deleting.purge(execution_id)
+                    await self._engine.table_store.destroy_keys_of(execution_id)
                 elif task == "purge-run":
                     await self._engine.table_store.deleting.purge_run(*run_of(name))
                 else:

@@ -17,4 +17,6 @@ def keyring_of(settings: Settings, clients: Clients, clock: SecondsClock) -> Key
     from stepfast.backends.dynamodb.data_keys import DynamoDataKeys
 
     store = DynamoDataKeys(clients.dynamodb, settings.key_table)
-    return Keyring(clock, store, KmsMaster(lambda: clients.kms, settings.kms_key), encrypts=settings.encrypt_new, hint=HINT)
+    return Keyring(
+        clock, store, KmsMaster(lambda: clients.kms, settings.kms_key), encrypts=settings.encrypt_new, hint=HINT
+    )

@@ -32,8 +32,16 @@ from stepfast.model import SignalLimits
 
 log = logging.getLogger(__name__)
 PROJECT = Path("pyproject.toml")
-HONOURED = ("retention_days", "max_child_depth", "max_signals", "max_signal_bytes", "opentelemetry", "public_url",
-            "key_file", "encrypt_new")
+HONOURED = (
+    "retention_days",
+    "max_child_depth",
+    "max_signals",
+    "max_signal_bytes",
+    "opentelemetry",
+    "public_url",
+    "key_file",
+    "encrypt_new",
+)
 """Settings of deployments that also have an effect here, beside pools and schedules."""
 HONOURED_OF_POOLS = ("max_concurrency", "processes")
 

@@ -14,7 +14,7 @@ from stepfast.backends.key_file import KeyFileMaster
 from stepfast.backends.sqlite.data_keys import SqliteDataKeys, keys_path
 from stepfast.backends.sqlite.file import Durability
 from stepfast.deployment.project import Project
-from stepfast.engine.data_keys import Keyring, SecondsClock
+from stepfast.engine.data_keys import YOUNG_SECONDS, Keyring, SecondsClock
 from stepfast.engine.sealed_store import SealedStore
 from stepfast.errors import Misconfigured, StartupError, StepfastError
 from stepfast.local.retention import ROUND_PERIOD_SECONDS
@@ -26,8 +26,6 @@ HINT = "name its key file by key_file in [tool.stepfast], or by key_file= of ste
 KEYS_AT_ONCE = 500
 """Data keys that are looked at at once."""
 PAUSE_SECONDS = 0.2
-YOUNG_SECONDS = 3600.0
-"""The age from which on a key without an execution is destroyed: a start writes the key first."""
 SYNCHRONOUS = {"full": "FULL", "process": "OFF"}
 
 

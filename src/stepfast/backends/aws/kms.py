@@ -38,15 +38,13 @@ class KmsMaster:
             try:
                 # Without a KeyId: a key that was replaced by another still opens what it has wrapped, as long as the
                 # role may use it. Which keys open anything at all is decided by the role.
-                answer = self._client().decrypt(
-                    CiphertextBlob=base64.b64decode(held), EncryptionContext=_context(id)
-                )
+                answer = self._client().decrypt(CiphertextBlob=base64.b64decode(held), EncryptionContext=_context(id))
             except ClientError as error:
                 if code_of(error) not in _WRONG:
                     raise
                 raise Misconfigured(
-                    f"KMS does not open the data key of execution {id.execution_id!r} ({code_of(error)}): it was changed, "
-                    "or is of another execution or deployment"
+                    f"KMS does not open the data key of execution {id.execution_id!r} ({code_of(error)}): it was "
+                    "changed, or is of another execution or deployment"
                 ) from error
         return bytes(answer["Plaintext"])
 

@@ -50,6 +50,17 @@ class DynamoDataKeys:
             with self._translated():
                 self._client.delete_item(TableName=self._name, Key=_key(id))
 
+    def of(self, execution_id: str) -> list[KeyEntry]:
+        """All data keys that were made for an execution of this id."""
+        with self._translated():
+            answer = self._client.query(
+                TableName=self._name,
+                KeyConditionExpression="pk = :pk",
+                ExpressionAttributeValues={":pk": text(execution_id)},
+                ConsistentRead=True,
+            )
+        return [_entry(item) for item in answer["Items"]]
+
     async def page(self, after: str, limit: int) -> tuple[Sequence[KeyEntry], str]:
         start = {"ExclusiveStartKey": json.loads(after)} if after else {}
         names = {"#pk": "pk", "#sk": "sk", "#made": "made"}
@@ -61,9 +72,7 @@ class DynamoDataKeys:
                 ExpressionAttributeNames=names,
                 **start,
             )
-        entries = [
-            KeyEntry(KeyId(item["pk"]["S"], item["sk"]["S"]), "", float(item["made"]["N"])) for item in answer["Items"]
-        ]
+        entries = [_entry(item) for item in answer["Items"]]
         last = answer.get("LastEvaluatedKey")
         return entries, json.dumps(last) if last else ""
 
@@ -79,3 +88,7 @@ class DynamoDataKeys:
 
 def _key(id: KeyId) -> Item:
     return {"pk": text(id.execution_id), "sk": text(id.name)}
+
+
+def _entry(item: Item) -> KeyEntry:
+    return KeyEntry(KeyId(item["pk"]["S"], item["sk"]["S"]), "", float(item["made"]["N"]))

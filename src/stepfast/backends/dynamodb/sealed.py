@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypeVar
 
+from stepfast.backends.dynamodb.data_keys import DynamoDataKeys
 from stepfast.backends.dynamodb.item_keys import COMMAND, execution_id_of, run_id_of_item, sort_of
-from stepfast.backends.dynamodb.reads import DynamoReads
 from stepfast.backends.dynamodb.store import DynamoStore
 from stepfast.backends.dynamodb.typed_json import Item, text_in
 from stepfast.engine import sealing
-from stepfast.engine.data_keys import Keyring
+from stepfast.engine.data_keys import YOUNG_SECONDS, Keyring
 from stepfast.engine.memory import News
+from stepfast.engine.sealed_reads import key_id_of
 from stepfast.engine.sealed_store import SealedStore
 from stepfast.model import Execution, Record, run_of
 from stepfast.values.encryption import DataKey, key_of
 
 _TEXTS = ("input", "output", "prog", "repair", "payload")
-R = TypeVar("R", bound=DynamoReads)
 
 
 class SealedDynamoStore(SealedStore[DynamoStore]):
@@ -26,6 +25,7 @@ class SealedDynamoStore(SealedStore[DynamoStore]):
 
     def __init__(self, table: DynamoStore, keyring: Keyring) -> None:
         super().__init__(table, keyring)
+        self._now = keyring.now
         self.table, self.deleting = table, table.deleting
         self.holder, self.hold, self.glance, self.differs = table.holder, table.hold, table.glance, table.differs
 
@@ -52,6 +52,15 @@ class SealedDynamoStore(SealedStore[DynamoStore]):
             records=[sealing.open_record(key, record, run) for record, run in zip(news.records, runs, strict=True)],
             signals=[sealing.open_signal(key, signal) for signal in news.signals],
         )
+
+    async def destroy_keys_of(self, execution_id: str) -> None:
+        """Destroys the keys of an execution that has expired. What a crash leaves is found by `tidy_keys`."""
+        store = self._ring.store
+        if isinstance(store, DynamoDataKeys):
+            used = {key_id_of(stored) for stored in await self.table.read_many([execution_id])}
+            before = self._now() - YOUNG_SECONDS
+            old = [entry.id for entry in store.of(execution_id) if entry.made_at < before]
+            await self._ring.destroy([id for id in old if id not in used])
 
     async def _key_of_images(self, images: Sequence[Item]) -> DataKey | None:
         """The data key that the images name. Those without a text of their own are looked up."""

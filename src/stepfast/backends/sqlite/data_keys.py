@@ -61,7 +61,10 @@ class SqliteDataKeys:
         mode = "ro" if read_only else "rw"
         try:
             self._db = sqlite3.connect(
-                f"file:{quote(str(path.resolve()))}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
+                f"file:{quote(str(path.resolve()))}?mode={mode}",
+                uri=True,
+                isolation_level=None,
+                check_same_thread=False,
             )
             self._prepare(synchronous)
         except sqlite3.Error as error:
