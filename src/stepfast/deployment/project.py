@@ -97,8 +97,8 @@ class Project:
     table_stream: an existing table to use in place of a new one, by the ARN of its stream.
     bucket: an existing bucket to use in place of a new one.
     kms_key: the KMS key that values of executions are encrypted with, by its ARN or alias. It applies to deployments.
-    key_file: the file of the keys that values are encrypted with, relative to the project. It applies to `stepfast dev`.
-    encrypt_new: whether new executions are encrypted. `false` leaves encrypted ones as they are, and needs the key still.
+    key_file: the file of the keys that values are encrypted with, from the project's folder. It is for `stepfast dev`.
+    encrypt_new: whether new executions are encrypted. `false` leaves encrypted ones as they are, which need the key.
     pools: the settings of pools, by the name of the pool.
     schedules: scheduled starts, by the name of the schedule.
     limits: numbers of limits, by the name of the limit. They win over code, and also apply to `stepfast dev`.

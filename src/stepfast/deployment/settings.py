@@ -87,8 +87,8 @@ class Settings:
     of the queue for records that no function can handle. memory: of the function, in MB. max_child_depth: the most
     executions above a child. opentelemetry: whether executions are traces of OpenTelemetry.
     limits: numbers of limits, as JSON text. root: the folder of the bundle. public_url: what addresses of links begin
-    with. kms_key: the KMS key that values are encrypted with, "" for none. key_table: the table of data keys. encrypt_new:
-    whether new executions are encrypted.
+    with. kms_key: the KMS key that values are encrypted with, "" for none. key_table: the table of data keys.
+    encrypt_new: whether new executions are encrypted.
     """
 
     table: str

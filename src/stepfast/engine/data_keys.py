@@ -1,4 +1,4 @@
-"""Data keys: one for each encrypted execution, wrapped by a master key and kept apart from the data (rule *encryption*).
+"""Data keys: one for each encrypted execution, wrapped by a master key, apart from the data (rule *encryption*).
 
 Whoever deletes an execution deletes its data key, which no backup of the data has.
 """
@@ -104,7 +104,10 @@ class Keyring:
         return self._keep(DataKey(id, plain))
 
     def find(self, id: KeyId) -> DataKey:
-        """The data key of this name. KeyGone where the key store has none; Misconfigured where it cannot be had, with the reason and what to do."""
+        """The data key of this name.
+
+        KeyGone where the key store has none; Misconfigured where it cannot be had, with the reason and what to do.
+        """
         with self._lock:
             until, key = self._kept.get(id, (0.0, None))
             if key is not None and until > self._clock.now():

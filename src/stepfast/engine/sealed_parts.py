@@ -94,7 +94,7 @@ class SealedQueue:
 
 
 def opened_message(message: Message, keyring: Keyring) -> Message:
-    """A message of a SealedQueue. It has no hint where the key cannot be had: a worker finds out all of it by a replay."""
+    """A message of a SealedQueue. Where the key cannot be had, it has no hint: its worker finds all out by a replay."""
     hint = message.hint
     id = None if hint is None else key_of(message.execution_id, hint.input)
     if hint is None or id is None:

@@ -1,4 +1,4 @@
-"""What a store reads, with what is encrypted in it opened (rule *encryption*). An execution in the clear is passed on."""
+"""What a store reads, with what is encrypted opened (rule *encryption*). What is in the clear is passed on."""
 
 from __future__ import annotations
 

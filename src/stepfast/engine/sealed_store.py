@@ -1,8 +1,8 @@
-"""A store that encrypts what it is given, and opens what it reads: values of executions are stored encrypted (rule *encryption*).
+"""A store that encrypts what it is given, and opens what it reads (rule *encryption*).
 
-It stands between the engine and the store of a home, and is the one place at which values are encrypted. An execution has
-one data key from its start to its deletion. Whether there is one is told by the fingerprint in its item: an execution that
-has begun in the clear stays so.
+It stands between the engine and the store of a home, and is the one place at which values are encrypted. An execution
+has one data key from its start to its deletion. Whether it has one is told by the fingerprint in its item: an execution
+that has begun in the clear stays so.
 """
 
 from __future__ import annotations

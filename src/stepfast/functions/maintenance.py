@@ -1,6 +1,7 @@
 """Maintenance after a sweep.
 
-Finishes interrupted deletions, destroys data keys of executions that are gone, and removes the expiry that version 0.1 gave to failures.
+Finishes interrupted deletions, destroys data keys of executions that are gone, and removes the expiry that version 0.1
+gave to failures.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Texts that are encrypted where they are stored: AES-256-SIV under the data key of one execution (rule *encryption*).
 
-An encrypted text is `#1.<name of the data key>.<base64>`. No JSON text begins with `#`, so that it is never taken for a
-value. The encryption is deterministic (RFC 5297): the same text at the same place is the same ciphertext, so that a value
-that is written again takes no room of its own, and two stored values can be compared without their texts. The place of a
-text is authenticated with it: a ciphertext that was moved to another place, or to another execution, does not open.
+An encrypted text is `#1.<name of the data key>.<base64>`. No JSON text begins with `#`, so it is never taken for a
+value. The encryption is deterministic (RFC 5297): the same text at the same place is the same ciphertext. A value that
+is written again takes no room of its own, and two stored values can be compared without their texts. The place of a
+text is authenticated with it: a ciphertext that was moved to another place or another execution does not open.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ class DataKey:
             return self._cipher.decrypt(data, self._bound_to(place)).decode()
         except (InvalidTag, binascii.Error, ValueError) as error:
             raise Misconfigured(
-                f"an encrypted value of execution {self.id.execution_id!r} ({place[0]}) does not open: it was changed or "
-                "moved where it is stored, or it belongs to another execution. Restore it from a backup, or delete the "
-                "execution; nothing of it runs until then"
+                f"an encrypted value of execution {self.id.execution_id!r} ({place[0]}) does not open: it was changed "
+                "or moved where it is stored, or it belongs to another execution. Restore it from a backup, or delete "
+                "the execution; nothing of it runs until then"
             ) from error
 
     def _bound_to(self, place: tuple[str, ...]) -> list[bytes | bytearray | memoryview]:

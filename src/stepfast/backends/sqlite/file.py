@@ -44,8 +44,8 @@ class Transaction:
     """What a write gets: the connection, and what to do once its commit is on disk.
 
     after: done first. wakes: by execution, the wake that its first write in this transaction has put; reported last, so
-    that whoever is woken sees all that was committed with the wake. sealed: the encrypted executions that it deletes, and
-    the texts that name their data keys.
+    that whoever is woken sees all that was committed with the wake. sealed: the encrypted executions that it deletes,
+    each with the text that names its data key.
     """
 
     connection: sqlite3.Connection
