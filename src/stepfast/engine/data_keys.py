@@ -15,9 +15,9 @@ from typing import Protocol
 from stepfast.errors import Misconfigured
 from stepfast.values.encryption import DataKey, KeyId
 
-KEPT_KEYS = 1000
+CACHED_KEYS = 1000
 """Data keys that a process keeps in memory at most."""
-KEPT_SECONDS = 300.0
+KEY_CACHE_SECONDS = 300.0
 """Seconds that a process keeps a data key. After that it asks the key store and the master key again."""
 NAME_BYTES = 8
 YOUNG_SECONDS = 3600.0
@@ -66,10 +66,6 @@ class SecondsClock(Protocol):
     def now(self) -> float: ...
 
 
-class KeyGone(Misconfigured):
-    """The key store does not have a data key, or not any more."""
-
-
 class Keyring:
     """Makes and finds the data keys of executions. Thread-safe.
 
@@ -104,10 +100,18 @@ class Keyring:
         return self._keep(DataKey(id, plain))
 
     def find(self, id: KeyId) -> DataKey:
-        """The data key of this name.
+        """The data key of this name. Misconfigured where it cannot be had, with the reason and what to do."""
+        key = self.seek(id)
+        if key is None:
+            raise Misconfigured(
+                f"the data key of execution {id.execution_id!r} is not in the key store: the execution was deleted and "
+                "this is a copy of its data, or the key store was lost or is another deployment's. What is encrypted "
+                "cannot be read without it. Bring the key store back, or delete the execution"
+            )
+        return key
 
-        KeyGone where the key store has none; Misconfigured where it cannot be had, with the reason and what to do.
-        """
+    def seek(self, id: KeyId) -> DataKey | None:
+        """The same; None where the key store does not have it, or not any more."""
         with self._lock:
             until, key = self._kept.get(id, (0.0, None))
             if key is not None and until > self._clock.now():
@@ -115,13 +119,7 @@ class Keyring:
                 return key
         store, master = self._set_up(id.execution_id)
         wrapped = store.get(id)
-        if wrapped is None:
-            raise KeyGone(
-                f"the data key of execution {id.execution_id!r} is not in the key store: the execution was deleted and "
-                "this is a copy of its data, or the key store was lost or is another deployment's. What is encrypted "
-                "cannot be read without it. Bring the key store back, or delete the execution"
-            )
-        return self._keep(DataKey(id, master.unwrap(id, wrapped)))
+        return None if wrapped is None else self._keep(DataKey(id, master.unwrap(id, wrapped)))
 
     async def destroy(self, ids: Sequence[KeyId]) -> None:
         """Deletes data keys: what they encrypt can never be read again, in no copy of it."""
@@ -141,9 +139,9 @@ class Keyring:
 
     def _keep(self, key: DataKey) -> DataKey:
         with self._lock:
-            self._kept[key.id] = self._clock.now() + KEPT_SECONDS, key
+            self._kept[key.id] = self._clock.now() + KEY_CACHE_SECONDS, key
             self._kept.move_to_end(key.id)
-            while len(self._kept) > KEPT_KEYS:
+            while len(self._kept) > CACHED_KEYS:
                 self._kept.popitem(last=False)
         return key
 

@@ -23,8 +23,8 @@ class Erasing:
         """As Operations.delete."""
         while True:
             # Without its values: an execution whose data key is lost can be deleted, too.
-            found = await self._store.read_many([execution_id])
-            execution = existing(found[0] if found else None, execution_id)
+            executions = await self._store.read_many([execution_id])
+            execution = existing(executions[0] if executions else None, execution_id)
             if execution.status not in ENDED:
                 raise WrongStatus(
                     f"execution {execution_id!r} is {execution.status}: cancel it first, then delete it",

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 from stepfast.engine import sealing
-from stepfast.engine.data_keys import KeyGone, Keyring
+from stepfast.engine.data_keys import Keyring
 from stepfast.engine.metrics import Tallies
 from stepfast.engine.ports import Delta, Fault, Page, Query, Store
 from stepfast.engine.record_reader import RecordPage, RecordQuery, RecordReader
@@ -53,13 +53,12 @@ class KeyFinder:
         if seen is None or seen[0] < generation:
             return await self.look_up(execution_id)
         id = seen[1]
-        try:
-            return None if id is None else self.ring.find(id)
-        except KeyGone:
-            if id is None or any(key_id_of(stored) == id for stored in await self._store.read_many([execution_id])):
-                raise
-            # The execution was deleted meanwhile, so the store will refuse the write: under whatever key.
-            return DataKey(id, secrets.token_bytes(DATA_KEY_BYTES))
+        if id is None or (key := self.ring.seek(id)) is not None:
+            return None if id is None else key
+        if any(key_id_of(stored) == id for stored in await self._store.read_many([execution_id])):
+            return self.ring.find(id)  # raises, and says why
+        # The execution was deleted meanwhile, so the store will refuse the write: under whatever key.
+        return DataKey(id, secrets.token_bytes(DATA_KEY_BYTES))
 
     async def look_up(self, execution_id: str) -> DataKey | None:
         """The data key of an execution, as its item says now; None where there is no such execution."""

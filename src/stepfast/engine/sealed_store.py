@@ -101,10 +101,10 @@ class SealedStore(SealedReads[S]):
         above += [execution.forked.execution_id] if execution.forked is not None else []
         return bool(above) and any(key_id_of(each) is not None for each in await self._store.read_many(above))
 
-    async def _created(self, given: Execution, sealed: Execution, held: Execution, key: DataKey | None) -> Execution:
+    async def _created(self, new: Execution, sealed: Execution, held: Execution, key: DataKey | None) -> Execution:
         if held is sealed:
-            self._keys.has(given.execution_id, given.generation, key)
-            return given
+            self._keys.has(new.execution_id, new.generation, key)
+            return new
         await self._drop(key)
         return self._keys.opened(held)
 

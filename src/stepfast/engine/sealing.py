@@ -13,14 +13,13 @@ from dataclasses import replace
 from typing import Any
 
 from stepfast.model import Event, Execution, Failure, Link, Record, Signal, changed
-from stepfast.shown import ShownState
+from stepfast.shown import ShownState, mark_in
 from stepfast.standing import ForkedFrom
 from stepfast.stored_text import StoredText, Text, text_of
 from stepfast.values.encryption import DataKey, opened_size
 
 SEALED = "#sealed"
 """Stands before the classes of an encrypted error, and names the only detail of an encrypted event."""
-_MARK = 24
 
 
 class SealedText(StoredText):
@@ -181,15 +180,21 @@ class SealedShown(ShownState):
 
 def seal_shown(key: DataKey, shown: ShownState) -> ShownState:
     sealed = _seal_shown(key, shown.text) or ""
-    return SealedShown(shown.mark, sealed[_MARK + 1 :], shown.labels, shown.base)
+    return SealedShown(shown.mark, sealed[len(shown.mark) + 1 :], shown.labels, shown.base)
 
 
 def _seal_shown(key: DataKey, text: str | None) -> str | None:
-    return None if text is None else f"{text[:_MARK]} {key.seal(text[_MARK + 1 :], 'shown', text[:_MARK])}"
+    if text is None:
+        return None
+    mark = mark_in(text)
+    return f"{mark} {key.seal(text[len(mark) + 1 :], 'shown', mark)}"
 
 
 def _open_shown(key: DataKey, text: str | None) -> str | None:
-    return None if text is None else f"{text[:_MARK]} {key.open(text[_MARK + 1 :], 'shown', text[:_MARK])}"
+    if text is None:
+        return None
+    mark = mark_in(text)
+    return f"{mark} {key.open(text[len(mark) + 1 :], 'shown', mark)}"
 
 
 # -- records, signals, events --------------------------------------------------------------------------------

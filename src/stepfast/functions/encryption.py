@@ -20,3 +20,14 @@ def keyring_of(settings: Settings, clients: Clients, clock: SecondsClock) -> Key
     return Keyring(
         clock, store, KmsMaster(lambda: clients.kms, settings.kms_key), encrypts=settings.encrypt_new, hint=HINT
     )
+
+
+def reading_keyring(clients: Clients, clock: SecondsClock, table: str) -> Keyring:
+    """The keyring of whoever reads the table of a deployment with AWS credentials. table: of the data keys, or ""."""
+    if not table.strip():
+        return Keyring(clock, hint="set STEPFAST_KEY_TABLE to the stack's output KeyTableName")
+    from stepfast.backends.aws.kms import KmsMaster
+    from stepfast.backends.dynamodb.data_keys import DynamoDataKeys
+
+    store = DynamoDataKeys(clients.dynamodb, table.strip())
+    return Keyring(clock, store, KmsMaster(lambda: clients.kms, ""), encrypts=False)

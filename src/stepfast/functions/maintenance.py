@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 RETENTION_KEY: Item = {"pk": text("sweeper"), "sk": text("kept")}
 KEYS_KEY: Item = {"pk": text("sweeper"), "sk": text("keys")}
-KEYS_AT_ONCE = 500
+DATA_KEYS_A_SWEEP = 500
 """Data keys that one sweep looks at."""
 KEYS_EVERY = 86400.0
 """Seconds between two laps over all data keys: each look reads the item of an execution."""
@@ -55,7 +55,7 @@ async def _tidy_keys(engine: SendingEngine, table: Table, now: float) -> None:
     if after == "" and began is not None and now < began + KEYS_EVERY:
         return
     began = now if after == "" or began is None else began
-    destroyed, after = await engine.table_store.tidy_keys(after, KEYS_AT_ONCE, now - YOUNG_SECONDS)
+    destroyed, after = await engine.table_store.tidy_keys(after, DATA_KEYS_A_SWEEP, now - YOUNG_SECONDS)
     await table.put({**KEYS_KEY, "after": text(after), "began": number(began)})
     if destroyed:
         log.info("%d data key(s) of executions that are gone are destroyed", destroyed)

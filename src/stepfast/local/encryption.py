@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Event
@@ -13,8 +14,11 @@ from typing import Any
 from stepfast.backends.key_file import KeyFileMaster
 from stepfast.backends.sqlite.data_keys import SqliteDataKeys, keys_path
 from stepfast.backends.sqlite.file import Durability
+from stepfast.backends.sqlite.read_only import ReadOnlyFile
+from stepfast.backends.sqlite.store import SqliteBackend
 from stepfast.deployment.project import Project
 from stepfast.engine.data_keys import YOUNG_SECONDS, Keyring, SecondsClock
+from stepfast.engine.sealed_reads import SealedReads
 from stepfast.engine.sealed_store import SealedStore
 from stepfast.errors import Misconfigured, StartupError, StepfastError
 from stepfast.local.retention import ROUND_PERIOD_SECONDS
@@ -23,9 +27,10 @@ from stepfast.values.encryption import key_of
 log = logging.getLogger(__name__)
 
 HINT = "name its key file by key_file in [tool.stepfast], or by key_file= of stepfast.Embedded"
-KEYS_AT_ONCE = 500
+DATA_KEYS_A_READ = 500
 """Data keys that are looked at at once."""
 PAUSE_SECONDS = 0.2
+PROJECT = Path("pyproject.toml")
 SYNCHRONOUS = {"full": "FULL", "process": "OFF"}
 
 
@@ -63,6 +68,34 @@ def key_file_of(project: Project, root: Path) -> Path | None:
     return None if named is None else root / named
 
 
+class FileReader(SealedReads[SqliteBackend]):
+    """A database that is only read, which may be in use, with the key file that the project or the environment names.
+
+    StartupError where there is no file of ours.
+    """
+
+    def __init__(self, path: Path) -> None:
+        clock = ReaderClock()
+        key_file = key_file_of(Project.read(PROJECT), PROJECT.parent)
+        self._backend = SqliteBackend(ReadOnlyFile(path), clock)
+        super().__init__(self._backend, reader_keyring(path, clock, key_file))
+
+    def close(self) -> None:
+        """Closes the file and the key store."""
+        self._backend.close()
+        self._ring.close()
+
+
+class ReaderClock:
+    """The wall clock of a program that runs no workflow code."""
+
+    def now(self) -> float:
+        return time.time()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
 def destroy_keys(keyring: Keyring, erased: Sequence[tuple[str, str]]) -> None:
     """Destroys the keys of executions that were just deleted. What fails is left to `keep_tidy`."""
     store = keyring.store
@@ -82,7 +115,7 @@ async def keep_tidy(store: SealedStore[Any], clock: SecondsClock, stopping: Even
         destroyed = 0
         try:
             while True:
-                count, after = await store.tidy_keys(after, KEYS_AT_ONCE, clock.now() - YOUNG_SECONDS)
+                count, after = await store.tidy_keys(after, DATA_KEYS_A_READ, clock.now() - YOUNG_SECONDS)
                 destroyed += count
                 if after == "":
                     break

@@ -15,13 +15,13 @@ from typing import Protocol
 
 from stepfast.errors import Misconfigured
 
-MARK = "#1."
+SEALED_PREFIX = "#1."
 DATA_KEY_BYTES = 64
 """AES-256-SIV takes two keys of 256 bits."""
 _NAME = 16
 _OVERHEAD = 16
 """Bytes of the authentication tag."""
-_HEAD = len(MARK) + _NAME + 1
+_HEAD = len(SEALED_PREFIX) + _NAME + 1
 
 
 class Cipher(Protocol):
@@ -50,7 +50,7 @@ class DataKey:
     def seal(self, text: str, *place: str) -> str:
         """The text, encrypted for this place."""
         sealed = self._cipher.encrypt(text.encode(), self._bound_to(place))
-        return f"{MARK}{self.id.name}.{base64.b64encode(sealed).decode()}"
+        return f"{SEALED_PREFIX}{self.id.name}.{base64.b64encode(sealed).decode()}"
 
     def open(self, sealed: str, *place: str) -> str:
         """The text of an encrypted one. Misconfigured if it was changed, or is from another place."""
@@ -72,14 +72,14 @@ class DataKey:
 
 def is_sealed(text: str | None) -> bool:
     """Whether a stored text is encrypted."""
-    return text is not None and text.startswith(MARK)
+    return text is not None and text.startswith(SEALED_PREFIX)
 
 
 def key_of(execution_id: str, sealed: str | None) -> KeyId | None:
     """The data key that an encrypted text of an execution needs; None for any other text."""
-    if sealed is None or not sealed.startswith(MARK) or sealed[_HEAD - 1 : _HEAD] != ".":
+    if sealed is None or not sealed.startswith(SEALED_PREFIX) or sealed[_HEAD - 1 : _HEAD] != ".":
         return None
-    return KeyId(execution_id, sealed[len(MARK) : _HEAD - 1])
+    return KeyId(execution_id, sealed[len(SEALED_PREFIX) : _HEAD - 1])
 
 
 def opened_size(stored: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from stepfast.backends.dynamodb.data_keys import DynamoDataKeys
 from stepfast.backends.dynamodb.item_keys import COMMAND, execution_id_of, run_id_of_item, sort_of
@@ -12,7 +13,8 @@ from stepfast.backends.dynamodb.typed_json import Item, text_in
 from stepfast.engine import sealing
 from stepfast.engine.data_keys import YOUNG_SECONDS, Keyring
 from stepfast.engine.memory import News
-from stepfast.engine.sealed_reads import key_id_of
+from stepfast.engine.ports import Query
+from stepfast.engine.sealed_reads import SealedReads, key_id_of
 from stepfast.engine.sealed_store import SealedStore
 from stepfast.model import Execution, Record, run_of
 from stepfast.values.encryption import DataKey, key_of
@@ -71,3 +73,12 @@ class SealedDynamoStore(SealedStore[DynamoStore]):
                 if id is not None:
                     return self._ring.find(id)
         return await self._keys.look_up(execution_id)
+
+
+class SealedTable(SealedReads[Any]):
+    """A ReadOnlyStore with what is encrypted in it opened."""
+
+    def ids(self, query: Query) -> tuple[list[str], str | None]:
+        """As ReadOnlyStore.ids."""
+        listed: tuple[list[str], str | None] = self._store.ids(query)
+        return listed
