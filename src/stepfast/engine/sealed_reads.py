@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import threading
 from collections import OrderedDict
@@ -17,6 +18,8 @@ from stepfast.engine.record_reader import RecordPage, RecordQuery, RecordReader
 from stepfast.errors import Misconfigured, Unavailable
 from stepfast.model import Event, Execution, OrderEntry, Record, Signal, Snapshot, run_of
 from stepfast.values.encryption import DATA_KEY_BYTES, DataKey, KeyId, key_of
+
+log = logging.getLogger(__name__)
 
 REMEMBERED = 20_000
 """Executions of which a process remembers which data key they have, or that they have none."""
@@ -91,10 +94,9 @@ class KeyFinder:
             return stored
         try:
             return self.opened(stored)
-        except Unavailable as error:
-            return sealing.veiled(stored, f"its key cannot be asked for now: {error}")
-        except Misconfigured as error:
-            return sealing.veiled(stored, str(error))
+        except (Unavailable, Misconfigured) as error:
+            log.warning("execution %s is listed without its values: %s", stored.execution_id, error)
+            return sealing.veiled(stored)
 
     def snapshot(self, stored: Snapshot) -> Snapshot:
         execution = stored.execution

@@ -134,9 +134,9 @@ def open_execution(key: DataKey, execution: Execution) -> Execution:
     )
 
 
-def veiled(execution: Execution, why: str) -> Execution:
+def veiled(execution: Execution) -> Execution:
     """An encrypted execution whose key cannot be had, for a list: a note stands for what is encrypted."""
-    note = f"(encrypted: {why})"
+    note = "(encrypted; its data key cannot be had, and the log says why)"
     error, link, forked = execution.error, execution.link, execution.forked
     return replace(
         execution,
