@@ -97,6 +97,7 @@ class Project:
     table_stream: an existing table to use in place of a new one, by the ARN of its stream.
     bucket: an existing bucket to use in place of a new one.
     kms_key: the KMS key that values of executions are encrypted with, by its ARN or alias. It applies to deployments.
+    key_table: an existing table of data keys to use in place of a new one. It needs `kms_key`.
     key_file: the file of the keys that values are encrypted with, from the project's folder. It is for `stepfast dev`.
     encrypt_new: whether new executions are encrypted. `false` leaves encrypted ones as they are, which need the key.
     pools: the settings of pools, by the name of the pool.
@@ -131,6 +132,7 @@ class Project:
     table_stream: str | None = None
     bucket: str | None = None
     kms_key: str | None = None
+    key_table: str | None = None
     key_file: str | None = None
     encrypt_new: bool = True
     pools: Mapping[str, PoolSettings] = field(default_factory=dict)
@@ -310,6 +312,7 @@ _PROJECT: Mapping[str, tuple[Check, str]] = {
     "table_stream": _text_matching(_STREAM, "the ARN of a table's stream, arn:aws:dynamodb:…:table/…/stream/…"),
     "bucket": _text_matching(_BUCKET, "the name of a bucket"),
     "kms_key": _text_matching(_KMS_KEY, "the ARN of a KMS key or alias, arn:aws:kms:…, or the name of one, alias/…"),
+    "key_table": _text_matching(r"[A-Za-z0-9_.-]{3,255}", "the name of a table"),
     "key_file": _TEXT,
     "encrypt_new": _FLAG,
 }
