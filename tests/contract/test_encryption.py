@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
+import subprocess
+import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from moto import mock_aws
 
-from stepfast.engine.data_keys import YOUNG_SECONDS, Keyring
+from stepfast import Retry, child, current_step, set_status, signal, step, workflow
+from stepfast.backends.dynamodb.sealed import SealedDynamoStore
+from stepfast.deployment.project import Project
+from stepfast.engine.data_keys import KEY_CACHE_SECONDS, YOUNG_SECONDS, Keyring
 from stepfast.engine.fork_store import ForkCopy
+from stepfast.engine.link_store import Beat
 from stepfast.engine.messages import Hint, Message
 from stepfast.engine.ports import Commit, End, Query
+from stepfast.engine.sealed_reads import key_id_of
+from stepfast.engine.sealed_store import SealedStore
 from stepfast.errors import Misconfigured
 from stepfast.model import Execution, Failure, OrderEntry, Record, Signal
 from stepfast.shown import ShownState, mark_of, status_value
+from stepfast.simulator import provision, resources
 from stepfast.standing import ForkedFrom
+from stepfast.testing import MotoCloud
 from tests.backends.cloud import BUCKET, TABLE, Cloud, shared_client
 from tests.backends.encrypted_cloud import KEY_TABLE, EncryptedCloud
 from tests.contract.encrypted import EncryptedEmbedded, keyring_on
@@ -31,8 +45,6 @@ LARGE = json.dumps(SECRET * 20_000)
 class File(EncryptedEmbedded):
     def other(self, **options: Any) -> Any:
         """The store of another process, with a keyring of its own."""
-        from stepfast.engine.sealed_store import SealedStore
-
         return SealedStore(self.ports, keyring_on(self.path, self.clock, **options))
 
     def stored(self) -> bytes:
@@ -51,8 +63,6 @@ class File(EncryptedEmbedded):
 
 class Table(EncryptedCloud):
     def other(self, **options: Any) -> Any:
-        from stepfast.backends.dynamodb.sealed import SealedDynamoStore
-
         return SealedDynamoStore(Cloud.make_store(self), self.make_keyring(**options))
 
     def stored(self) -> bytes:
@@ -122,8 +132,6 @@ def test_a_whole_story_leaves_no_value_in_what_is_stored(home: Any) -> None:
 
 
 def _beat() -> Any:
-    from stepfast.engine.link_store import Beat
-
     return Beat(1000.0, json.dumps(SECRET))
 
 
@@ -177,8 +185,6 @@ def test_an_execution_whose_key_is_lost_is_listed_and_can_be_deleted(home: Any) 
         home.run(home.store.create(execution(id)))
         home.run(home.store.finish(End(execution(id, status="SUCCEEDED", result="1", ended_at=1001.0))))
     stored = home.run(home.plain().read("one"))
-    from stepfast.engine.sealed_reads import key_id_of
-
     home.run(home.keyring.destroy([key_id_of(stored)]))
     listed = home.run(home.store.page(Query())).executions
     assert {each.execution_id: each.input == json.dumps(SECRET) for each in listed} == {"one": False, "two": True}
@@ -239,8 +245,6 @@ def test_what_comes_of_an_encrypted_execution_is_encrypted_also_where_new_ones_a
 
 
 def test_without_a_key_an_encrypted_execution_is_refused_and_named(home: Any) -> None:
-    from stepfast.engine.sealed_store import SealedStore
-
     home.run(home.store.create(execution()))
     without: Any = SealedStore(home.plain(), Keyring(home.clock, hint="set key_file"))
     for call in (without.read("one"), without.load("one"), without.peek("one", "charge")):
@@ -253,3 +257,100 @@ def test_digests_of_values_are_encrypted_too(home: Any) -> None:
     """The fingerprint of a short input could be guessed."""
     home.run(home.store.create(execution(sent="d" * 64)))
     assert b"d" * 64 not in home.stored()
+
+
+def test_a_deletion_that_comes_late_leaves_the_key_of_the_next_execution_of_its_id(home: Any) -> None:
+    """The next start writes its key before the deletion is done, and its execution after it."""
+    home.run(home.store.create(execution()))
+    first = home.run(home.plain().read("one"))
+    ended = execution(status="SUCCEEDED", result="1", ended_at=1001.0)
+    home.run(home.store.finish(End(ended)))
+    key = home.run(home.keyring.make("one"))  # of the next execution, not written yet
+    assert home.run(home.store.erase(ended))
+    assert home.keyring.seek(key.id) is not None
+    assert home.keyring.seek(key_id_of(first)) is None
+
+
+def test_a_write_for_what_was_deleted_meanwhile_is_refused_and_not_in_the_clear(home: Any) -> None:
+    worker = home.other()
+    home.run(home.store.create(execution()))
+    assert home.run(worker.load("one")) is not None
+    ended = execution(status="SUCCEEDED", result="1", ended_at=1001.0)
+    home.run(home.store.finish(End(ended)))
+    home.run(home.store.erase(ended))
+    home.clock.time += KEY_CACHE_SECONDS + 1
+    home.run(worker.commit("one", Commit(record(), wake=False)))
+    assert SECRET.encode() not in home.stored()
+    assert home.run(worker.load("one")) is None
+
+
+@step(pool="pdf", retry=Retry(max_attempts=2, initial=1.0))
+async def tell(text: str) -> str:
+    if current_step().attempt == 1:
+        raise ValueError(SECRET)
+    return f"{text} {SECRET}"
+
+
+@workflow("inner")
+async def inner(text: str) -> str:
+    return await tell(text)
+
+
+@workflow("telling")
+async def telling(text: str) -> str:
+    set_status(SECRET)
+    told = await asyncio.gather(tell(text), tell(text + "!"), child(inner, text))
+    return "".join(told) + await signal("word", str)
+
+
+def test_no_value_is_in_the_table_the_bucket_or_a_queue_after_a_whole_story() -> None:
+    with MotoCloud(telling, inner, project=Project(kms_key="alias/flows")) as cloud:
+        seen: list[str] = []
+        cloud.player.after_invocation.append(lambda invocation: seen.append(json.dumps(invocation.event)))
+        run = cloud.start(telling, SECRET)
+        cloud.advance(timedelta(minutes=1))
+        assert cloud.request("GET", f"/v1/executions/{run.execution_id}").json()["status_value"] == SECRET
+        cloud.signal(run, "word", SECRET)
+        assert cloud.run_until(run).result.count(SECRET) == 7
+        mine = [event for event in seen if "Records" in event]
+        assert any('"ask"' in event or "ask" in event for event in mine)
+        assert not [event for event in mine if SECRET in event]
+        items = resources.client("dynamodb").scan(TableName=provision.TABLE)["Items"]
+        assert any(item["pk"]["S"] == f"x#{run.execution_id}" for item in items)
+        assert SECRET not in repr(items)
+        keys = resources.client("dynamodb").scan(TableName=provision.KEYS)["Items"]
+        ids = {item["pk"]["S"].removeprefix("x#") for item in items if item["sk"]["S"] == "meta"}
+        assert {item["pk"]["S"] for item in keys} == ids
+        assert cloud.request("DELETE", f"/v1/executions/{run.execution_id}").status == 200
+        keys = resources.client("dynamodb").scan(TableName=provision.KEYS)["Items"]
+        assert run.execution_id not in {item["pk"]["S"] for item in keys}
+        cloud.advance(timedelta(days=2))  # the sweep finds the key of the child
+        assert resources.client("dynamodb").scan(TableName=provision.KEYS)["Items"] == []
+
+
+def test_the_program_of_the_page_runs_as_it_is_printed(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs/encryption.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"```python\n# encrypting.py\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "encrypting.py").write_text(program, encoding="utf-8")
+    done = subprocess.run([sys.executable, "encrypting.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("charged 4111-1111\n", 0), done.stderr
+    settings = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    assert [set(tomllib.loads(each)["tool"]["stepfast"]) for each in settings] == [{"key_file"}, {"kms_key"}]
+    for each in settings:
+        Project.of(tomllib.loads(each)["tool"]["stepfast"])
+
+
+def test_kms_that_refuses_or_is_away_is_named_and_the_execution_waits() -> None:
+    with MotoCloud(telling, inner, project=Project(kms_key="alias/flows")) as cloud:
+        run = cloud.start(telling, "x")
+        cloud.advance(timedelta(minutes=1))
+        cloud.advance(timedelta(minutes=10))  # beyond what functions keep of keys
+        cloud.outage("kms", timedelta(minutes=20), "DisabledException")
+        path = f"/v1/executions/{run.execution_id}/signals/word"
+        assert cloud.request("POST", path, {"payload": "!"}).status >= 500
+        listed = cloud.request("GET", "/v1/executions").json()["executions"]
+        assert {each["execution_id"]: each["status"] for each in listed}[run.execution_id] == "RUNNING"
+        cloud.advance(timedelta(minutes=30))
+        assert cloud.request("POST", path, {"payload": "!"}).status == 202
+        cloud.advance(timedelta(minutes=1))
+        assert run.status == "SUCCEEDED"

@@ -22,7 +22,7 @@ from stepfast.engine.sealed_reads import SealedReads
 from stepfast.engine.sealed_store import SealedStore
 from stepfast.errors import Misconfigured, StartupError, StepfastError
 from stepfast.local.retention import ROUND_PERIOD_SECONDS
-from stepfast.values.encryption import key_of
+from stepfast.values.encryption import DataKey, KeyId, key_of
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +66,15 @@ def key_file_of(project: Project, root: Path) -> Path | None:
     """The key file of a project, whose pyproject.toml is in this folder. STEPFAST_KEY_FILE wins over the setting."""
     named = os.environ.get("STEPFAST_KEY_FILE", "").strip() or project.key_file
     return None if named is None else root / named
+
+
+def usable(key_file: Path) -> int:
+    """How many keys a key file has, after the first of them has wrapped and opened a data key. Raises Misconfigured."""
+    master, probe = KeyFileMaster(key_file), KeyId("stepfast doctor", "0" * 16)
+    plain, wrapped = master.make(probe)
+    key, same = DataKey(probe, plain), DataKey(probe, master.unwrap(probe, wrapped))
+    same.open(key.seal("", "doctor"), "doctor")
+    return len(master.keys())
 
 
 class FileReader(SealedReads[SqliteBackend]):
