@@ -18,6 +18,7 @@ import pytest
 from moto import mock_aws
 
 from stepfast import Retry, child, current_step, set_status, signal, step, workflow
+from stepfast.backends import key_file
 from stepfast.backends.dynamodb.sealed import SealedDynamoStore
 from stepfast.deployment.project import Project
 from stepfast.engine.data_keys import KEY_CACHE_SECONDS, YOUNG_SECONDS, Keyring
@@ -332,6 +333,7 @@ def test_the_program_of_the_page_runs_as_it_is_printed(tmp_path: Path) -> None:
     text = (Path(__file__).parents[2] / "docs/encryption.md").read_text(encoding="utf-8")
     (program,) = re.findall(r"```python\n# encrypting.py\n(.*?)```", text, re.DOTALL)
     (tmp_path / "encrypting.py").write_text(program, encoding="utf-8")
+    key_file.create(tmp_path / "master.key")
     done = subprocess.run([sys.executable, "encrypting.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == ("charged 4111-1111\n", 0), done.stderr
     settings = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)

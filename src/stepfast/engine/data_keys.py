@@ -1,6 +1,6 @@
 """Data keys: one for each encrypted execution, wrapped by a master key, apart from the data (rule *encryption*).
 
-Whoever deletes an execution deletes its data key, which no backup of the data has.
+The deletion of an execution deletes its data key, which no backup of the data has.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class Keyring:
         if key is None:
             raise Misconfigured(
                 f"the data key of execution {id.execution_id!r} is not in the key store: the execution was deleted and "
-                "this is a copy of its data, or the key store was lost or is another deployment's. What is encrypted "
+                "this is a copy of its data, or the key store was lost or is another deployment's. Its values "
                 "cannot be read without it. Bring the key store back, or delete the execution"
             )
         return key

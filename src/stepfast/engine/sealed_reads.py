@@ -1,4 +1,4 @@
-"""What a store reads, with what is encrypted opened (rule *encryption*). What is in the clear is passed on."""
+"""What a store reads, with encrypted texts opened (rule *encryption*). It passes on all that is in the clear."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def key_id_of(execution: Execution) -> KeyId | None:
 class KeyFinder:
     """Knows which data key an execution has. Thread-safe.
 
-    What is remembered counts up to the generation that it was seen in: an execution that takes the id of a deleted one
+    An entry counts up to the generation that it was seen in: an execution that takes the id of a deleted one
     has a later one, and is looked up then.
     """
 
@@ -66,7 +66,7 @@ class KeyFinder:
     async def look_up(self, execution_id: str) -> DataKey | None:
         """The data key of an execution, as its item says now; None where there is no such execution."""
         if self.ring.store is None:
-            return None  # Nothing is encrypted here, and whoever has read one that is, was told so.
+            return None  # Nothing is encrypted here, and reading one that is raises Misconfigured.
         for stored in await self._store.read_many([execution_id]):
             return self.of(stored)
         return None

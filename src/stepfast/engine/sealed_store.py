@@ -1,8 +1,8 @@
 """A store that encrypts what it is given, and opens what it reads (rule *encryption*).
 
 It stands between the engine and the store of a home, and is the one place at which values are encrypted. An execution
-has one data key from its start to its deletion. Whether it has one is told by the fingerprint in its item: an execution
-that has begun in the clear stays so.
+has one data key from its start to its deletion. The fingerprint in its item shows whether it has one: an execution that
+has begun in the clear stays so.
 """
 
 from __future__ import annotations

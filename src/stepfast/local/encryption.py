@@ -106,7 +106,7 @@ class ReaderClock:
 
 
 def destroy_keys(keyring: Keyring, erased: Sequence[tuple[str, str]]) -> None:
-    """Destroys the keys of executions that were just deleted. What fails is left to `keep_tidy`."""
+    """Destroys the keys of executions that were just deleted. `keep_tidy` goes on with those that fail."""
     store = keyring.store
     ids = [id for execution_id, sent in erased if (id := key_of(execution_id, sent)) is not None]
     keyring.forget(ids)

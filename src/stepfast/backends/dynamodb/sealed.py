@@ -56,7 +56,7 @@ class SealedDynamoStore(SealedStore[DynamoStore]):
         )
 
     async def destroy_keys_of(self, execution_id: str) -> None:
-        """Destroys the keys of an execution that has expired. What a crash leaves is found by `tidy_keys`."""
+        """Destroys the keys of an execution that has expired. `tidy_keys` finds those that a crash leaves."""
         store = self._ring.store
         if isinstance(store, DynamoDataKeys):
             used = {key_id_of(stored) for stored in await self.table.read_many([execution_id])}
