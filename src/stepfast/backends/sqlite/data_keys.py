@@ -1,7 +1,7 @@
 """The key store of the embedded home: a file of its own beside the database, which backups leave out.
 
-It is `<database>.keys`. SQLite overwrites deleted keys with zeros before the delete counts (`secure_delete`), and deletes
-its rollback journal after each commit. Writes of one moment share a commit.
+It is `<database>.keys`. SQLite overwrites deleted keys with zeros before the delete counts (`secure_delete`), and
+deletes its rollback journal after each commit. Writes of one moment share a commit.
 """
 
 from __future__ import annotations
