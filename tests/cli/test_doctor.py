@@ -231,3 +231,27 @@ def test_the_bounds_of_pyproject_are_those_that_can_be_compared() -> None:
     assert len(needed) > 10
     assert [requirement for requirement in needed if requirement.extra is None and requirement.problem()] == []
     assert {name.strip("<>=.0123456789") for requirement in needed for name in requirement.bounds.split(",")} == {""}
+
+
+def test_the_key_file_is_tried(project: Path, api: Api, url: str) -> None:
+    (project / "pyproject.toml").write_text('[tool.stepfast]\nkey_file = "master.key"\n')
+    missing = run("--json", "--db", str(api.path), url=url, code=1)
+    assert outcomes(missing)["encryption"] == "FAIL"
+    assert "there is no key file master.key: put it back" in missing.stdout
+    made = CliRunner().invoke(app, ["key-file", "create", "master.key"])
+    assert made.exit_code == 0
+    assert CliRunner().invoke(app, ["key-file", "create", "master.key"]).exit_code == 2
+    warned = run("--json", "--db", str(api.path), url=url, code=0)
+    assert outcomes(warned)["encryption"] == "WARN"
+    assert "master.key has 1 key and can be used, and there is no key store" in warned.stdout
+    assert CliRunner().invoke(app, ["key-file", "rotate", "master.key"]).exit_code == 0
+    shown = CliRunner().invoke(app, ["key-file", "list", "master.key", "--json"])
+    assert len(json.loads(shown.stdout)["keys"]) == 2
+    fresh = run("--json", "--db", str(project / "new.db"), url=url, code=0)
+    assert outcomes(fresh)["encryption"] == "OK"
+
+
+def test_data_keys_without_a_key_file_are_a_warning(project: Path, url: str) -> None:
+    (project / "app.db.keys").write_bytes(b"")
+    result = run("--json", "--db", str(project / "app.db"), url=url, code=0)
+    assert outcomes(result)["encryption"] == "WARN"

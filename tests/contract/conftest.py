@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -76,14 +77,49 @@ def embedded(tmp_path: Path) -> Iterator[Embedded]:
     made.ports.close()
 
 
-@pytest.fixture(params=["sqlite", "dynamodb"])
-def backend(request: pytest.FixtureRequest) -> Iterator[Any]:
+ENCRYPTED = frozenset(
+    {
+        "test_store_contract", "test_runs_contract", "test_fork_store", "test_intervention_store", "test_shown",
+        "test_record_reader", "test_starts_store", "test_step_progress", "test_deleting",
+    }
+)  # fmt: skip
+"""The modules whose tests also run on backends that encrypt: those that write each kind of value through the port."""
+
+COUNT_BYTES = ("test_signals_are_bounded_in_number_and_bytes_and_what_is_there_is_found_all_the_same",)
+"""Tests that count the bytes of what is stored, which are more when it is encrypted."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "backend" in metafunc.fixturenames:
+        module = metafunc.module.__name__.rpartition(".")[2]
+        homes = ["sqlite", "dynamodb"]
+        asked = module in ENCRYPTED or os.environ.get("STEPFAST_ENCRYPT_ALL")
+        if asked and metafunc.function.__name__ not in COUNT_BYTES:
+            homes += ["sqlite-encrypted", "dynamodb-encrypted"]
+        metafunc.parametrize("backend", homes, indirect=True)
+
+
+@pytest.fixture
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
     if request.param == "sqlite":
         yield request.getfixturevalue("embedded")
+        return
+    if request.param == "sqlite-encrypted":
+        from tests.contract.encrypted import EncryptedEmbedded
+
+        encrypted = EncryptedEmbedded(tmp_path / "contract.db")
+        yield encrypted
+        encrypted.ports.close()
+        encrypted.keyring.close()
         return
     from moto import mock_aws  # here, so that runs of SQLite alone do not wait for it
 
     from tests.backends.cloud import Cloud
 
     with mock_aws():
-        yield Cloud()
+        if request.param == "dynamodb":
+            yield Cloud()
+            return
+        from tests.backends.encrypted_cloud import EncryptedCloud
+
+        yield EncryptedCloud()

@@ -28,6 +28,7 @@ from tests.infra.own_stack import Shop
 PROJECT = Path(__file__).with_name("project")
 HOME = Environment(account="111122223333", region="eu-central-1")
 RESTORED = "arn:aws:dynamodb:eu-central-1:111122223333:table/restored"
+KMS_KEY = "arn:aws:kms:eu-central-1:111122223333:key/0000-1111"
 LAYER = "arn:aws:lambda:eu-central-1:111122223333:layer:telemetry:3"
 STREAM = f"{RESTORED}/stream/2026-11-22T00:00:00.000"
 Template = dict[str, Any]
@@ -66,7 +67,8 @@ def synthesized(registry: Registry, plan: Plan, tmp_path_factory: pytest.TempPat
     with everything switched on.
 
     `networked` runs in a VPC, of which the CDK makes up what it would have looked up, and `tuned` with other
-    numbers on another architecture, on a table and a bucket that were there before.
+    numbers on another architecture, on a table and a bucket that were there before. `encrypted` has a KMS key, and
+    `by-alias` has its alias, and a table of data keys that was there before.
     """
     folder = tmp_path_factory.mktemp("cdk")
     # What functions are made of has tests of its own; here any folder will do.
@@ -90,9 +92,13 @@ def synthesized(registry: Registry, plan: Plan, tmp_path_factory: pytest.TempPat
     options = Options(target=Target("x86_64", "3.12"), throttle=Throttle(rate=5, burst=10))
     tuned = Plan.of(registry, _tuned(plan.project))
     StepfastStack(app, "tuned", plan=tuned, bundle=bundle, options=options)
+    encrypted = replace(plan, project=replace(plan.project, kms_key=KMS_KEY, encrypt_new=False))
+    StepfastStack(app, "encrypted", plan=encrypted, bundle=bundle)
+    by_alias = replace(plan, project=replace(plan.project, kms_key="alias/flows", key_table="keys-of-before"))
+    StepfastStack(app, "by-alias", plan=by_alias, bundle=bundle)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     app.synth()
-    names = ("plain", "second", "full", "networked", "tuned")
+    names = ("plain", "second", "full", "networked", "tuned", "encrypted", "by-alias")
     templates = {name: json.loads((folder / f"{name}.template.json").read_text()) for name in names}
     return Synthesized(folder, templates, tuned)
 

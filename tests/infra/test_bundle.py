@@ -170,9 +170,11 @@ def test_a_version_that_does_not_exist_is_said_by_uv(project: Path, cache: Path,
 
 
 def test_the_runtime_imports_nothing_that_the_bundle_lacks(arm: Bundle) -> None:
-    known = {path.stem for path in arm.folder.iterdir()} | set(sys.stdlib_module_names) | {"opentelemetry"}
+    known = (
+        {path.stem for path in arm.folder.iterdir()} | set(sys.stdlib_module_names) | {"opentelemetry", "cryptography"}
+    )
     asked = {name for path in (arm.folder / "stepfast").rglob("*.py") for name in _imports(path)}
-    # The packages of X-Ray and OpenTelemetry are there when they are switched on, and asked for only then.
+    # The packages of X-Ray, OpenTelemetry and encryption are there when switched on, and asked for only then.
     assert asked - known == set()
 
 

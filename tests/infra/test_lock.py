@@ -47,7 +47,7 @@ def test_what_is_shipped_is_what_was_tested_and_all_that_lambda_needs() -> None:
     tested = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line)
     known = {requirements.name_of(name): version for name, version in tested.items()}
     assert shipped == {name: known[name] for name in shipped}, "make src/stepfast/infra/constraints.txt anew"
-    for line in requirements.of_stepfast(tracing=True, opentelemetry=True):
+    for line in requirements.of_stepfast(tracing=True, opentelemetry=True, encryption=True):
         assert requirements.name_of(line) in shipped
 
 

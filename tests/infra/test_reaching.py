@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stepfast.deployment.project import PoolSettings, Project
-from tests.infra.conftest import LAYER, STREAM, Synthesized, Template, only, resources
+from tests.infra.conftest import KMS_KEY, LAYER, STREAM, Synthesized, Template, only, resources
 from tests.infra.reading import named
 
 Look = Callable[[Template], Any]
@@ -76,6 +76,9 @@ PROJECT: dict[str, tuple[str, Look, Any]] = {
     "vpc": ("networked", subnets, True),
     "table_stream": ("tuned", variable("Authorizer", "STEPFAST_TABLE"), "restored"),
     "bucket": ("tuned", variable("StepPdf", "STEPFAST_BUCKET"), "values-of-before"),
+    "kms_key": ("encrypted", variable("StepPdf", "STEPFAST_KMS_KEY"), KMS_KEY),
+    "encrypt_new": ("encrypted", variable("Api", "STEPFAST_ENCRYPT_NEW"), "false"),
+    "key_table": ("by-alias", variable("Advancer", "STEPFAST_KEY_TABLE"), "keys-of-before"),
     "pools": ("plain", of("AWS::SQS::Queue", "VisibilityTimeout", "QueuesPoolpdf"), 100 + 10 + 60 + 30),
     "limits": (
         "tuned",
@@ -113,6 +116,8 @@ def test_a_setting_of_a_pool_reaches_the_template(synthesized: Synthesized, name
     assert look(synthesized.templates[stack]) == value
 
 
+OF_ONE_MACHINE = {"key_file"}
+"""Settings that `stepfast dev` alone reads."""
 OF_IMAGES = {"packaging", "image_base"}
 """tests/infra/test_image.py has them."""
 OF_EVENTS = {"rules", "webhooks", "inbound"}
@@ -120,5 +125,5 @@ OF_EVENTS = {"rules", "webhooks", "inbound"}
 
 
 def test_no_setting_is_left_out() -> None:
-    assert set(PROJECT) | OF_IMAGES | OF_EVENTS == {field.name for field in fields(Project)}
+    assert set(PROJECT) | OF_IMAGES | OF_EVENTS | OF_ONE_MACHINE == {field.name for field in fields(Project)}
     assert set(POOL) | OF_DEV == {field.name for field in fields(PoolSettings)}

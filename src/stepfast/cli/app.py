@@ -17,6 +17,7 @@ from stepfast.cli import (
     interventions,
     invoke,
     jobs,
+    key_file,
     keys,
     limits,
     links,
@@ -177,3 +178,4 @@ app.add_typer(links.app, name="links")
 app.add_typer(schedules.app, name="schedules")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(keys.app, name="keys")
+app.add_typer(key_file.app, name="key-file")

@@ -132,13 +132,17 @@ def of_table(table: str, bucket: str | None, region: str | None) -> TableSource:
     client = clients.dynamodb
     from stepfast.backends.aws.s3 import S3Blobs
     from stepfast.backends.dynamodb.read_only import NoBucket, ReadOnlyStore
+    from stepfast.backends.dynamodb.sealed import SealedTable
+    from stepfast.functions.encryption import reading_keyring
     from stepfast.local.runtime import SystemClock
 
     if not table.strip():
         raise StartupError("name the table: --table, or STEPFAST_TABLE; the stack's output TableName has it")
     name = (bucket or os.environ.get("STEPFAST_BUCKET") or "").strip()
     blobs = S3Blobs(lambda: clients.s3, name) if name else NoBucket()
-    return TableSource(ReadOnlyStore(client, table.strip(), blobs, SystemClock(), listing_shards=_shards()))
+    clock = SystemClock()
+    store = ReadOnlyStore(client, table.strip(), blobs, clock, listing_shards=_shards())
+    return TableSource(SealedTable(store, reading_keyring(clients, clock, os.environ.get("STEPFAST_KEY_TABLE", ""))))
 
 
 def _shards() -> int:
@@ -152,11 +156,9 @@ class FileSource:
     """A stepfast file, which may be in use."""
 
     def __init__(self, path: Path) -> None:
-        from stepfast.backends.sqlite.read_only import ReadOnlyFile
-        from stepfast.backends.sqlite.store import SqliteBackend
-        from stepfast.local.runtime import SystemClock
+        from stepfast.local.encryption import FileReader
 
-        self._store = SqliteBackend(ReadOnlyFile(path), SystemClock())
+        self._store = FileReader(path)
 
     def ids(self, query: Query) -> Iterator[str]:
         while True:

@@ -15,8 +15,8 @@ from stepfast.errors import ExecutionNotFound, InvalidRequest
 from stepfast.model import ExecutionStatus
 
 if TYPE_CHECKING:
-    from stepfast.engine.ports import Store
     from stepfast.engine.verify import Verdict
+    from stepfast.local.encryption import FileReader
     from stepfast.model import Snapshot
 
 EXECUTIONS_PER_READ = 200
@@ -186,11 +186,9 @@ def _known_status(status: str) -> ExecutionStatus:
 
 
 async def _snapshots(db: Path, ids: list[str], status: ExecutionStatus | None) -> AsyncIterator[Snapshot]:
-    from stepfast.backends.sqlite.read_only import ReadOnlyFile
-    from stepfast.backends.sqlite.store import SqliteBackend
-    from stepfast.local.runtime import SystemClock
+    from stepfast.local.encryption import FileReader
 
-    store = SqliteBackend(ReadOnlyFile(db), SystemClock())
+    store = FileReader(db)
     try:
         async for execution_id in _ids(store, ids, status):
             snapshot = await store.load(execution_id)
@@ -201,7 +199,7 @@ async def _snapshots(db: Path, ids: list[str], status: ExecutionStatus | None) -
         store.close()
 
 
-async def _ids(store: Store, ids: list[str], status: ExecutionStatus | None) -> AsyncIterator[str]:
+async def _ids(store: FileReader, ids: list[str], status: ExecutionStatus | None) -> AsyncIterator[str]:
     from stepfast.engine.ports import Query
 
     for execution_id in ids:

@@ -38,6 +38,7 @@ _URL = r"https?://[A-Za-z0-9.:\[\]-]{1,255}(/[A-Za-z0-9._~/-]{0,200})?"
 _IMAGE = r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,511}"
 _BUCKET = r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
 EVENT_TABLES = ("webhooks", "inbound", "rules")
+_KMS_KEY = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:(key|alias)/[A-Za-z0-9/_-]{1,256}|alias/[A-Za-z0-9/_-]{1,250}"
 _OURS = ("STEPFAST_", "AWS_", "LAMBDA_", "POWERTOOLS_")
 
 
@@ -104,6 +105,10 @@ class Project:
     vpc: the VPC that the functions run in, by its id. It needs a way to AWS's services.
     table_stream: an existing table to use in place of a new one, by the ARN of its stream.
     bucket: an existing bucket to use in place of a new one.
+    kms_key: the KMS key that values of executions are encrypted with, by its ARN or alias. It applies to deployments.
+    key_table: an existing table of data keys to use in place of a new one. It needs `kms_key`.
+    key_file: the file of the keys that values are encrypted with, from the project's folder. It is for `stepfast dev`.
+    encrypt_new: whether new executions are encrypted. `false` leaves encrypted ones as they are, which need the key.
     pools: the settings of pools, by the name of the pool.
     schedules: scheduled starts, by the name of the schedule.
     limits: numbers of limits, by the name of the limit. They win over code, and also apply to `stepfast dev`.
@@ -138,6 +143,10 @@ class Project:
     vpc: str | None = None
     table_stream: str | None = None
     bucket: str | None = None
+    kms_key: str | None = None
+    key_table: str | None = None
+    key_file: str | None = None
+    encrypt_new: bool = True
     pools: Mapping[str, PoolSettings] = field(default_factory=dict)
     schedules: Mapping[str, ScheduledStart] = field(default_factory=dict)
     limits: Mapping[str, LimitSettings] = field(default_factory=dict)
@@ -321,6 +330,10 @@ _PROJECT: Mapping[str, tuple[Check, str]] = {
     "vpc": _text_matching(r"vpc-[0-9a-f]+", "the id of a VPC, vpc-…"),
     "table_stream": _text_matching(_STREAM, "the ARN of a table's stream, arn:aws:dynamodb:…:table/…/stream/…"),
     "bucket": _text_matching(_BUCKET, "the name of a bucket"),
+    "kms_key": _text_matching(_KMS_KEY, "the ARN of a KMS key or alias, arn:aws:kms:…, or the name of one, alias/…"),
+    "key_table": _text_matching(r"[A-Za-z0-9_.-]{3,255}", "the name of a table"),
+    "key_file": _TEXT,
+    "encrypt_new": _FLAG,
 }
 
 

@@ -29,6 +29,9 @@ RETENTION, SHARDS, POOL, AUTH, LOG_VALUES = (
 POOL_TIMEOUTS = "STEPFAST_POOL_TIMEOUTS"
 MAX_CHILD_DEPTH = "STEPFAST_MAX_CHILD_DEPTH"
 OPENTELEMETRY, LIMITS = "STEPFAST_OPENTELEMETRY", "STEPFAST_LIMITS"
+KMS_KEY, KEY_TABLE, ENCRYPT_NEW = "STEPFAST_KMS_KEY", "STEPFAST_KEY_TABLE", "STEPFAST_ENCRYPT_NEW"
+ENCRYPTION = (KMS_KEY, KEY_TABLE, ENCRYPT_NEW)
+"""The variables of every function that works on executions, in a deployment that has a kms_key."""
 UNDELIVERED, PUBLIC_URL = "STEPFAST_UNDELIVERED", "STEPFAST_PUBLIC_URL"
 LAMBDA_MEMORY, DEFAULT_MEMORY = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 512
 """Lambda sets it: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html"""
@@ -84,7 +87,8 @@ class Settings:
     of the queue for records that no function can handle. memory: of the function, in MB. max_child_depth: the most
     executions above a child. opentelemetry: whether executions are traces of OpenTelemetry.
     limits: numbers of limits, as JSON text. root: the folder of the bundle. public_url: what addresses of links begin
-    with.
+    with. kms_key: the KMS key that values are encrypted with, "" for none. key_table: the table of data keys.
+    encrypt_new: whether new executions are encrypted.
     """
 
     table: str
@@ -111,6 +115,9 @@ class Settings:
     limits: str = ""
     root: str = ""
     public_url: str = ""
+    kms_key: str = ""
+    key_table: str = ""
+    encrypt_new: bool = True
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], needs: Collection[str] = ()) -> Settings:
@@ -133,8 +140,8 @@ class Settings:
         if auth not in ("keys", "iam"):
             raise StartupError(f"{AUTH} is `keys` or `iam`, not {auth!r}")
 
-        def flag(name: str) -> bool:
-            value = text(name, "false")
+        def flag(name: str, default: str = "false") -> bool:
+            value = text(name, default)
             if value not in ("true", "false"):
                 raise StartupError(f"{name} is `true` or `false`, not {value!r}")
             return value == "true"
@@ -163,6 +170,9 @@ class Settings:
             pool_timeouts=_timeouts(text(POOL_TIMEOUTS, "{}")),
             undelivered=text(UNDELIVERED),
             public_url=text(PUBLIC_URL),
+            kms_key=text(KMS_KEY),
+            key_table=text(KEY_TABLE),
+            encrypt_new=flag(ENCRYPT_NEW, "true"),
             memory=_number(LAMBDA_MEMORY, text(LAMBDA_MEMORY, str(DEFAULT_MEMORY)), 1),
             max_child_depth=_number(MAX_CHILD_DEPTH, text(MAX_CHILD_DEPTH, str(DEFAULT_MAX_CHILD_DEPTH)), 1),
         )
@@ -191,6 +201,9 @@ class Settings:
             OPENTELEMETRY: "true" if self.opentelemetry else "false",
             LIMITS: self.limits,
             PUBLIC_URL: self.public_url,
+            KMS_KEY: self.kms_key,
+            KEY_TABLE: self.key_table,
+            ENCRYPT_NEW: "true" if self.encrypt_new else "false",
             "AWS_REGION": self.region,
         }
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -39,14 +39,17 @@ class EmbeddedBackend(Store, Queue, Deltas, Protocol):
 
     on_message: called for each message once it is written, from any thread. on_wake: called for each wake after its
     write is durable, with the execution's id and the wake's number. on_dropped: called for each message that a new run
-    of its execution has made useless, with its number, after its deletion is durable. None of them may raise or
-    wait. The runtime sets all of them before it calls anything else. Times are seconds since the epoch, UTC.
+    of its execution has made useless, with its number, after its deletion is durable. on_erased: called with the
+    encrypted executions that were deleted, each with the fingerprint that names its data key, after the deletion is
+    durable. None of them may raise or wait. The runtime sets all of them before it calls anything else. Times are
+    seconds since the epoch, UTC.
     """
 
     webhooks: WebhookStore
     on_message: Callable[[Stored], None]
     on_wake: Callable[[str, int], None]
     on_dropped: Callable[[int], None]
+    on_erased: Callable[[Sequence[tuple[str, str]]], None]
 
     # -- what is to be done --------------------------------------------------------------------------------
 

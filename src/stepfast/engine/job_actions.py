@@ -74,7 +74,7 @@ class JobActions:
         self.resuming = Resuming(store, clock, registry)
         self.cancelling = Cancelling(store, clock, reading)
         self.pausing, self.closing = Pausing(store, clock), FailureClosing(store, clock)
-        self.erasing = Erasing(store, reading)
+        self.erasing = Erasing(store)
 
 
 async def _resume(actions: JobActions, planned: Planned, job: Json) -> str | None:

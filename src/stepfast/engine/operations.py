@@ -71,7 +71,7 @@ class Operations(ReadOperations):
         self._signalling = Signalling(store, clock, self, lives or LiveReplays(), signal_limits, parts)
         self._updating = Updating(store, clock, self, registry, self._starting, signal_limits)
         self._cancelling = Cancelling(store, clock, self)
-        self._erasing = Erasing(store, self)
+        self._erasing = Erasing(store)
         self._resuming = Resuming(store, clock, registry)
         self._pausing, self._closing = Pausing(store, clock), FailureClosing(store, clock)
         self._repairing = Repairing(store, clock, registry, self._resuming)

@@ -115,11 +115,12 @@ class _Passes:
                     raise Unavailable("no time is left for it in this invocation")
                 if task == "purge":
                     await self._engine.table_store.deleting.purge(execution_id)
+                    await self._engine.table_store.destroy_keys_of(execution_id)
                 elif task == "purge-run":
                     await self._engine.table_store.deleting.purge_run(*run_of(name))
                 else:
                     images = [_typed(image) for image in self._images[task, execution_id]]
-                    news = self._engine.table_store.news(images)
+                    news = await self._engine.table_store.news(images)
                     await self._engine.advancer.advance(execution_id, news=news)
             except Exception as error:
                 if self._engine.memory is not None:  # These records may be given up.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -14,6 +15,7 @@ from stepfast.backends.aws.messages import ForeignMessage, Posted, posted_in
 from stepfast.deployment.queue_limits import LONGEST_VISIBILITY, RECEIVES
 from stepfast.engine.messages import Message
 from stepfast.engine.ports import Delete, Delivery, Disposition, Later, Leave, Refuse
+from stepfast.engine.sealed_parts import opened_message
 from stepfast.functions import logs
 from stepfast.functions.batches import Answer, ConcurrentBatch, EventType, Kept, SQSRecord
 from stepfast.functions.engine import Engine
@@ -73,11 +75,14 @@ class Consumer:
     async def _consume(self, record: SQSRecord) -> None:
         """Returns if Lambda may delete the message, and raises Kept if it must not."""
         try:
-            posted = posted_in(record.body)
+            posted = self._opened(posted_in(record.body))
         except ForeignMessage:
             return await self._foreign(record)
         with logs.about(posted.message.execution_id):
             return await self._settle(record, posted, await self._dispose(record, posted))
+
+    def _opened(self, posted: Posted) -> Posted:
+        return replace(posted, message=opened_message(posted.message, self._engine.keyring))
 
     async def _foreign(self, record: SQSRecord) -> None:
         try:

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stepfast.backends.aws.s3 import S3Blobs
+from stepfast.backends.dynamodb.sealed import SealedDynamoStore
 from stepfast.backends.dynamodb.store import DynamoStore
 from stepfast.deployment.limit_settings import limits_in, numbers_of
 from stepfast.deployment.settings import Settings
 from stepfast.deployment.telemetry import telemetry_if
 from stepfast.engine.advancer import Advancer
+from stepfast.engine.data_keys import Keyring
 from stepfast.engine.event_log import EventLog
 from stepfast.engine.memory import Memory
 from stepfast.engine.messages import Message
@@ -29,6 +31,7 @@ from stepfast.engine.schedule_starts import SOONEST_LOOK_SECONDS
 from stepfast.engine.value_log import ValueLog
 from stepfast.errors import StartupError
 from stepfast.functions.clients import Clients
+from stepfast.functions.encryption import keyring_of
 from stepfast.functions.host import Host, TimeLeft
 from stepfast.functions.watching import Metrics
 from stepfast.language.limits import Numbers
@@ -83,10 +86,10 @@ class Engine:
         return observed(self.table_store, *listeners)
 
     @cached_property
-    def table_store(self) -> DynamoStore:
+    def table_store(self) -> SealedDynamoStore:
         """The store on its table, with what only this backend has; what is written through it is not heard."""
         settings, clients = self.settings, self.clients
-        return DynamoStore(
+        store = DynamoStore(
             clients.dynamodb,
             settings.table,
             self.queue,
@@ -95,6 +98,12 @@ class Engine:
             listing_shards=settings.listing_shards,
             retention=settings.retention,
         )
+        return SealedDynamoStore(store, self.keyring)
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        """The data keys of encrypted executions."""
+        return keyring_of(self.settings, self.clients, self.clock)
 
     @cached_property
     def advancer(self) -> Advancer:

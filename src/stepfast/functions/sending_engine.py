@@ -6,8 +6,11 @@ from functools import cached_property
 
 from stepfast.backends.aws.scheduler import ScheduleGroup
 from stepfast.backends.aws.sqs import SqsQueue
+from stepfast.engine.messages import Message
 from stepfast.engine.ports import Queue
+from stepfast.engine.sealed_parts import SealedQueue
 from stepfast.functions.engine import Engine
+from stepfast.values.encryption import DataKey
 
 
 class SendingEngine(Engine):
@@ -16,7 +19,7 @@ class SendingEngine(Engine):
     @cached_property
     def queue(self) -> Queue:
         settings, clients = self.settings, self.clients
-        return SqsQueue(
+        queue = SqsQueue(
             clients.sqs,
             self.clock,
             pools=settings.queues,
@@ -24,3 +27,7 @@ class SendingEngine(Engine):
             parks=settings.park_queue,
             schedules=ScheduleGroup(lambda: clients.scheduler, settings.schedules, settings.schedule_role),
         )
+        return SealedQueue(queue, self._message_keys)
+
+    async def _message_keys(self, message: Message) -> DataKey | None:
+        return await self.table_store.keys.for_write(message.execution_id, message.generation)

@@ -48,7 +48,8 @@ class Source:
     workflows: its folder, by its path from there. extras: of pyproject.toml's optional dependencies, those
     that the workflows need. include: further folders or files of the project that the workflows import or read.
     tracing: whether the functions trace, for which they need X-Ray's package. opentelemetry: whether they need its API.
-    starts: the scheduled starts, which the API shows and starts by hand.
+    starts: the scheduled starts, which the API shows and starts by hand. encryption: whether values are encrypted, for
+    which the functions need cryptography.
     """
 
     folder: Path
@@ -58,6 +59,7 @@ class Source:
     tracing: bool = False
     opentelemetry: bool = False
     starts: Sequence[ScheduledStart] = ()
+    encryption: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ def resolved(source: Source, target: Target, cache: Path, *, hashes: bool = Fals
     """
     asked = "\n".join(
         [
-            *requirements.of_stepfast(source.tracing, source.opentelemetry),
+            *requirements.of_stepfast(source.tracing, source.opentelemetry, source.encryption),
             *requirements.of_project(source.folder, source.extras),
         ]
     )

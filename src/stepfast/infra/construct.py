@@ -55,6 +55,10 @@ class SettingKeywords(TypedDict, total=False):
     domain_name: str
     table_stream: str
     bucket: str
+    kms_key: str
+    key_table: str
+    key_file: str
+    encrypt_new: bool
     pools: Mapping[str, Mapping[str, Any]]
     schedules: Mapping[str, Mapping[str, Any]]
     limits: Mapping[str, Mapping[str, Any]]

@@ -55,7 +55,13 @@ class DeploymentConstruct(Construct):
         super().__init__(scope, id)
         self.plan, self.options = plan, options or Options()
         self._state = State(
-            self, "State", keep=self.options.keep, table_stream=plan.project.table_stream, bucket=plan.project.bucket
+            self,
+            "State",
+            keep=self.options.keep,
+            table_stream=plan.project.table_stream,
+            bucket=plan.project.bucket,
+            encrypted=plan.project.kms_key is not None,
+            key_table=plan.project.key_table,
         )
         self.queues = Queues(self, "Queues", plan=plan)
         self._timers = Timers(self, "Timers", queues=[self.queues.timer, *self.queues.pools.values()])
@@ -241,12 +247,14 @@ class DeploymentConstruct(Construct):
             undelivered=self.queues.undelivered.queue_arn,
             schedules=self._timers.schedules,
             schedule_role=self._timers.role.role_arn,
+            key_table="" if self._state.keys is None else self._state.keys.table_arn,
+            kms_key=self.plan.project.kms_key or "",
         )
 
     def _environment(self, plan: FunctionPlan, pool: str) -> Mapping[str, str]:
         """The environment variables that the function reads (settings.NEEDS), and no others."""
         project = self.plan.project
-        everything = {
+        everything: dict[str, str] = {
             settings.TABLE: self.table.table_name,
             settings.BUCKET: self.bucket.bucket_name,
             settings.QUEUES: Stack.of(self).to_json_string(
@@ -271,7 +279,17 @@ class DeploymentConstruct(Construct):
             settings.MAX_SIGNALS: str(project.max_signals),
             settings.MAX_SIGNAL_BYTES: str(project.max_signal_bytes),
         }
-        return {name: everything[name] for name in (*settings.NEEDS[plan.kind], *settings.ALSO[plan.kind])}
+        encryption = {} if plan.kind == "authorizer" else self._encryption()
+        read = (*settings.NEEDS[plan.kind], *settings.ALSO[plan.kind])
+        return {name: everything[name] for name in read} | dict(encryption)
+
+    def _encryption(self) -> Mapping[str, str]:
+        """The environment variables of functions that encrypt."""
+        project, keys = self.plan.project, self._state.keys
+        if keys is None or project.kms_key is None:
+            return {}
+        new = str(project.encrypt_new).lower()
+        return {settings.KMS_KEY: project.kms_key, settings.KEY_TABLE: keys.table_name, settings.ENCRYPT_NEW: new}
 
     def _connect(self) -> None:
         functions, plan, queues = self.functions, self.plan, self.queues
@@ -335,6 +353,9 @@ class DeploymentConstruct(Construct):
             ("AlarmTopic", self._alarms.topic.topic_arn, "Subscribe to it to be told"),
         ):
             CfnOutput(self, name, value=value, description=text)
+        if self._state.keys is not None:
+            text = f"The data keys, which no backup has: STEPFAST_KEY_TABLE{kept}"
+            CfnOutput(self, "KeyTableName", value=self._state.keys.table_name, description=text)
         if self.plan.project.domain_name:
             CfnOutput(
                 self,

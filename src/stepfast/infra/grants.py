@@ -29,8 +29,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
+from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
 
+from stepfast.backends.aws.kms import CONTEXT
 from stepfast.backends.aws.s3 import OLD_PREFIX, PREFIX
 from stepfast.backends.dynamodb.item_keys import DELETED
 from stepfast.backends.dynamodb.labels import LABELLED
@@ -61,7 +63,10 @@ _CONSUME = ("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAtt
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """The ARNs of one deployment, as CDK tokens. `schedules`: all schedules in the group of timers."""
+    """The ARNs of one deployment, as CDK tokens. `schedules`: all schedules in the group of timers.
+
+    key_table: of data keys, "" without encryption. kms_key: an ARN of a key or an alias, or the name of an alias.
+    """
 
     table: str
     index: str
@@ -73,10 +78,17 @@ class Resources:
     undelivered: str
     schedules: str
     schedule_role: str
+    key_table: str = ""
+    kms_key: str = ""
 
 
 def of(kind: str, resources: Resources, pool: str = "") -> list[iam.PolicyStatement]:
     """The statements of a function, beyond its own log group."""
+    encryption = [*_encryption(resources, kind)] if resources.key_table and kind != "authorizer" else []
+    return [*_by_kind(kind, resources, pool), *encryption]
+
+
+def _by_kind(kind: str, resources: Resources, pool: str) -> list[iam.PolicyStatement]:
     sends = [*resources.pools.values(), resources.timer_queue, resources.park_queue]
     return {
         "api": lambda: [
@@ -129,6 +141,25 @@ def of(kind: str, resources: Resources, pool: str = "") -> list[iam.PolicyStatem
             *_scheduling(resources),
         ],
     }[kind]()
+
+
+def _encryption(resources: Resources, kind: str) -> list[iam.PolicyStatement]:
+    """Making and reading data keys, each bound to its execution. The sweeper looks through all of them."""
+    actions = [f"dynamodb:{name}" for name in ("DeleteItem", "GetItem", "PutItem", "Query")]
+    name = resources.kms_key.rpartition(":")[2]
+    bound: dict[str, dict[str, object]] = {"Null": {f"kms:EncryptionContext:{CONTEXT}": "false"}}
+    if name.startswith("alias/"):
+        # IAM takes no alias for a resource of these actions, but a condition on it:
+        # https://docs.aws.amazon.com/kms/latest/developerguide/alias-authorization.html
+        bound["ForAnyValue:StringEquals"] = {"kms:ResourceAliases": name}
+        region = resources.kms_key.rpartition(":")[0] or f"arn:{Aws.PARTITION}:kms:{Aws.REGION}:{Aws.ACCOUNT_ID}"
+        key = f"{region}:key/*"
+    else:
+        key = resources.kms_key
+    return [
+        _allow("DataKeys", [*actions, *(["dynamodb:Scan"] if kind == "sweeper" else [])], [resources.key_table]),
+        _allow("Encrypt", ["kms:Decrypt", "kms:GenerateDataKey"], [key], bound),
+    ]
 
 
 def tracing() -> iam.PolicyStatement:

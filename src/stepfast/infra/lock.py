@@ -34,7 +34,10 @@ def locked(folder: Path, patience: float = 120.0) -> str:
 
     patience: seconds that resolving may take.
     """
-    asked = [*requirements.of_stepfast(True, True), *requirements.of_project(folder, requirements.extras_of(folder))]
+    asked = [
+        *requirements.of_stepfast(True, True, True),
+        *requirements.of_project(folder, requirements.extras_of(folder)),
+    ]
     command = ["pip", "compile", "-", "--universal", "--python-version", PYTHON, "--generate-hashes"]
     quiet = ["--no-header", "--no-annotate", "--quiet", "--no-emit-package", "stepfast"]
     return HEADER + uv([*command, *quiet], folder, "\n".join(asked), patience)

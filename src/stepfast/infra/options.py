@@ -78,6 +78,12 @@ def check(plan: Plan, options: Options) -> None:
         raise StartupError("[tool.stepfast] opentelemetry_layer: an image takes no layers; put the SDK into image_base")
     if project.image_base and project.packaging != "image":
         raise StartupError('[tool.stepfast] image_base is the base of an image: set packaging = "image" as well')
+    if project.key_table and not project.kms_key:
+        raise StartupError("[tool.stepfast] key_table has the data keys of a deployment: set kms_key as well")
+    if project.kms_key and project.log_values:
+        raise StartupError(
+            "[tool.stepfast] log_values writes into the logs in the clear what kms_key encrypts: leave one of them out"
+        )
     in_network = bool(options.vpc or project.vpc)
     for name in ("subnets", "security_groups"):
         if getattr(options, name) and not in_network:

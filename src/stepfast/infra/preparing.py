@@ -61,6 +61,7 @@ def prepare(
         project.tracing,
         project.opentelemetry,
         (*plan.starts, *options.starts),
+        project.kms_key is not None,
     )
     if project.packaging == "image":
         return Prepared(plan, image.build(source, options.target, cache, project.image_base))

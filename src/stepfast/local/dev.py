@@ -28,13 +28,23 @@ from stepfast.http.page import HOW_TO_BUILD, DashboardPage
 from stepfast.language.registry import Registry, discover
 from stepfast.local import dev_logs, reloading
 from stepfast.local.dev_logs import LogFormat
+from stepfast.local.encryption import key_file_of
 from stepfast.local.retention import DAY_SECONDS, retention_of
 from stepfast.local.runtime import STEP_GRACE_SECONDS, Runtime
 from stepfast.model import SignalLimits
 
 log = logging.getLogger(__name__)
 PROJECT = Path("pyproject.toml")
-HONOURED = ("retention_days", "max_child_depth", "max_signals", "max_signal_bytes", "opentelemetry", "public_url")
+HONOURED = (
+    "retention_days",
+    "max_child_depth",
+    "max_signals",
+    "max_signal_bytes",
+    "opentelemetry",
+    "public_url",
+    "key_file",
+    "encrypt_new",
+)
 """Settings of deployments that also have an effect here, beside pools and schedules."""
 HONOURED_OF_POOLS = ("max_concurrency", "processes")
 
@@ -108,6 +118,8 @@ def _serve_code(
         telemetry=telemetry_if(project.opentelemetry),
         limit_numbers=numbers_of(registry, project.limits),
         signal_limits=SignalLimits(project.max_signals, project.max_signal_bytes),
+        key_file=key_file_of(project, PROJECT.parent),
+        encrypt_new=project.encrypt_new,
         public_url=project.public_url or server.address_of(listener, host),
         webhooks=webhooks_of(project.webhooks, os.environ),
     ) as runtime:

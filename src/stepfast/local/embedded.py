@@ -65,6 +65,9 @@ class Embedded(AsyncClient):
     opentelemetry: whether executions are traces of OpenTelemetry, and steps spans; see docs/opentelemetry.md.
     public_url: what the addresses of answer links begin with: where `asgi` is mounted, as others reach it.
     webhooks: where the owner posts changes of executions to, by name; see docs/events.md.
+    key_file: the file of the keys that values are encrypted with, as `stepfast key-file create` makes it; see
+    docs/encryption.md. None encrypts nothing.
+    encrypt_new: whether new executions are encrypted. False leaves encrypted ones as they are.
 
     Raises DefinitionError for two workflows of one name, and StartupError for a webhook whose settings are not valid.
     """
@@ -85,6 +88,8 @@ class Embedded(AsyncClient):
         opentelemetry: bool = False,
         public_url: str = "",
         webhooks: Mapping[str, WebhookSettings] | None = None,
+        key_file: str | os.PathLike[str] | None = None,
+        encrypt_new: bool = True,
     ) -> None:
         hooks = webhooks_of(checked_webhooks(webhooks or {}), os.environ)
         telemetry = telemetry_if(opentelemetry)
@@ -105,6 +110,8 @@ class Embedded(AsyncClient):
                 telemetry=telemetry,
                 public_url=public_url,
                 webhooks=hooks,
+                key_file=None if key_file is None else Path(key_file),
+                encrypt_new=encrypt_new,
             )
 
         self.path = file

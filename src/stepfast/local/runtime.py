@@ -8,6 +8,7 @@ import math
 import threading
 import time
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -26,17 +27,19 @@ from stepfast.engine.operations import Operations
 from stepfast.engine.park_handler import ParkHandler
 from stepfast.engine.ports import Clock, Delete, Disposition, Elsewhere, Later, Leave, Refuse, Store
 from stepfast.engine.replay_cache import LiveReplays
+from stepfast.engine.sealed_store import SealedStore
 from stepfast.engine.step_handler import StepHandler
 from stepfast.engine.timer_handler import TimerHandler
 from stepfast.engine.value_log import ValueLog
 from stepfast.engine.webhook_operations import WebhookOperations
 from stepfast.engine.webhooks import Webhook
 from stepfast.engine.worker import Worker
-from stepfast.errors import StepfastError, Unavailable
+from stepfast.errors import StartupError, StepfastError, Unavailable
 from stepfast.functions import logs
 from stepfast.language.limits import Numbers
 from stepfast.language.registry import Registry
 from stepfast.local import process_pool
+from stepfast.local.encryption import destroy_keys, keep_tidy, owner_keyring
 from stepfast.local.ends import Ends
 from stepfast.local.inbox import Advance, Inbox
 from stepfast.local.pool_limits import Limits
@@ -120,6 +123,7 @@ class Runtime:
     limit_numbers: numbers of limits in place of those of the code, by the name of the limit.
     public_url: what the addresses of answer links begin with.
     webhooks: where changes of executions are posted to.
+    key_file: the file of the keys that values are encrypted with. encrypt_new: whether new executions are encrypted.
 
     Raises StartupError when the file cannot be opened, when another process owns it, and for a pool whose processes
     cannot import its steps.
@@ -147,6 +151,8 @@ class Runtime:
         limit_numbers: Mapping[str, Numbers] = MappingProxyType({}),
         public_url: str = "",
         webhooks: Sequence[Webhook] = (),
+        key_file: Path | None = None,
+        encrypt_new: bool = True,
     ) -> None:
         plans, starts = process_pool.plans(processes or {}, registry), list(schedules)
         self.interrupted = False
@@ -155,10 +161,17 @@ class Runtime:
         self._grace = grace
         self.registry = registry
         self._clock = clock or SystemClock()
-        self._backend: EmbeddedBackend = SqliteBackend(SqliteFile(path, durability), self._clock)
+        file = SqliteFile(path, durability)
+        try:
+            self._keyring = owner_keyring(path, self._clock, key_file, encrypts=encrypt_new, durability=durability)
+        except StartupError:
+            file.close()
+            raise
+        self._backend: EmbeddedBackend = SqliteBackend(file, self._clock)
+        self._sealed = sealed = SealedStore(self._backend, self._keyring)
         self.ends = Ends()
         """Tells those who wait for the end of an execution."""
-        store = observed(self._backend, self.ends, *_listeners(log_values, telemetry), *listeners)
+        store = observed(sealed, self.ends, *_listeners(log_values, telemetry), *listeners)
         self._inbox = Inbox()
         self._connect()
         self._stopping = threading.Event()
@@ -166,7 +179,7 @@ class Runtime:
         async_steps = [step.name for step in registry.steps if step.is_async] if plans else []
         self._limits = Limits(limits or {}, self._processes, async_steps)
         self._runner = StepRunner(self._inbox, self._processes)
-        lives = LiveReplays(deltas=self._backend)
+        lives = LiveReplays(deltas=sealed)
         self._advancer = Advancer(store, self._backend, self._clock, registry, lives, max_child_depth=max_child_depth)
         self._webhooks = EmbeddedWebhooks(webhooks, self._backend.webhooks, self._clock)
         self.operations = self._make_operations(store, lives, signal_limits, limit_numbers, starts, webhooks)
@@ -232,6 +245,7 @@ class Runtime:
         self._backend.on_message = self._inbox.put_message
         self._backend.on_wake = self._inbox.put_wake
         self._backend.on_dropped = self._inbox.drop_message
+        self._backend.on_erased = partial(destroy_keys, self._keyring)
 
     def _put_outstanding(self) -> None:
         """Gives the inbox the work that an earlier process has left."""
@@ -276,6 +290,7 @@ class Runtime:
         self._control.stop()
         self._advancer.forget()
         self._backend.close()
+        self._keyring.close()
 
     def _wait_for_steps(self) -> None:
         if self._grace > 0 and not self._runner.wait_until_idle(0.0):
@@ -363,6 +378,7 @@ class Runtime:
         await asyncio.gather(
             self._sweep(),
             keep_expiring(self._backend, self._clock, self._retention, self._stopping),
+            keep_tidy(self._sealed, self._clock, self._stopping),
             self._schedules.keep(self._stopping),
         )
 

@@ -11,7 +11,7 @@ from typing import Any
 from stepfast.deployment.limit_settings import limits_text
 from stepfast.deployment.plan import FunctionPlan, Plan, QueuePlan
 from stepfast.deployment.schedules import ScheduledStart
-from stepfast.deployment.settings import ALSO, NEEDS, Settings
+from stepfast.deployment.settings import ALSO, ENCRYPT_NEW, KEY_TABLE, KMS_KEY, NEEDS, Settings
 from stepfast.engine.step_runner import AttemptRunner
 from stepfast.functions import advancer, api, authorizer, entry, resume, step, sweeper, timer
 from stepfast.functions.clients import Clients
@@ -27,6 +27,7 @@ from stepfast.simulator.lane import StreamMapping
 from stepfast.simulator.player import Player
 from stepfast.simulator.provision import (
     BUCKET,
+    KEYS,
     PARK,
     SCHEDULES,
     TABLE,
@@ -114,6 +115,10 @@ class Deployment:
             "STEPFAST_MAX_SIGNALS": str(plan.project.max_signals),
             "STEPFAST_MAX_SIGNAL_BYTES": str(plan.project.max_signal_bytes),
         }
+        self._encryption = {}
+        if made.kms_key:
+            names = {KMS_KEY: made.kms_key, KEY_TABLE: KEYS, ENCRYPT_NEW: str(plan.project.encrypt_new).lower()}
+            self._encryption = names
         functions = {kind: self._function(function) for kind, function in plan.functions.items()}
         player.gateway(functions["api"], functions["authorizer"], OPEN)
         player.map_stream(self.stream, functions["advancer"], _stream_mapping(plan))
@@ -128,6 +133,8 @@ class Deployment:
         names = {*NEEDS[kind], *ALSO[kind]}
         variables = {**self._environment, "STEPFAST_POOL": pool}
         environment = {name: value for name, value in variables.items() if name in names}
+        if kind != "authorizer":
+            environment |= self._encryption
         return Settings.from_environment({**environment, "AWS_REGION": REGION}, NEEDS[kind])
 
     def _function(self, plan: FunctionPlan, pool: str = "") -> SimulatedFunction:

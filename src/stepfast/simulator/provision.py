@@ -8,10 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from stepfast.backends.dynamodb import data_keys
 from stepfast.backends.dynamodb.table import EXPIRES, definition
 from stepfast.deployment.plan import Plan, QueuePlan
 from stepfast.deployment.schedules import event_of
 
+KEYS = "stepfast-keys"
+"""The key table of a plan with encryption."""
 TABLE, BUCKET, SCHEDULES, STARTS = "stepfast", "stepfast-values", "stepfast", "stepfast-starts"
 TIMER, PARK, DEAD_LETTERS, UNDELIVERED = (
     "stepfast-timer",
@@ -29,6 +32,8 @@ class AwsClients(Protocol):
     @property
     def dynamodb(self) -> Any: ...
     @property
+    def kms(self) -> Any: ...
+    @property
     def s3(self) -> Any: ...
     @property
     def scheduler(self) -> Any: ...
@@ -38,13 +43,17 @@ class AwsClients(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Provisioned:
-    """URLs of the queues that were made; `pools` by the name of the pool. role: ARN, of what the schedules may do."""
+    """URLs of the queues that were made; `pools` by the name of the pool. role: ARN, of what the schedules may do.
+
+    kms_key: the ARN of the key of a plan with encryption, whatever key the plan names; "" without.
+    """
 
     pools: Mapping[str, str]
     timer: str
     park: str
     undelivered: str
     role: str
+    kms_key: str = ""
 
 
 def provision(plan: Plan, clients: AwsClients, *, region: str, account: str) -> Provisioned:
@@ -78,6 +87,7 @@ def provision(plan: Plan, clients: AwsClients, *, region: str, account: str) -> 
         park=queue(PARK, plan.park_queue, dead_letters),
         undelivered=undelivered,
         role=role,
+        kms_key=_encryption(clients) if plan.project.kms_key else "",
     )
     if plan.starts:
         clients.scheduler.create_schedule_group(Name=STARTS)
@@ -92,6 +102,13 @@ def provision(plan: Plan, clients: AwsClients, *, region: str, account: str) -> 
             Target={"Arn": _arn(clients, made.timer), "RoleArn": role, "Input": event_of(start)},
         )
     return made
+
+
+def _encryption(clients: AwsClients) -> str:
+    """Makes the key table and a key."""
+    clients.dynamodb.create_table(**data_keys.definition(KEYS))
+    arn: str = clients.kms.create_key(Description="stepfast")["KeyMetadata"]["Arn"]
+    return arn
 
 
 def pool_queue(pool: str) -> str:

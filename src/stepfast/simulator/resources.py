@@ -32,6 +32,10 @@ class OwnClients:
         return client("dynamodb")
 
     @property
+    def kms(self) -> Any:
+        return client("kms")
+
+    @property
     def s3(self) -> Any:
         return client("s3")
 

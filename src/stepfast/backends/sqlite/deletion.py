@@ -34,6 +34,7 @@ _CHILDREN_OF_RUN = f"{_CHILDREN} AND json_extract(link, '$[{LINK_RUN}]') = ?"
 _MARK = (
     "INSERT INTO deleted VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET generation = excluded.generation, at = excluded.at"
 )
+_SEALED = "SELECT execution_id, sent FROM executions WHERE execution_id = ? AND substr(sent, 1, 1) = '#'"
 _DROP_MARKS = "DELETE FROM deleted WHERE execution_id IN (SELECT execution_id FROM deleted WHERE at < ? LIMIT 1000)"
 
 
@@ -49,6 +50,7 @@ def delete(tx: Transaction, execution_id: str, generation: int, now: float) -> l
 
 def _delete(tx: Transaction, execution_id: str, generation: int, now: float) -> None:
     """Deletes all rows of an execution, and marks its id."""
+    tx.sealed += tx.execute(_SEALED, (execution_id,)).fetchall()
     tx.execute("PRAGMA secure_delete = ON")
     try:
         tx.execute(

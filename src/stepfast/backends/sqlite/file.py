@@ -44,12 +44,14 @@ class Transaction:
     """What a write gets: the connection, and what to do once its commit is on disk.
 
     after: done first. wakes: by execution, the wake that its first write in this transaction has put; reported last, so
-    that whoever is woken sees all that was committed with the wake.
+    that whoever is woken sees all that was committed with the wake. sealed: the encrypted executions that it deletes,
+    each with the text that names its data key.
     """
 
     connection: sqlite3.Connection
     after: list[Callable[[], None]] = field(default_factory=list)
     wakes: dict[str, Callable[[], None]] = field(default_factory=dict)
+    sealed: list[tuple[str, str]] = field(default_factory=list)
 
     def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
         return self.connection.execute(sql, parameters)

@@ -12,7 +12,9 @@ from stepfast.backends.sqlite import rows, writes
 from stepfast.backends.sqlite.file import Transaction
 from stepfast.backends.sqlite.read_only import ReadOnlyFile
 from stepfast.backends.sqlite.store import SqliteBackend
+from stepfast.engine.data_keys import Keyring
 from stepfast.engine.ports import Clock, Query
+from stepfast.engine.sealed_reads import SealedReads
 from stepfast.errors import ExecutionConflict
 from stepfast.model import Event, Execution, OrderEntry, Snapshot
 from stepfast.standing import Intervention
@@ -69,7 +71,8 @@ def _at_rest(execution: Execution, hand: Intervention) -> Execution:
 
 def recorded_in(path: Path, clock: Clock) -> Iterator[Recorded]:
     """The executions of a file, newest first, which may be in use. StartupError where there is no file of ours."""
-    store = SqliteBackend(ReadOnlyFile(path), clock)
+    backend = SqliteBackend(ReadOnlyFile(path), clock)
+    store = SealedReads(backend, Keyring(clock, hint="copy it with `stepfast pull`, which opens what is encrypted"))
     try:
         query = Query(limit=200, values=False)
         while True:
@@ -82,4 +85,4 @@ def recorded_in(path: Path, clock: Clock) -> Iterator[Recorded]:
                 return
             query = replace(query, cursor=page.next)
     finally:
-        store.close()
+        backend.close()

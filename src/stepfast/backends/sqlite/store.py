@@ -59,6 +59,7 @@ class SqliteBackend(SqliteReads):
         self.on_message: Callable[[Stored], None] = lambda stored: None
         self.on_wake: Callable[[str, int], None] = lambda execution_id, seq: None
         self.on_dropped: Callable[[int], None] = lambda seq: None
+        self.on_erased: Callable[[Sequence[tuple[str, str]]], None] = lambda sealed: None
 
     def close(self) -> None:
         self._file.close()
@@ -312,6 +313,8 @@ class SqliteBackend(SqliteReads):
 
     def _gone(self, tx: Transaction, execution_ids: Sequence[str]) -> None:
         tx.after += [partial(self._changes.forget, id) for id in execution_ids]
+        if tx.sealed:
+            tx.after.append(partial(self.on_erased, tx.sealed))
         for id in execution_ids:
             tx.wakes.pop(id, None)  # Its row is deleted, and an execution that takes the id now needs another.
 

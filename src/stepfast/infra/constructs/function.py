@@ -158,6 +158,7 @@ def _as_nag_says(resolved: Any) -> str:
 
 
 _REASONS = {
+    "Encrypt": "IAM takes no alias of a KMS key for a resource. The condition allows only the keys that have it.",
     "Values": "Values are named by execution and content; no name is known before, and the prefix holds nothing else.",
     "OldValues": "Version 0.1 named values by their content alone; they are read, and neither written nor deleted.",
     "DeleteValues": "A deletion takes all values of an execution along; the prefix holds nothing else.",

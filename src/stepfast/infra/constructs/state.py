@@ -15,7 +15,8 @@ class State(Construct):
     """Table and bucket outlive the stack, unless `keep` is False (for tests).
 
     table_stream, bucket: use an existing table (the ARN of its stream) and an existing bucket (its name) instead of new
-    ones, after a restore or from a deleted stack.
+    ones, after a restore or from a deleted stack. encrypted: whether there is a table of data keys. key_table: the name
+    of an existing one.
 
     No lifecycle rule expires values: an execution may run for years, and its values must last as long.
     """
@@ -28,10 +29,15 @@ class State(Construct):
         keep: bool = True,
         table_stream: str | None = None,
         bucket: str | None = None,
+        encrypted: bool = False,
+        key_table: str | None = None,
     ) -> None:
         super().__init__(scope, id)
         self.table = _existing_table(self, table_stream) if table_stream else _table(self, keep)
         self.bucket = s3.Bucket.from_bucket_name(self, "Values", bucket) if bucket else _bucket(self, keep)
+        self.keys: dynamodb.ITable | None = None
+        if encrypted:
+            self.keys = dynamodb.Table.from_table_name(self, "Keys", key_table) if key_table else _keys(self, keep)
 
 
 def _existing_table(scope: Construct, stream: str) -> dynamodb.ITable:
@@ -61,6 +67,26 @@ def _table(scope: Construct, keep: bool) -> dynamodb.ITable:
         sort_key=dynamodb.Attribute(name="list_sk", type=dynamodb.AttributeType.STRING),
         projection_type=dynamodb.ProjectionType.INCLUDE,
         non_key_attributes=list(LISTED),
+    )
+    return table
+
+
+def _keys(scope: Construct, keep: bool) -> dynamodb.ITable:
+    """The table of data keys. It has no backups: what is deleted in it must be in no copy."""
+    table = dynamodb.Table(
+        scope,
+        "Keys",
+        partition_key=dynamodb.Attribute(name="pk", type=dynamodb.AttributeType.STRING),
+        sort_key=dynamodb.Attribute(name="sk", type=dynamodb.AttributeType.STRING),
+        billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+        deletion_protection=keep,
+        removal_policy=_policy(keep),
+    )
+    accept(
+        table,
+        "DDB3",
+        "Deleting an execution destroys its data key, and with it every copy of its data. A backup of the keys would "
+        "bring them back. Who loses this table loses what is encrypted: see docs/encryption.md.",
     )
     return table
 

@@ -28,7 +28,7 @@ from stepfast.simulator.redrive import MoveTask
 from stepfast.simulator.sqs_rules import messages_in, queues
 from stepfast.simulator.wall_time import WallTime
 
-SERVICES = ("dynamodb", "sqs", "s3", "scheduler")
+SERVICES = ("dynamodb", "sqs", "s3", "scheduler", "kms")
 
 
 def shared_clients(registry: Registry, starts: Sequence[ScheduledStart] = ()) -> Equip:

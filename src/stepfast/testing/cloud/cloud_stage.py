@@ -13,12 +13,15 @@ import httpx
 
 from stepfast.backends.aws.s3 import S3Blobs
 from stepfast.backends.dynamodb.api_keys import SCOPES, ApiKeys
+from stepfast.backends.dynamodb.sealed import SealedDynamoStore
 from stepfast.backends.dynamodb.store import DynamoStore
 from stepfast.client.problems import error_of
 from stepfast.client.replies import Reply
 from stepfast.client.update_answers import StartIf, start_body
 from stepfast.deployment.plan import Plan
 from stepfast.engine.messages import Message
+from stepfast.functions.clients import Clients
+from stepfast.functions.encryption import keyring_of
 from stepfast.language.registry import Registry
 from stepfast.language.workflows import Workflow
 from stepfast.link_tokens import PATH
@@ -66,7 +69,13 @@ class CloudStage:
         self._workflows |= registry.workflows
         clock = _StillClock(self._player.world)
         blobs = S3Blobs(resources.client("s3"), BUCKET)
-        store = DynamoStore(resources.client("dynamodb"), TABLE, _ClosedQueue(), blobs, clock)
+        table = DynamoStore(resources.client("dynamodb"), TABLE, _ClosedQueue(), blobs, clock)
+        keyring = keyring_of(
+            self.deployment.settings("api"),
+            Clients(**{name: resources.client(name) for name in ("dynamodb", "kms")}),
+            clock,
+        )
+        store = SealedDynamoStore(table, keyring)
         self.state.reading.connect(store, clock, Registry(self._workflows.values()))
 
     def close(self) -> None:
