@@ -761,7 +761,7 @@ export interface paths {
         };
         /**
          * List executions, newest first
-         * @description Asked for a prefix, the execution whose id is all of it comes first, whenever it was started. A page ends early where its inputs and results would be more than about 4 MB: go on while `next` is not null. With `parent` a page may be short, or have a few more than the limit.
+         * @description Asked for a prefix, the execution whose id is all of it comes first, whenever it was started. Bulk jobs are left out, unless `workflow` asks for stepfast.job. A page ends early where its inputs and results would be more than about 4 MB: go on while `next` is not null. With `parent` a page may be short, or have a few more than the limit.
          */
         get: operations["listExecutions"];
         put?: never;
@@ -2139,6 +2139,16 @@ export interface components {
              * @description of cancel: how long the code may clean up
              */
             cleanup_seconds?: number | null;
+            /**
+             * Before
+             * @description of fork: the command that runs anew; left out: the failure
+             */
+            before?: string | null;
+            /**
+             * Children
+             * @description of fork: whether it takes over the outcomes of children, or copies the children
+             */
+            children?: ("relink" | "copy") | null;
         };
         /** JobOutcomeView */
         JobOutcomeView: {
@@ -2172,7 +2182,7 @@ export interface components {
         JobStart: {
             /**
              * Action
-             * @description resume, cancel, terminate, pause, unpause, close, reopen or delete
+             * @description resume, cancel, terminate, pause, unpause, close, reopen, delete or fork
              */
             action: string;
             /**

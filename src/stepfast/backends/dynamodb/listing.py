@@ -22,6 +22,7 @@ from stepfast.backends.dynamodb.table import LISTING
 from stepfast.backends.dynamodb.typed_json import Item, text
 from stepfast.engine.arguments import foreign_cursor
 from stepfast.engine.ports import Query
+from stepfast.language.job_workflow import JOB_WORKFLOW
 from stepfast.model import Execution, ExecutionStatus
 
 FILTERED = 200
@@ -33,6 +34,8 @@ ROUNDS = 5
 THREADS = 8
 CHILD = "CHILD-"
 """What the partition of a child begins with, before its status. A list of roots does not read these partitions."""
+JOB = "JOB-"
+"""The same of a bulk job. Few jobs stand apart from many executions, so both lists read what they show and no more."""
 _LOWEST, _HIGHEST = "0", "8"
 """Below and above every time of the epoch, as `sortable` writes it."""
 
@@ -57,7 +60,7 @@ def shard_of(execution_id: str, shards: int) -> int:
 
 
 def listing_keys(execution_id: str, status: str, created_at: float, shards: int) -> Item:
-    """The index keys of a meta. status: with CHILD before it for a child."""
+    """The index keys of a meta. status: with CHILD or JOB before it, as `kind_of` says."""
     return {
         "list_pk": text(f"{status}#{shard_of(execution_id, shards)}"),
         "list_sk": text(listing_entry(created_at, execution_id)),
@@ -94,8 +97,8 @@ class Listing:
             return [], None
         statuses: list[str] = [query.status] if query.status else list(get_args(ExecutionStatus))
         share = min(len(statuses), USUAL) * self._shards
-        statuses += [] if query.roots else [CHILD + status for status in statuses]
-        partitions = [_Partition(f"{status}#{shard}") for status in statuses for shard in range(self._shards)]
+        kinds = [f"{kind}{status}" for kind in _kinds(query) for status in statuses]
+        partitions = [_Partition(f"{kind}#{shard}") for kind in kinds for shard in range(self._shards)]
         asked = _filters(query)
         asked["Limit"] = FILTERED if "FilterExpression" in asked else 2 * query.limit // share + 4
         for _ in range(ROUNDS):
@@ -142,14 +145,15 @@ class Listing:
 
         A position of another form starts again at the beginning.
         """
-        # The shards of children come after those of roots.
-        last_shard = 2 * self._shards
+        # The shards of children come after those of roots, and those of jobs are last.
+        kinds = ("", CHILD, JOB)
+        last_shard = len(kinds) * self._shards
         shard, seen = _sweep_position(after, last_shard)
         ids: list[str] = []
         while shard < last_shard and len(ids) < limit:
             # BETWEEN includes both its limits. This is above the entry that was read last, and below any other.
             low = seen + "\x01" if seen else _LOWEST
-            kind = "" if shard < self._shards else CHILD
+            kind = kinds[shard // self._shards]
             page = self._query(f"{kind}RUNNING#{shard % self._shards}", low, sortable(before), Limit=limit - len(ids))
             ids += [_id(item["list_sk"]["S"]) for item in page["Items"]]
             last = page.get("LastEvaluatedKey")
@@ -167,6 +171,21 @@ class Listing:
             ExpressionAttributeValues=values,
             **parameters,
         )
+
+
+def kind_of(execution: Execution) -> str:
+    """What the partition of an execution begins with."""
+    if execution.workflow == JOB_WORKFLOW:
+        return JOB
+    return CHILD if execution.is_child else ""
+
+
+def _kinds(query: Query) -> list[str]:
+    """The partitions that a query reads."""
+    if query.jobs or query.workflow == JOB_WORKFLOW:
+        return [JOB] if query.jobs is not False else []
+    others = [""] if query.roots else ["", CHILD]
+    return others if query.jobs is False or query.workflow is not None else [*others, JOB]
 
 
 def _filters(query: Query) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from stepfast.backends.dynamodb.calls import ABSENT, Condition, changes_to
 from stepfast.backends.dynamodb.children import linked
 from stepfast.backends.dynamodb.deletion import passed
 from stepfast.backends.dynamodb.forks import Forks
-from stepfast.backends.dynamodb.listing import CHILD, listing_keys
+from stepfast.backends.dynamodb.listing import kind_of, listing_keys
 from stepfast.backends.dynamodb.reads import DynamoReads
 from stepfast.backends.dynamodb.table import EXPIRES
 from stepfast.backends.dynamodb.transactions import follows, stands, under_way
@@ -225,7 +225,7 @@ class DynamoStore(DynamoReads):
         return changes_to(sets, removes)
 
     def _keys(self, execution: Execution) -> Item:
-        status = (CHILD if execution.is_child else "") + execution.status
+        status = kind_of(execution) + execution.status
         return listing_keys(execution.execution_id, status, execution.created_at, self._shards)
 
     def _expires(self, execution: Execution, now: float) -> Item:
