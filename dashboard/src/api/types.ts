@@ -296,20 +296,6 @@ export interface Figures {
   steps: StepFigures[];
 }
 
-export interface Resumed {
-  execution_id: string;
-  resumed: boolean;
-  refused: string | null;
-  notice?: string | null;
-}
-
-export interface Replayed {
-  resumed: number;
-  results: Resumed[];
-  remaining: boolean;
-  next: Record<string, Json> | null;
-}
-
 export interface Retry {
   max_attempts: number | null;
   initial: number;

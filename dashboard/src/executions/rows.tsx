@@ -62,7 +62,7 @@ function Row({ execution, number, top, now, filterBy, chosen, choose }: RowProps
       data-number={number}
     >
       <span role="cell" class="c-status">
-        {chosen && execution.status === "RUNNING" && (
+        {chosen && (
           <Check
             on={chosen.has(execution.execution_id)}
             some={false}

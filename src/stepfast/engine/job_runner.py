@@ -156,9 +156,7 @@ class JobSteps:
             said[kind].append([execution_id, text])
         return {"handled": len(outcomes), "due": due, "stop": stop, **said}
 
-    async def _after_stop(
-        self, action: JobAction, id: str, rest: list[Planned]
-    ) -> list[tuple[str, str, str] | None]:
+    async def _after_stop(self, action: JobAction, id: str, rest: list[Planned]) -> list[tuple[str, str, str] | None]:
         """The outcomes of those that a stop has kept the job from. An attempt that has died may have acted on some."""
         shown_by = [action.shown_by(each, id) for each in rest]
         held = {each.execution_id: each for each in await self._reading.read_many(shown_by)}

@@ -48,7 +48,9 @@ class JobOptions(Asked):
 class JobStart(Asked):
     """Exactly one of `ids` and `filter`."""
 
-    action: str = Field(max_length=64, description="resume, cancel, terminate, pause, unpause, close, reopen, delete or fork")
+    action: str = Field(
+        max_length=64, description="resume, cancel, terminate, pause, unpause, close, reopen, delete or fork"
+    )
     ids: list[ExecutionId] | None = Field(None, description=f"at most {MAX_JOB_IDS:,}; each is acted on once")
     filter: JobFilter | None = Field(None, description="{} takes all that the action can be done to")
     rate: float = Field(DEFAULT_JOB_RATE, description=f"executions per second, above 0 and at most {MAX_JOB_RATE:g}")
