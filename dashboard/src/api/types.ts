@@ -137,6 +137,8 @@ export interface Command {
   /** Of a step that an attempt from before the last resume may still run: when it is tried again at the latest. */
   held_until?: string | null;
   signal_id: string | null;
+  /** Of a step: what heartbeat(progress=…) has reported last. */
+  progress?: Json;
   /** Of a step: what its own code is told. */
   idempotency_key: string | null;
   /** Of a signal that is waited for now, if the code says its type. */

@@ -47,9 +47,10 @@ def _add_list(app: Resolver, engine: ApiEngine) -> None:
     @app.get(
         "/v1/executions",
         summary="List executions, newest first",
-        description="Asked for a prefix, the execution whose id is all of it comes first, whenever it was started. Bulk "
-        "jobs are left out, unless `workflow` asks for stepfast.job. A page ends early where its inputs and results would be more than about 4 MB: go on while `next` is not null. "
-        "With `parent` a page may be short, or have a few more than the limit.",
+        description="Asked for a prefix, the execution whose id is all of it comes first, whenever it was started. "
+        "Bulk jobs are left out, unless `workflow` asks for stepfast.job. A page ends early where its inputs and "
+        "results would be more than about 4 MB: go on while `next` is not null. With `parent` a page may be short, or "
+        "have a few more than the limit.",
         operation_id="listExecutions",
         tags=["executions"],
         responses=answers(
