@@ -6,6 +6,8 @@ import { forgetKey, key, keyRefused } from "./api/key";
 import { DeadLettersPage } from "./deadletters/page";
 import { ExecutionPage } from "./execution/page";
 import { ExecutionsPage } from "./executions/page";
+import { JobPage } from "./jobs/job";
+import { JobsPage } from "./jobs/page";
 import { href, place, type Place } from "./lib/router";
 import { nextTheme, theme } from "./lib/theme";
 import { otherZone, utc } from "./lib/time";
@@ -20,6 +22,7 @@ import { WorkflowsPage } from "./workflows/page";
 const PAGES: readonly [path: string, name: string][] = [
   ["executions", "Executions"],
   ["dead-letters", "Dead letters"],
+  ["jobs", "Jobs"],
   ["workflows", "Workflows"],
   ["limits", "Limits"],
   ["schedules", "Schedules"],
@@ -73,6 +76,7 @@ function Chosen({ path }: { path: readonly string[] }) {
   const [page = "executions", id] = path;
   if (page === "executions") return id ? <ExecutionPage id={id} key={id} /> : <ExecutionsPage />;
   if (page === "dead-letters") return <DeadLettersPage />;
+  if (page === "jobs") return id ? <JobPage id={id} key={id} /> : <JobsPage />;
   if (page === "workflows") return id ? <WorkflowPage name={id} key={id} /> : <WorkflowsPage />;
   if (page === "limits") return id ? <LimitPage name={id} key={id} /> : <LimitsPage />;
   if (page === "schedules") return <SchedulesPage />;

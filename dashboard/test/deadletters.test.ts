@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import type { DeadLetterGroup, ExecutionStatus, Replayed, StatusOf } from "../src/api/types";
-import { resumeAll, shareOf, type Progress } from "../src/deadletters/bulk";
+import type { DeadLetterGroup, ExecutionStatus, StatusOf } from "../src/api/types";
 import { countOf, allGroups, isChosen, keyOf, NONE, withoutGone, wholeGroup, withLetter } from "../src/deadletters/choice";
 import { gather } from "../src/deadletters/gather";
 import { failedAgain, followed, statusesOfAll, tallyOf } from "../src/deadletters/outcome";
@@ -100,61 +99,5 @@ describe("what became of them", () => {
     const ask = async (some: readonly string[]) => (sizes.push(some.length), { executions: [] });
     await statusesOfAll(Array.from({ length: 2500 }, (_, index) => `e${index}`), ask);
     expect(sizes).toEqual([1000, 1000, 500]);
-  });
-});
-
-describe("the bulk resume", () => {
-  const ids = Array.from({ length: 60 }, (_, index) => `e${index}`);
-  const answer = (some: string[], refused: string[] = []): Replayed => ({
-    resumed: some.length,
-    results: some.map((id) => ({ execution_id: id, resumed: !refused.includes(id), refused: refused.includes(id) ? "no" : null, notice: null })),
-    remaining: false,
-    next: null,
-  });
-  const of = (body: Record<string, unknown>): string[] => body["execution_ids"] as string[];
-  const silent = (): void => undefined;
-  const never = (): boolean => false;
-
-  test("every id once, in order, in requests of a second's worth", async () => {
-    const asked: string[][] = [];
-    const waits: number[] = [];
-    const end = await resumeAll(ids, 10, async (body) => (asked.push(of(body)), answer(of(body))), never, silent, async (pause) => void waits.push(pause), () => 0);
-    expect(asked.flat()).toEqual(ids);
-    expect(asked.map((share) => share.length)).toEqual([10, 10, 10, 10, 10, 10]);
-    expect(waits).toEqual([1, 1, 1, 1, 1]);
-    expect(end.state).toBe("finished");
-    expect([shareOf(0.5), shareOf(3), shareOf(1000), shareOf(null)]).toEqual([1, 3, 25, 25]);
-  });
-
-  test("stopping sends nothing further and tells how far it came", async () => {
-    let requests = 0;
-    const end = await resumeAll(ids, null, async (body) => (requests++, answer(of(body))), () => requests === 1, silent);
-    expect([requests, end.state, end.done.length]).toEqual([1, "stopped", 25]);
-  });
-
-  test("what an answer leaves out is asked for again", async () => {
-    let first = true;
-    const end = await resumeAll(
-      ids.slice(0, 5),
-      null,
-      async (body) => {
-        const some = first ? of(body).slice(0, 2) : of(body);
-        first = false;
-        return answer(some);
-      },
-      never,
-      silent,
-    );
-    expect(end.done.map((result) => result.execution_id)).toEqual(ids.slice(0, 5));
-  });
-
-  test("a refusal does not stop the others, an error does and is told", async () => {
-    const refused = await resumeAll(ids.slice(0, 3), null, async (body) => answer(of(body), ["e1"]), never, silent);
-    expect([refused.state, refused.done.filter((result) => !result.resumed).length]).toEqual(["finished", 1]);
-    const reports: Progress[] = [];
-    const failed = await resumeAll(ids, null, () => Promise.reject(new Error("away")), never, (report) => void reports.push(report));
-    expect([failed.state, String(failed.error), reports.length]).toEqual(["failed", "Error: away", 1]);
-    const empty = await resumeAll(ids, null, async () => answer([]), never, silent);
-    expect(empty.state).toBe("failed");
   });
 });

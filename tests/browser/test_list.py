@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, Response, expect
 
 from tests.browser.site import Site
@@ -166,43 +165,6 @@ def test_when_the_api_is_away_the_page_says_so_and_recovers(site: Site, open_pag
     expect(page.get_by_role("link", name="before")).to_be_visible()
     page.unroute("**/v1/**")
     expect(page.get_by_role("alert")).to_have_count(0)
-
-
-def test_many_are_chosen_and_cancelled_after_a_question(site: Site, open_page: Callable[..., Page]) -> None:
-    for number in range(6):
-        site.start("payment", number, f"pay-{number}")
-    site.start("echo", 1, "fine")
-    site.ends("fine", "SUCCEEDED")
-    page = open_page(site)
-    page.get_by_role("button", name="Choose…").click()
-    expect(page.get_by_role("checkbox", name="Choose fine")).to_have_count(0)  # it has ended
-    page.get_by_label("Choose all 6 RUNNING in the list").check()
-    page.get_by_role("checkbox", name="Choose pay-2").uncheck()
-    page.get_by_role("button", name="Cancel 5…").click()
-    assert Axe().run(page).response["violations"] == []
-    page.get_by_role("button", name="Let them run").click()
-    assert site.show("pay-0")["status"] == "RUNNING"
-    page.get_by_role("button", name="Cancel 5…").click()
-    site.http.post("/v1/executions/pay-4/cancel")
-    page.get_by_role("dialog").get_by_role("button", name="Cancel 5 executions").click()
-    expect(page.get_by_text("4 of 5 cancelled; 1 refused, the first of them pay-4")).to_be_visible()
-    expect(page.get_by_role("row", name="pay-0")).to_contain_text("CANCELLED")
-    assert site.show("pay-2")["status"] == "RUNNING"
-
-
-def test_one_is_chosen_and_cancelled_with_the_keyboard_on_a_narrow_page(
-    site: Site, open_page: Callable[..., Page]
-) -> None:
-    site.start("payment", 1, "pay")
-    page = open_page(site, width=400)
-    page.get_by_role("button", name="Choose…").press("Enter")
-    page.get_by_role("checkbox", name="Choose pay").press("Space")
-    assert Axe().run(page).response["violations"] == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    page.get_by_role("button", name="Cancel 1…").press("Enter")
-    page.get_by_role("button", name="Cancel 1 execution", exact=True).press("Enter")
-    expect(page.get_by_text("1 of 1 cancelled")).to_be_visible()
-    assert site.show("pay")["status"] == "CANCELLED"
 
 
 def test_a_long_list_tells_how_many_there_are(site: Site, open_page: Callable[..., Page]) -> None:

@@ -158,6 +158,47 @@ def test_failures_are_closed_reopened_and_deleted(api: AskedForJobs) -> None:
     assert api.statuses() == {"o0": "FAILED"}
 
 
+def test_failures_are_forked_once_each(api: AskedForJobs) -> None:
+    begin(api, failing, 3)
+    BROKEN["fails"] = False
+    job = api.job("j", {"action": "fork", "filter": {"status": "FAILED"}, "why": "mended"})
+    assert (job["status"], job["done"], job["skipped"]) == ("SUCCEEDED", 3, 0)
+    api.env.advance(timedelta(seconds=5))
+    notes = {id: reason for id, _, reason in api.outcomes("j")}
+    assert set(notes) == {"o0", "o1", "o2"}
+    for origin, note in notes.items():
+        fork = api("GET", f"/v1/executions/{(note or '').removeprefix('forked as ')}")
+        assert (fork["status"], fork["forked_from"]["execution_id"]) == ("SUCCEEDED", origin)
+        assert fork["forked_from"]["why"] == "mended (job j)"
+        assert api("GET", f"/v1/executions/{origin}")["status"] == "FAILED"
+    # The same ids again, by another job: other forks. A SUCCEEDED one has no failure to fork at, and is skipped.
+    again = api.job("k", {"action": "fork", "ids": ["o0", (notes["o1"] or "").removeprefix("forked as ")]})
+    assert (again["done"], again["skipped"]) == (1, 1)
+    assert len(api.statuses()) == 7
+
+
+def test_a_fork_by_a_filter_needs_a_status(api: AskedForJobs) -> None:
+    answer = api("POST", "/v1/jobs", {"action": "fork", "filter": {}}, 422)
+    assert "fork needs a status" in answer["detail"]
+
+
+def test_jobs_are_not_in_the_list_of_executions(api: AskedForJobs) -> None:
+    begin(api, waiting, 2)
+    for id in ("j", "k"):
+        assert api.job(id, {"action": "pause", "filter": {"workflow": "waiting"}})["status"] == "SUCCEEDED"
+
+    def listed(query: str) -> set[str]:
+        page = api("GET", f"/v1/executions?{query}")
+        assert page["next"] is None
+        return {each["execution_id"] for each in page["executions"]}
+
+    assert listed("") == listed("roots=true") == listed("workflow=waiting") == {"o0", "o1"}
+    assert listed("status=SUCCEEDED") == listed("prefix=j") == set()
+    assert listed("workflow=stepfast.job") == listed("workflow=stepfast.job&status=SUCCEEDED") == {"j", "k"}
+    assert listed("workflow=stepfast.job&prefix=j") == {"j"}
+    assert [each["job_id"] for each in api("GET", "/v1/jobs")["jobs"]] == ["k", "j"]
+
+
 def test_a_job_is_started_once_for_its_id(api: AskedForJobs) -> None:
     begin(api, waiting, 1)
     body = {"action": "pause", "filter": {"workflow": "waiting"}, "job_id": "j"}

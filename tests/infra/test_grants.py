@@ -13,7 +13,7 @@ from tests.infra.reading import listed, named, roles, told
 EXECUTIONS, POSITION, KEYS, FIGURES, LIMITS = ("x#*",), ("sweeper", "x#*"), ("k#*",), ("f#*",), ("l#*",)
 SCHEDULES = ("schedule#*",)
 STATUSES = ("CANCELLED", "CLOSED", "FAILED", "PAUSED", "RUNNING", "SUCCEEDED")
-LISTS = tuple(sorted(f"{child}{status}#*" for child in ("", "CHILD-") for status in STATUSES))
+LISTS = tuple(sorted(f"{child}{status}#*" for child in ("", "CHILD-", "JOB-") for status in STATUSES))
 LABELLED_LISTS = tuple(sorted((*LISTS, "label#*")))
 ITEMS = ("BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem")
 TIMERS = "arn:<AWS::Partition>:scheduler:<AWS::Region>:<AWS::AccountId>:schedule/<TimersGroup>/*"

@@ -10,6 +10,7 @@ import pytest
 
 from stepfast import Retry, signal, step, workflow
 from stepfast.engine.job_operations import JobOutcome, JobRequest
+from stepfast.engine.ports import Query
 from stepfast.language import job_steps
 from stepfast.testing import Environment
 from stepfast.testing.memory import finished
@@ -47,7 +48,7 @@ class World:
         UP["is"] = True
 
     def start(self) -> None:
-        filter = {"status": "FAILED"} if self._action == "delete" else {}
+        filter = {"status": "FAILED"} if self._action in ("delete", "fork") else {}
         request = JobRequest(self._action, filter=filter, rate=RATE)
         finished(self.env._stage.operations.jobs.start(request, "j"))
 
@@ -88,7 +89,7 @@ def test_a_job_that_dies_at_any_moment_leaves_nobody_out_and_acts_once(after: fl
 
 
 @pytest.mark.parametrize("step", job_steps.JOB_STEPS, ids=lambda step: step.name)
-@pytest.mark.parametrize("action", ["resume", "terminate", "cancel", "pause", "close", "delete"])
+@pytest.mark.parametrize("action", ["resume", "terminate", "cancel", "pause", "close", "delete", "fork"])
 def test_a_result_of_a_job_that_is_lost_is_made_again(step: Any, action: str) -> None:
     definition = waiting if action in ("terminate", "cancel", "pause") else charging
     with Environment(definition) as env:
@@ -96,6 +97,10 @@ def test_a_result_of_a_job_that_is_lost_is_made_again(step: Any, action: str) ->
         env.crash(before="record", step=step, times=3)
         world.start()
         world.check(world.end())
+        if action == "fork":
+            held = finished(env._stage.operations.page(Query(jobs=False, limit=100))).executions
+            forks = Counter(each.forked.execution_id for each in held if each.forked is not None)
+            assert forks == {f"o{number}": 1 for number in range(COUNT)}
     assert len(env.crashes) == 3
 
 

@@ -2249,6 +2249,16 @@ export interface components {
              * @description of cancel: how long the code may clean up
              */
             cleanup_seconds?: number | null;
+            /**
+             * Before
+             * @description of fork: the command that runs anew; left out: the failure
+             */
+            before?: string | null;
+            /**
+             * Children
+             * @description of fork: whether it takes over the outcomes of children, or copies the children
+             */
+            children?: ("relink" | "copy") | null;
         };
         /** JobOutcomeView */
         JobOutcomeView: {
@@ -2282,7 +2292,7 @@ export interface components {
         JobStart: {
             /**
              * Action
-             * @description resume, cancel, terminate, pause, unpause, close, reopen or delete
+             * @description resume, cancel, terminate, pause, unpause, close, reopen, delete or fork
              */
             action: string;
             /**

@@ -16,7 +16,6 @@ import type {
   Limit,
   LimitDetail,
   LimitWait,
-  Replayed,
   Schedule,
   ScheduleList,
   ScheduleOutcome,
@@ -113,7 +112,6 @@ export const intervene = (id: string, action: string, why = ""): Promise<Executi
   ask("POST", `${of(id)}/${action}`, why ? { why } : undefined);
 /** Another execution, with what this one has recorded before a command. */
 export const fork = (id: string, asked: Record<string, Json>): Promise<Execution> => ask("POST", `${of(id)}/fork`, asked);
-export const cancel = (id: string): Promise<Execution> => ask("POST", `${of(id)}/cancel`);
 export const sendSignal = (id: string, name: string, body: { payload: Json; signal_id?: string }): Promise<SentSignal> =>
   ask("POST", `${of(id)}/signals/${encodeURIComponent(name)}`, body);
 /** The queries and updates that the execution has where it stands. */
@@ -152,8 +150,6 @@ export const deadLetterGroups = (workflow: string, signal?: AbortSignal): Promis
 /** Of a step, or with "" of the workflow's own code. */
 export const listDeadLetters = (step: string, query: Query, signal?: AbortSignal): Promise<DeadLetterList> =>
   ask("GET", `v1/dead-letters?step=${encodeURIComponent(step)}${queryString(query).replace("?", "&")}`, undefined, signal);
-export const replayDeadLetters = (body: Record<string, Json>, signal?: AbortSignal): Promise<Replayed> =>
-  ask("POST", "v1/dead-letters/replay", body, signal);
 
 const limit = (name: string): string => `v1/limits/${encodeURIComponent(name)}`;
 const gate = (name: string): string => `v1/gates/${encodeURIComponent(name)}`;

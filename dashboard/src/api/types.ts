@@ -137,6 +137,8 @@ export interface Command {
   /** Of a step that an attempt from before the last resume may still run: when it is tried again at the latest. */
   held_until?: string | null;
   signal_id: string | null;
+  /** Of a step: what heartbeat(progress=…) has reported last. */
+  progress?: Json;
   /** Of a step: what its own code is told. */
   idempotency_key: string | null;
   /** Of a signal that is waited for now, if the code says its type. */
@@ -294,20 +296,6 @@ export interface Figures {
   buckets: Bucket[];
   durations: Durations | null;
   steps: StepFigures[];
-}
-
-export interface Resumed {
-  execution_id: string;
-  resumed: boolean;
-  refused: string | null;
-  notice?: string | null;
-}
-
-export interface Replayed {
-  resumed: number;
-  results: Resumed[];
-  remaining: boolean;
-  next: Record<string, Json> | null;
 }
 
 export interface Retry {

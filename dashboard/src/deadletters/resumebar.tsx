@@ -1,4 +1,4 @@
-/** Starts a bulk resume: of what is chosen, at a rate. */
+/** Starts a job that resumes what is chosen, at a rate. */
 
 import { useState } from "preact/hooks";
 
@@ -15,6 +15,7 @@ interface Props {
 
 export function ResumeBar({ groups, choice, chooseAll, done }: Props) {
   const [rate, setRate] = useState("10");
+  const [why, setWhy] = useState("");
   const limit = rate.trim() === "" ? null : Number(rate);
   const fits = limit === null || (limit > 0 && limit <= 1000);
   const chosen = groups.map((group) => [group, choice.get(keyOf(group)) ?? NONE] as const);
@@ -22,7 +23,7 @@ export function ResumeBar({ groups, choice, chooseAll, done }: Props) {
   const total = groups.reduce((sum, group) => sum + group.count, 0);
   function run(event: Event): void {
     event.preventDefault();
-    void bulk.run(chosen, count, limit).then(done);
+    void bulk.run(chosen, count, limit, why).then(done);
   }
   return (
     <form class="resume-bar" onSubmit={run}>
@@ -41,6 +42,10 @@ export function ResumeBar({ groups, choice, chooseAll, done }: Props) {
           onInput={(event) => setRate(event.currentTarget.value)}
         />
         per second
+      </label>
+      <label class="why">
+        Why
+        <input type="text" maxLength={1000} value={why} onInput={(event) => setWhy(event.currentTarget.value)} />
       </label>
       <button type="submit" class="main" disabled={!count || !fits || bulk.running}>
         {count ? `Resume ${count.toLocaleString("en")}` : "Resume"}

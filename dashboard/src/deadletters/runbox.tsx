@@ -1,6 +1,7 @@
-/** How the bulk resume goes on, and what became of what it resumed. */
+/** How the job that resumes goes on, and what became of what it resumed. */
 
 import { usePoll } from "../lib/poll";
+import { href } from "../lib/router";
 import { problemFrom, ProblemNote } from "../parts/note";
 import { tallyOf } from "./outcome";
 import { bulk } from "./run";
@@ -12,19 +13,20 @@ export function RunBox({ refresh }: { refresh: () => void }) {
   const resumed = bulk.resumed.value;
   const tally = tallyOf(resumed, bulk.statuses.value);
   const polled = usePoll(
-    `bulk ${bulk.runs}`,
+    `bulk ${bulk.runs} ${progress?.job?.job_id ?? ""}`,
     (signal) => bulk.follow(signal),
-    () => (bulk.running || tallyOf(bulk.resumed.value, bulk.statuses.value).running ? 1000 : null),
+    () => (bulk.open ? 1000 : null),
   );
   if (!progress) return null;
-  const refused = progress.done.filter((result) => !result.resumed);
+  const left = bulk.left.value;
+  const seen = progress.job?.seen ?? 0;
   return (
     <section class="run-box" aria-label="Bulk resume">
       <header>
         <h2>{bulk.stopping.value ? "Stopping" : WORDS[progress.state]}</h2>
-        <progress max={progress.total} value={progress.done.length} aria-label="Answered" />
+        <progress max={progress.total} value={seen} aria-label="Seen" />
         <span role="status">
-          {progress.done.length.toLocaleString("en")} of {progress.total.toLocaleString("en")}
+          {seen.toLocaleString("en")} of {progress.total.toLocaleString("en")}
         </span>
         {bulk.running ? (
           <button type="button" disabled={bulk.stopping.value} onClick={() => bulk.stop()}>
@@ -42,10 +44,14 @@ export function RunBox({ refresh }: { refresh: () => void }) {
         <li class={tally.succeeded ? "good" : ""}>{tally.succeeded.toLocaleString("en")} SUCCEEDED</li>
         <li class={tally.again ? "bad" : ""}>{tally.again.toLocaleString("en")} failed again</li>
         {tally.cancelled > 0 && <li>{tally.cancelled.toLocaleString("en")} CANCELLED</li>}
-        {refused.length > 0 && <li class="bad">{refused.length.toLocaleString("en")} refused</li>}
+        {left.length > 0 && <li class="bad">{left.length.toLocaleString("en")} left alone</li>}
       </ul>
-      {bulk.running && <p class="dim">Keep this page open: closing it stops the resume. Other pages of it may be looked at.</p>}
-      {refused[0] && <p class="say">{refused[0].refused}</p>}
+      {progress.job && (
+        <p class="dim">
+          <a href={href(["jobs", progress.job.job_id])}>The job</a> runs in the server: you may close this page.
+        </p>
+      )}
+      {left[0] && <p class="say">{left[0]}</p>}
       {progress.state === "failed" && <ProblemNote problem={problemFrom(progress.error)} />}
       <ProblemNote problem={polled.error} retry={polled.refresh} />
     </section>

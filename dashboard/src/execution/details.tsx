@@ -3,6 +3,7 @@
 import { useEffect, useRef } from "preact/hooks";
 
 import type { Command, ExecutionDetail } from "../api/types";
+import { inShort } from "../lib/json";
 import { href } from "../lib/router";
 import { exactly, seconds, span } from "../lib/time";
 import { Copy } from "../parts/json";
@@ -65,6 +66,7 @@ function Facts({ command, idempotency }: { command: Command; idempotency: string
     ["Took", began && command.ended_at && span(seconds(command.ended_at) - seconds(began))],
     [command.kind === "timer" ? "Until" : "Tried again", dueOf(command)],
     ["Begun before the resume; tried again at the latest", exact(command.held_until ?? null)],
+    ["Progress", command.progress == null ? null : inShort(command.progress, 300)],
     ["Pool", command.pool],
     ["Generation", command.generation ? String(command.generation) : null],
     ["Signal id", command.signal_id],

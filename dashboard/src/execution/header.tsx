@@ -2,7 +2,7 @@
 
 import type { ExecutionDetail, Json, MapProgress } from "../api/types";
 import { underWay } from "../executions/current";
-import { bytes, inShort } from "../lib/json";
+import { bytes, inShort, told } from "../lib/json";
 import { useNow } from "../lib/now";
 import { href } from "../lib/router";
 import { Copy } from "../parts/json";
@@ -75,7 +75,7 @@ export function Header({ execution, refresh }: { execution: ExecutionDetail; ref
           <div>
             <dt>Shows</dt>
             <dd class="status-value">
-              {typeof execution.status_value === "string" ? execution.status_value : inShort(execution.status_value)}
+              {told(execution.status_value)}
             </dd>
           </div>
         )}

@@ -1,7 +1,7 @@
 /** The list's filters: in the address, and as the API is asked. Pure. */
 
 import type { Query } from "../api/client";
-import { EXECUTION_STATUSES } from "../api/types";
+import { EXECUTION_STATUSES, type Json } from "../api/types";
 
 export interface Filters {
   workflow: string;
@@ -65,4 +65,20 @@ export function asked(filters: Filters, now: number): Query {
     prefix: filters.id,
     roots: filters.children ? "" : "true",
   };
+}
+
+/** As a bulk job takes them; what is left out stays out. */
+export function jobFilter(filters: Filters, now: number): Record<string, Json> {
+  const back = SPANS.find(([text]) => text === filters.since);
+  const labels = Object.fromEntries(filters.labels.map((label) => /^([^:=]*)[:=](.*)$/s.exec(label)?.slice(1) ?? [label, ""]));
+  const filter: Record<string, Json> = {
+    workflow: filters.workflow,
+    status: filters.status,
+    labels: filters.labels.length ? labels : "",
+    since: back ? new Date((now - back[2]) * 1000).toISOString() : filters.since,
+    until: filters.until,
+    prefix: filters.id,
+    roots: filters.children ? false : "",
+  };
+  return Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== ""));
 }

@@ -14,7 +14,7 @@ import { FilterBar } from "./filterbar";
 import { Choosing } from "./choosing";
 import { learn } from "./current";
 import { Feed } from "./feed";
-import { asked, filtersOf, isFiltered, mayBegin, parametersOf, type Filters } from "./filters";
+import { asked, filtersOf, isFiltered, jobFilter, mayBegin, parametersOf, type Filters } from "./filters";
 import { NARROW, rowHeight, Rows } from "./rows";
 
 const EVERY = 2000;
@@ -84,7 +84,7 @@ export function ExecutionsPage() {
           <p class="dim" role="status">
             {counted(rows.length, next !== null, totals.value?.total ?? null)}
           </p>
-          <Choosing rows={rows} chosen={chosen} choose={setChosen} done={() => void feed.renew(visible.first, visible.end)} />
+          <Choosing rows={rows} chosen={chosen} choose={setChosen} filter={jobFilter(filters, present())} />
         </div>
       )}
       {rows.length ? (

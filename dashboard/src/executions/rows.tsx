@@ -2,6 +2,7 @@
 
 import type { Execution } from "../api/types";
 import { href } from "../lib/router";
+import { told } from "../lib/json";
 import { useNarrow, type Window } from "../lib/virtual";
 import { Check } from "../parts/check";
 import { Status } from "../parts/status";
@@ -62,7 +63,7 @@ function Row({ execution, number, top, now, filterBy, chosen, choose }: RowProps
       data-number={number}
     >
       <span role="cell" class="c-status">
-        {chosen && execution.status === "RUNNING" && (
+        {chosen && (
           <Check
             on={chosen.has(execution.execution_id)}
             some={false}
@@ -107,7 +108,16 @@ function Row({ execution, number, top, now, filterBy, chosen, choose }: RowProps
 }
 
 function StepOf({ execution }: { execution: Execution }) {
-  if (execution.status === "RUNNING") return <span class="dim">{currentStep(execution.execution_id)}</span>;
+  if (execution.status === "RUNNING" || execution.status === "PAUSED") {
+    const shows = execution.status_value == null ? "" : told(execution.status_value);
+    const step = currentStep(execution.execution_id);
+    return (
+      <span title={shows || undefined}>
+        {shows} {shows && step && "· "}
+        <span class="dim">{step}</span>
+      </span>
+    );
+  }
   if (!execution.error) return null;
   const { step, type, message } = execution.error;
   return (

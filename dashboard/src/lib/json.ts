@@ -25,6 +25,9 @@ export function sizeOf(value: Json, most = 4_000_000): number {
   return size;
 }
 
+/** A value that a person has written for people: a text without its quotes. */
+export const told = (value: Json): string => (typeof value === "string" ? value : inShort(value));
+
 export function inShort(value: Json, most = 120): string {
   const text = sizeOf(value, 20_000) < 20_000 ? JSON.stringify(value) : "large value";
   return text.length > most ? `${text.slice(0, most - 1)}…` : text;

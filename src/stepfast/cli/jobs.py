@@ -14,7 +14,7 @@ from stepfast.client.job_calls import UNDER_WAY, BulkJob
 from stepfast.errors import InvalidRequest
 
 app = typer.Typer(
-    help="Bulk jobs: resume, cancel, terminate, pause, unpause, close, reopen or delete many executions.",
+    help="Bulk jobs: resume, cancel, terminate, pause, unpause, close, reopen, delete or fork many executions.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -42,11 +42,15 @@ def start(
     why: Annotated[str | None, typer.Option(help="For the history of each execution.")] = None,
     id: Annotated[str | None, typer.Option(help="The job's id: the same job is started once.")] = None,
     cleanup_seconds: Annotated[float | None, typer.Option(help="Of cancel: how long the code may clean up.")] = None,
+    before: Annotated[str | None, typer.Option(help="Of fork: the command that runs anew; else the failure.")] = None,
+    copy_children: Annotated[bool, typer.Option("--copy-children", help="Of fork: copy children as well.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Follow it to its end; exits 2 if some were left.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Start a job on executions by id, on those that match, or on all; the server goes on with it by itself."""
     options: dict[str, Any] = {} if cleanup_seconds is None else {"cleanup_seconds": cleanup_seconds}
+    options |= {} if before is None else {"before": before}
+    options |= {"children": "copy"} if copy_children else {}
     with session(context).client(OUTAGE_SECONDS if wait else 0.0) as client:
         job = client.start_job(
             action,

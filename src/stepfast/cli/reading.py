@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from stepfast.cli import completion, folding, printing, timeline
 from stepfast.cli.filters import OfLabels, OfPart, OfPrefix, OfStatus, OfWorkflow, Since, Until
@@ -16,6 +18,9 @@ from stepfast.cli.session import AsJson, session
 from stepfast.cli.timeline import Object
 from stepfast.client import Execution
 from stepfast.errors import ExecutionNotFound
+
+LONGEST_SHOWN = 80
+"""Characters of a status value in the list; `stepfast show` has all of it."""
 
 
 def list_executions(
@@ -46,25 +51,35 @@ def list_executions(
         )  # fmt: skip
     if as_json:
         return printing.print_json(page)
-    rows = [
-        (
+    rows: list[list[str | Text]] = [
+        [
             printing.styled(execution["execution_id"]),
             timeline.status_text(execution["status"]),
             printing.styled(execution["workflow"]),
             timeline.clock(execution["created_at"]),
             timeline.took(execution, "created_at"),
             printing.styled(" ".join(f"{key}={value}" for key, value in execution["labels"].items())),
-        )
+        ]
         for execution in page["executions"]
     ]
+    headers = ["execution", "status", "workflow", "started (UTC)", "took", "labels"]
+    shows = [execution.get("status_value") for execution in page["executions"]]
+    if any(value is not None for value in shows):  # a column of its own where some code has called set_status()
+        headers.append("shows")
+        rows = [[*row, printing.styled(_told(value))] for row, value in zip(rows, shows, strict=True)]
     if page["executions"]:
-        printing.show_rows(("execution", "status", "workflow", "started (UTC)", "took", "labels"), rows)
+        printing.show_rows(headers, rows)
     elif not page["next"]:
         printing.say("no executions")
     if page["next"]:
         began = page["executions"] or contains is None
         printing.hint(f"{'more' if began else 'none yet; look further'}: --cursor {page['next']}")
     return None
+
+
+def _told(value: object) -> str:
+    text = "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"
 
 
 def show(

@@ -53,6 +53,11 @@ def forked_child_id(fork: str, origin: str, child: str) -> str:
     return _fitting(f"{fork}.{name}", fork)
 
 
+def bulk_fork_id(origin: str, created_at: float, job: str) -> str:
+    """The id of the fork that a bulk job makes of an execution: the same one whenever the job tries it again."""
+    return _fitting(f"{origin}.fork-{_digest(f'{job} {created_at!r} {origin}', 16)}", origin)
+
+
 def _fitting(id: str, begins: str) -> str:
     return id if len(id) <= LONGEST_ID and ID.fullmatch(id) else f"{begins[:PREFIX]}.{_digest(id, 24)}"
 

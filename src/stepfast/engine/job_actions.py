@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from stepfast.engine.cancelling import CLEANUP_SECONDS, Cancelling
+from stepfast.engine.child_ids import bulk_fork_id
 from stepfast.engine.closing import FailureClosing
 from stepfast.engine.erasing import Erasing
+from stepfast.engine.forking import Forking, ForkRequest
 from stepfast.engine.pausing import Pausing
 from stepfast.engine.ports import Clock, Store
 from stepfast.engine.queries import ReadOperations
@@ -47,7 +49,7 @@ class JobAction:
     those of another generation. needs_status: whether a filter must name a status, since the action takes several that
     nobody would mean at once. deletes: whether the execution is gone after it. of_failures: whether it is about
     failures, so that an execution that has failed after the job began is skipped. options: the options that it
-    takes.
+    takes. forks: whether it makes another execution, which then shows that it is done.
     """
 
     act: Act
@@ -57,9 +59,16 @@ class JobAction:
     deletes: bool = False
     of_failures: bool = False
     options: frozenset[str] = frozenset()
+    forks: bool = False
+
+    def shown_by(self, planned: Planned, job_id: str) -> str:
+        """The id of the execution that shows whether the action is done."""
+        return bulk_fork_id(planned.execution_id, planned.created_at, job_id) if self.forks else planned.execution_id
 
     def is_done(self, planned: Planned, execution: Execution | None) -> bool:
-        """Whether an execution stands as after the action. execution: as it is now; None if it is gone."""
+        """Whether the action is done. execution: the one of `shown_by` as it is now; None if it is gone."""
+        if self.forks:
+            return execution is not None
         if execution is None or execution.created_at != planned.created_at:
             return self.deletes
         return execution.generation > planned.generation or execution.status in self.makes
@@ -75,6 +84,7 @@ class JobActions:
         self.cancelling = Cancelling(store, clock, reading)
         self.pausing, self.closing = Pausing(store, clock), FailureClosing(store, clock)
         self.erasing = Erasing(store)
+        self.forking = Forking(store, clock, registry)
 
 
 async def _resume(actions: JobActions, planned: Planned, job: Json) -> str | None:
@@ -130,6 +140,18 @@ async def _delete(actions: JobActions, planned: Planned, job: Json) -> None:
         pass  # an attempt that has not recorded it has deleted the execution
 
 
+async def _fork(actions: JobActions, planned: Planned, job: Json) -> str:
+    held = await actions.store.read_many([planned.execution_id])
+    if held and held[0].created_at != planned.created_at:
+        raise WrongStatus("its id is of an execution that was started since", held[0].status)
+    id = bulk_fork_id(planned.execution_id, planned.created_at, job["id"])
+    options = job["options"]
+    before, children = options.get("before"), options.get("children", "relink")
+    await actions.forking.fork(planned.execution_id, ForkRequest(id, before, children=children, why=why_of(job)))
+    return f"forked as {id}"
+
+
+ENDED: tuple[ExecutionStatus, ...] = ("SUCCEEDED", "FAILED", "CLOSED", "CANCELLED")
 ACTIONS: Mapping[str, JobAction] = {
     "resume": JobAction(_resume, ("FAILED",), of_failures=True, options=frozenset({"steps"})),
     "cancel": JobAction(_cancel, ("RUNNING", "PAUSED"), ("CANCELLED",), options=frozenset({"cleanup_seconds"})),
@@ -138,7 +160,10 @@ ACTIONS: Mapping[str, JobAction] = {
     "unpause": JobAction(_unpause, ("PAUSED",), ("RUNNING",)),
     "close": JobAction(_close, ("FAILED",), ("CLOSED",), of_failures=True),
     "reopen": JobAction(_reopen, ("CLOSED",), ("FAILED",)),
-    "delete": JobAction(_delete, ("SUCCEEDED", "FAILED", "CLOSED", "CANCELLED"), needs_status=True, deletes=True),
+    "delete": JobAction(_delete, ENDED, needs_status=True, deletes=True),
+    "fork": JobAction(
+        _fork, ENDED, of_failures=True, needs_status=True, forks=True, options=frozenset({"before", "children"})
+    ),
 }
 """The actions by name."""
 

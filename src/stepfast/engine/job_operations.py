@@ -119,7 +119,7 @@ class JobOperations:
 
     async def page(self, limit: int, cursor: str | None = None) -> tuple[list[JobState], str | None]:
         """A page of the jobs, newest first, and the cursor of the next."""
-        page = await self._store.page(Query(workflow=JOB_WORKFLOW, limit=limit, cursor=cursor))
+        page = await self._store.page(Query(jobs=True, limit=limit, cursor=cursor))
         return [await self._state(execution) for execution in page.executions], page.next
 
     async def stop(self, job_id: str, why: str | None = None) -> JobState:

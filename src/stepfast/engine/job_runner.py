@@ -107,13 +107,14 @@ class JobSteps:
                 until=min(began, wanted.get("until") or math.inf),
                 prefix=wanted.get("prefix") or "",
                 roots=wanted.get("roots", True),
+                jobs=False,
                 limit=limit - len(entries),
                 cursor=place.cursor,
                 values=False,
             )
             page = await self._reading.page(query)
             for each in page.executions:
-                if each.workflow == JOB_WORKFLOW or not _fails_so(wanted, each):
+                if not _fails_so(wanted, each):
                     continue
                 if action.of_failures and (each.ended_at or 0.0) > began:
                     skipped.append([each.execution_id, "it has failed after the job began"])
@@ -149,20 +150,21 @@ class JobSteps:
                 outcomes += await self._all(action, batch, job)
                 due += len(batch) / rate
         if stop is not None:
-            outcomes += await self._after_stop(action, [Planned(*entry) for entry in entries[len(outcomes) :]])
+            outcomes += await self._after_stop(action, id, [Planned(*entry) for entry in entries[len(outcomes) :]])
         noted = [outcome for outcome in outcomes if outcome is not None]
         said: Json = {"skipped": [], "failed": [], "notes": []}
         for kind, execution_id, text in noted:
             said[kind].append([execution_id, text])
         return {"handled": len(outcomes), "due": due, "stop": stop, **said}
 
-    async def _after_stop(self, action: JobAction, rest: list[Planned]) -> list[tuple[str, str, str] | None]:
+    async def _after_stop(self, action: JobAction, id: str, rest: list[Planned]) -> list[tuple[str, str, str] | None]:
         """The outcomes of those that a stop has kept the job from. An attempt that has died may have acted on some."""
-        held = {each.execution_id: each for each in await self._reading.read_many([each.execution_id for each in rest])}
+        shown_by = [action.shown_by(each, id) for each in rest]
+        held = {each.execution_id: each for each in await self._reading.read_many(shown_by)}
         why = "the job was stopped before it came to this execution"
         return [
-            None if action.is_done(each, held.get(each.execution_id)) else ("skipped", each.execution_id, why)
-            for each in rest
+            None if action.is_done(each, held.get(shown)) else ("skipped", each.execution_id, why)
+            for each, shown in zip(rest, shown_by, strict=True)
         ]
 
     async def _all(self, action: JobAction, batch: list[Planned], job: Json) -> list[tuple[str, str, str] | None]:

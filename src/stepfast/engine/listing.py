@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from stepfast.engine.ports import Fault, Query
+from stepfast.language.job_workflow import JOB_WORKFLOW
 from stepfast.model import Execution
 from stepfast.restriction import is_among
 
@@ -37,6 +38,7 @@ def fits(query: Query, execution: Execution) -> bool:
         and (query.since is None or execution.created_at >= query.since)
         and (query.until is None or execution.created_at < query.until)
         and not (query.roots and execution.is_child)
+        and query.jobs in (None, execution.workflow == JOB_WORKFLOW)
     )
 
 

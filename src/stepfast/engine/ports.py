@@ -49,6 +49,7 @@ class Query:
     callers. prefix: ids that begin with it and are longer. contains: ids that it is a part of; a page looks at a
     bounded number of executions for it, so it may be short or empty and have a `next`. roots: True leaves children out.
     patterns: only executions of workflows that these name, as of restriction.py; none leaves all.
+    jobs: True takes only bulk jobs, False leaves them out, None takes both.
     parent: only the children of this execution, in the order of engine/child_list.py; stores do not look at it.
     values: False gives executions without their input ("") and result (None), which are then not read. With values, a
     page ends before they would be more than `bytes`, but it has an execution at least; its `next` goes on from there.
@@ -63,6 +64,7 @@ class Query:
     cursor: str | None = None
     prefix: str = ""
     roots: bool = False
+    jobs: bool | None = None
     values: bool = True
     parent: str | None = None
     bytes: int = 4 * 1024 * 1024

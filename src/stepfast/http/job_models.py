@@ -37,12 +37,20 @@ class JobOptions(Asked):
     cleanup_seconds: float | None = Field(
         None, gt=0, le=86_400, description="of cancel: how long the code may clean up"
     )
+    before: str | None = Field(
+        None, min_length=1, max_length=4096, description="of fork: the command that runs anew; left out: the failure"
+    )
+    children: Literal["relink", "copy"] | None = Field(
+        None, description="of fork: whether it takes over the outcomes of children, or copies the children"
+    )
 
 
 class JobStart(Asked):
     """Exactly one of `ids` and `filter`."""
 
-    action: str = Field(max_length=64, description="resume, cancel, terminate, pause, unpause, close, reopen or delete")
+    action: str = Field(
+        max_length=64, description="resume, cancel, terminate, pause, unpause, close, reopen, delete or fork"
+    )
     ids: list[ExecutionId] | None = Field(None, description=f"at most {MAX_JOB_IDS:,}; each is acted on once")
     filter: JobFilter | None = Field(None, description="{} takes all that the action can be done to")
     rate: float = Field(DEFAULT_JOB_RATE, description=f"executions per second, above 0 and at most {MAX_JOB_RATE:g}")

@@ -38,7 +38,7 @@ from stepfast.backends.dynamodb.item_keys import DELETED
 from stepfast.backends.dynamodb.labels import LABELLED
 from stepfast.backends.dynamodb.limits import LIMITS
 from stepfast.backends.dynamodb.links import LINKS
-from stepfast.backends.dynamodb.listing_keys import CHILD
+from stepfast.backends.dynamodb.listing_keys import CHILD, JOB
 from stepfast.backends.dynamodb.metrics import PARTITION
 from stepfast.backends.dynamodb.schedules import SCHEDULES
 from stepfast.backends.dynamodb.starts import HOLDS
@@ -206,7 +206,8 @@ def _deleting(resources: Resources) -> list[iam.PolicyStatement]:
 def _listing(resources: Resources, *more: str) -> iam.PolicyStatement:
     """Reading the index by status. more: keys in addition to the statuses of executions."""
     statuses = get_args(ExecutionStatus)
-    partitions = _only_keys(*(f"{key}#*" for key in (*statuses, *(CHILD + status for status in statuses), *more)))
+    lists = (kind + status for kind in ("", CHILD, JOB) for status in statuses)
+    partitions = _only_keys(*(f"{key}#*" for key in (*lists, *more)))
     return _allow("Listing", ["dynamodb:Query"], [resources.index], partitions)
 
 

@@ -19,11 +19,12 @@ from stepfast.backends.dynamodb.calls import Table
 from stepfast.backends.dynamodb.item_keys import partition
 from stepfast.backends.dynamodb.label_walk import LabelWalk
 from stepfast.backends.dynamodb.labels import label_partition
-from stepfast.backends.dynamodb.listing_keys import CHILD, listing_entry, sortable, time_of
+from stepfast.backends.dynamodb.listing_keys import CHILD, JOB, listing_entry, sortable, time_of
 from stepfast.backends.dynamodb.table import LISTING
 from stepfast.backends.dynamodb.typed_json import Item, text
 from stepfast.engine.arguments import foreign_cursor
 from stepfast.engine.ports import Query
+from stepfast.language.job_workflow import JOB_WORKFLOW
 from stepfast.model import Execution, ExecutionStatus
 
 FILTERED = 200
@@ -84,8 +85,8 @@ class Listing:
     def _by_status(self, query: Query, low: str, high: str) -> tuple[list[str], str | None]:
         statuses: list[str] = [query.status] if query.status else list(get_args(ExecutionStatus))
         share = min(len(statuses), USUAL) * self._shards
-        statuses += [] if query.roots else [CHILD + status for status in statuses]
-        partitions = [_Partition(f"{status}#{shard}") for status in statuses for shard in range(self._shards)]
+        kinds = [f"{kind}{status}" for kind in _kinds(query) for status in statuses]
+        partitions = [_Partition(f"{kind}#{shard}") for kind in kinds for shard in range(self._shards)]
         asked = _filters(query)
         asked["Limit"] = FILTERED if "FilterExpression" in asked else 2 * query.limit // share + 4
         return self._merged(partitions, query, low, high, asked)
@@ -145,14 +146,15 @@ class Listing:
 
         A position of another form starts again at the beginning.
         """
-        # The shards of children come after those of roots.
-        last_shard = 2 * self._shards
+        # The shards of children come after those of roots, and those of jobs are last.
+        kinds = ("", CHILD, JOB)
+        last_shard = len(kinds) * self._shards
         shard, seen = _sweep_position(after, last_shard)
         ids: list[str] = []
         while shard < last_shard and len(ids) < limit:
             # BETWEEN includes both its limits. This is above the entry that was read last, and below any other.
             low = seen + "\x01" if seen else _LOWEST
-            kind = "" if shard < self._shards else CHILD
+            kind = kinds[shard // self._shards]
             page = self._query(f"{kind}RUNNING#{shard % self._shards}", low, sortable(before), Limit=limit - len(ids))
             ids += [_id(item["list_sk"]["S"]) for item in page["Items"]]
             last = page.get("LastEvaluatedKey")
@@ -170,6 +172,14 @@ class Listing:
             ExpressionAttributeValues=values,
             **parameters,
         )
+
+
+def _kinds(query: Query) -> list[str]:
+    """The partitions that a query reads."""
+    if query.jobs or query.workflow == JOB_WORKFLOW:
+        return [JOB] if query.jobs is not False else []
+    others = [""] if query.roots else ["", CHILD]
+    return others if query.jobs is False or query.workflow is not None else [*others, JOB]
 
 
 def _filters(query: Query) -> dict[str, Any]:

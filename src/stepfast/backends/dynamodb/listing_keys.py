@@ -6,9 +6,13 @@ import struct
 import zlib
 
 from stepfast.backends.dynamodb.typed_json import Item, text
+from stepfast.language.job_workflow import JOB_WORKFLOW
+from stepfast.model import Execution
 
 CHILD = "CHILD-"
 """What the partition of a child begins with, before its status. A list of roots does not read these partitions."""
+JOB = "JOB-"
+"""The same of a bulk job. Few jobs stand apart from many executions, so both lists read what they show and no more."""
 
 
 def sortable(at: float) -> str:
@@ -31,8 +35,15 @@ def shard_of(execution_id: str, shards: int) -> int:
 
 
 def listing_keys(execution_id: str, status: str, created_at: float, shards: int) -> Item:
-    """The index keys of a meta. status: with CHILD before it for a child."""
+    """The index keys of a meta. status: with CHILD or JOB before it, as `kind_of` says."""
     return {
         "list_pk": text(f"{status}#{shard_of(execution_id, shards)}"),
         "list_sk": text(listing_entry(created_at, execution_id)),
     }
+
+
+def kind_of(execution: Execution) -> str:
+    """What the partition of an execution begins with."""
+    if execution.workflow == JOB_WORKFLOW:
+        return JOB
+    return CHILD if execution.is_child else ""

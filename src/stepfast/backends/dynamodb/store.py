@@ -19,7 +19,7 @@ from stepfast.backends.dynamodb.children import linked
 from stepfast.backends.dynamodb.deletion import passed
 from stepfast.backends.dynamodb.forks import Forks
 from stepfast.backends.dynamodb.labels import both, has_labels
-from stepfast.backends.dynamodb.listing_keys import CHILD, listing_keys
+from stepfast.backends.dynamodb.listing_keys import kind_of, listing_keys
 from stepfast.backends.dynamodb.reads import DynamoReads
 from stepfast.backends.dynamodb.table import EXPIRES
 from stepfast.backends.dynamodb.transactions import follows, has_hand, stands, under_way
@@ -262,7 +262,7 @@ class DynamoStore(DynamoReads):
         return changes_to(sets, removes)
 
     def _keys(self, execution: Execution) -> Item:
-        status = (CHILD if execution.is_child else "") + execution.status
+        status = kind_of(execution) + execution.status
         return listing_keys(execution.execution_id, status, execution.created_at, self._shards)
 
     def _expires(self, execution: Execution, now: float) -> Item:

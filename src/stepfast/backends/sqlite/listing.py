@@ -12,6 +12,7 @@ from typing import Any
 from stepfast.backends.sqlite import rows
 from stepfast.engine.arguments import foreign_cursor
 from stepfast.engine.ports import Fault, Page, Query
+from stepfast.language.job_workflow import JOB_WORKFLOW
 from stepfast.model import Execution
 
 _NEWEST = "ORDER BY created_at DESC, execution_id DESC"
@@ -67,9 +68,9 @@ def _fitting(db: sqlite3.Connection, sql: str, values: tuple[Any, ...], query: Q
 
 
 def faults(db: sqlite3.Connection, workflow: str | None, limit: int) -> tuple[Sequence[Fault], bool]:
-    where, values = ("", ()) if workflow is None else (" AND workflow = ?", (workflow,))
-    sql = f"{rows.SELECT_FAULT} WHERE status = 'FAILED' AND parent IS NULL{where} {_NEWEST} LIMIT ?"
-    failed = db.execute(sql, (*values, limit + 1)).fetchall()
+    where, named = ("<> ?", JOB_WORKFLOW) if workflow is None else ("= ?", workflow)
+    sql = f"{rows.SELECT_FAULT} WHERE status = 'FAILED' AND parent IS NULL AND workflow {where} {_NEWEST} LIMIT ?"
+    failed = db.execute(sql, (named, limit + 1)).fetchall()
     return [rows.fault(row) for row in failed[:limit]], len(failed) <= limit
 
 
@@ -117,6 +118,9 @@ def _conditions(query: Query, labels: Sequence[tuple[str, str]], place: str) -> 
             values.append(at)
     if query.roots:
         where.append("parent IS NULL")
+    if query.jobs is not None:
+        where.append(f"workflow {'=' if query.jobs else '<>'} ?")
+        values.append(JOB_WORKFLOW)
     if query.cursor is not None:
         where.append(f"({place}.created_at, {place}.execution_id) < (?, ?)")
         values += _position(query.cursor)

@@ -23,6 +23,7 @@ from stepfast.http.moments import Moment, moment
 from stepfast.http.page_models import ExecutionList, TotalView
 from stepfast.http.resolver import Resolver
 from stepfast.http.values import Largest
+from stepfast.language.job_workflow import JOB_WORKFLOW
 from stepfast.model import Execution, ExecutionStatus
 from stepfast.shown import LABEL_KEY, LABEL_VALUE, MAX_LABELS
 
@@ -46,10 +47,11 @@ def _add_list(app: Resolver, engine: ApiEngine) -> None:
     @app.get(
         "/v1/executions",
         summary="List executions, newest first",
-        description="Asked for a prefix, the execution whose id is all of it comes first, whenever it was started. A "
-        "page ends early where its inputs and results would be more than about 4 MB: go on while `next` is not null. "
-        "With `parent` a page may be short, or have a few more than the limit. With `contains` or labels it may be "
-        "short or empty and have a `next`: then it has looked at as many executions as a page may.",
+        description="Asked for a prefix, the execution whose id is all of it comes first, whenever it was started. "
+        "Bulk jobs are left out, unless `workflow` asks for stepfast.job. A page ends early where its inputs and "
+        "results would be more than about 4 MB: go on while `next` is not null. With `parent` a page may be short, or "
+        "have a few more than the limit. With `contains` or labels it may be short or empty and have a `next`: then "
+        "it has looked at as many executions as a page may.",
         operation_id="listExecutions",
         tags=["executions"],
         responses=answers(
@@ -93,6 +95,7 @@ def _add_list(app: Resolver, engine: ApiEngine) -> None:
             prefix=prefix or "",
             contains=contains or "",
             roots=roots,
+            jobs=workflow == JOB_WORKFLOW,
             parent=parent,
             values=largest != 0,
         )

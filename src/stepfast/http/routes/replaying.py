@@ -33,7 +33,9 @@ class Alike:
 
 
 def failed(engine: ApiEngine, alike: Alike, limit: int, cursor: str | None) -> tuple[list[Execution], str | None]:
-    query = Asked(workflow=alike.workflow, status="FAILED", roots=True, limit=limit, cursor=cursor, values=False)
+    query = Asked(
+        workflow=alike.workflow, status="FAILED", roots=True, jobs=False, limit=limit, cursor=cursor, values=False
+    )
     seen = restricting.narrowed(query, lambda id: None)
     if seen is None:
         return [], None
