@@ -147,8 +147,11 @@ class LateWorld:
         process = self.random.choice(self._processes)
         return process, self._handle(process, message)
 
+    def _dies(self, message: Message) -> bool:
+        return self.random.random() < self.late.crash and self.begun.get(message.execution_id) != float("inf")
+
     def _go_on(self, process: LateProcess, coroutine: Coroutine[Any, None, None], message: Message) -> None:
-        if self.random.random() < self.late.crash and self.begun.get(message.execution_id) != float("inf"):
+        if self._dies(message):
             coroutine.close()
             self._deliver(message, self.now + VISIBILITY)
             return
