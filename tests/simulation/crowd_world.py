@@ -31,6 +31,7 @@ class CrowdWorld(LateWorld):
         self.work: list[tuple[float, float]] = []
         self.waits: dict[str, float] = {}
         self.running = self.most = self.died = 0
+        self.slots = limit.numbers.concurrency or 0
         super().__init__(limits, limit, count, seed, Lateness(jitter=0.05, crash=crash), sole=False)
 
     def customer(self, message: Message) -> str:
@@ -67,7 +68,7 @@ class CrowdWorld(LateWorld):
         begin, customer = self.now, self.customer(message)
         self.running += 1
         self.most = max(self.most, self.running)
-        if self.running > self.limit.numbers.concurrency:
+        if self.running > self.slots:
             raise TooMany(f"{self.running} attempts run at once")
         self.waits[customer] = max(self.waits.get(customer, 0.0), begin - START)
         try:
@@ -86,7 +87,7 @@ class CrowdWorld(LateWorld):
         """The share of the slots that was busy until the last step began."""
         last = max(begin for begin, _ in self.work)
         spent = sum(min(end, last) - begin for begin, end in self.work if begin < last)
-        return float(spent / (last - START) / self.limit.numbers.concurrency)
+        return float(spent / (last - START) / self.slots)
 
     def longest_to_mean(self) -> float:
         longest: Sequence[float] = list(self.waits.values())

@@ -16,10 +16,15 @@ from tests.simulation.crowd_world import CrowdWorld, TooMany
 COUNT, SLOTS = 1000, 5
 
 
+def one_key() -> str:
+    """The world says whose turn it is."""
+    return ""
+
+
 def played(seed: int, crash: float, count: int = COUNT) -> CrowdWorld:
     file = MemoryFile()
     backend = SqliteBackend(file, FixedClock())  # type: ignore[arg-type]
-    limit: Limit[Any] = Limit("crowd", concurrency=SLOTS, shared=True, key=lambda: "")
+    limit: Limit[Any] = Limit("crowd", concurrency=SLOTS, shared=True, key=one_key)
     world = CrowdWorld(backend.limits, limit, count, seed, crash)
     try:
         world.play()
