@@ -14,7 +14,7 @@ from typing import Any
 from stepfast import Limit, step, workflow
 from stepfast.backends.sqlite.store import SqliteBackend, Stored
 from stepfast.engine.advancer import Advancer
-from stepfast.engine.limit_items import LATE_SECONDS
+from stepfast.engine.limit_items import lateness
 from stepfast.engine.limiting import Limiter
 from stepfast.engine.operations import Operations
 from stepfast.engine.ports import Delete, Delivery, Disposition, Later, Refuse
@@ -22,12 +22,15 @@ from stepfast.engine.replay_cache import LiveReplays
 from stepfast.engine.step_handler import StepHandler
 from stepfast.engine.step_runner import AttemptCall, Ended
 from stepfast.errors import Refused, Unavailable
+from stepfast.language.limits import Rate
 from stepfast.language.registry import Registry
 from stepfast.testing.memory import MemoryFile, finished
 from tests.simulation.machines import point
 
 VISIBILITY = 31.0
 SKEW = 1.0
+HANDLED = 1.0
+"""Seconds from the moment of a step to its beginning, while other handlers go on."""
 SLOTS = 2
 QUIET = 30.0
 """Seconds that a world without faults takes at most, where no rate has to be waited for."""
@@ -305,7 +308,7 @@ def check_moments(begun: list[float], rate: float, per: float, burst: int) -> No
     begun = sorted(begun)
     most = int(rate) + burst
     for place in range(len(begun) - most):
-        if begun[place + most] - begun[place] < per - 2 * SKEW - LATE_SECONDS:
+        if begun[place + most] - begun[place] < per - 2 * SKEW - lateness(Rate(rate, per)) - HANDLED:
             raise BrokenLimit(f"{most + 1} attempts began within {begun[place + most] - begun[place]:.1f} s")
 
 

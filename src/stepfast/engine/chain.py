@@ -53,6 +53,7 @@ class Chain:
     async def run(self, run: OwnedStep) -> Delete | Later | Leave:
         """Runs the chain that begins with a step which this worker has claimed."""
         while True:
+            await self._limiter.begin(run.permits)
             ended = await self._attempts.run(run)
             now = self._clock.now()
             name, permits = self._name(run), run.permits

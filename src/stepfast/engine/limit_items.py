@@ -17,10 +17,12 @@ from stepfast.unguarded import unguarded
 CLAIM_SECONDS = 30.0
 """Seconds from a grant, or from a reserved moment, within which the step must be claimed; then others may take it."""
 LATE_SECONDS = 5.0
-"""Seconds that a step may begin after its reserved moment. Later, it must reserve another."""
+"""The longest time that a step may begin after its reserved moment, whatever the rate."""
 SPACING = 1.02
-"""What the time between two reserved moments is stretched by: steps begin some milliseconds after their moments, and
-never should there be more of them in a period than the rate says."""
+"""What the time between two reserved moments is stretched by. So all steps of a period may be late by a fiftieth of it,
+and still there are not more of them in it than the rate says."""
+LEAST_LATENESS = 0.05
+"""Seconds that a step may always begin after its moment: the clocks and writes of two processes differ by that much."""
 
 
 @unguarded
@@ -50,7 +52,8 @@ class LimitItem:
 
     version: changes with each write; "" before the first. moment: the next moment that rate and burst leave free, by
     GCRA. holders: by the name of the step. turn: the key that was served last. gate: the state of a gate, in
-    the item of that gate alone. changed_at: when it was written.
+    the item of that gate alone. changed_at: when it was written. front: the next moment for a step that has missed
+    its own. put_off: seconds by which all reserved moments have been put off for such steps.
     """
 
     id: LimitId
@@ -60,6 +63,8 @@ class LimitItem:
     turn: str = ""
     gate: str = ""
     changed_at: float = 0.0
+    front: float = 0.0
+    put_off: float = 0.0
 
     def idle_at(self, now: float) -> float:
         """From when on the item says no more than an absent item does; infinity for a gate that has no such moment."""
@@ -99,7 +104,8 @@ class Permit:
 
     token: of the slot, "" for none. since: the moment from which the attempt may begin. lease: when the slot is over.
     reserved: whether `since` was reserved by a rate. asked: since when the step has waited for it, None where it has
-    not. in_line: it has stood in a line. turn: its key, of a shared limit.
+    not. in_line: it has stood in a line. turn: its key, of a shared limit. put_off: that of the item when the moment
+    was reserved; None for a moment at the front, which is not put off any more.
     """
 
     id: LimitId
@@ -111,12 +117,13 @@ class Permit:
     asked: float | None = None
     in_line: bool = False
     turn: str = ""
+    put_off: float | None = 0.0
 
     def stands(self, revision: int, now: float) -> bool:
-        """Whether the attempt may still begin by this permit."""
+        """Whether the attempt may still begin by this permit, if need be after another moment than `since`."""
         if revision != self.revision:
             return False
-        return now <= self.since + (LATE_SECONDS if self.reserved else CLAIM_SECONDS)
+        return not self.token or now <= self.since + CLAIM_SECONDS
 
 
 def step_name(run_id: str, command_id: str) -> str:
@@ -150,6 +157,44 @@ def reserved(item: LimitItem, numbers: Numbers, now: float) -> tuple[LimitItem, 
     return replace(item, moment=due + interval), max(now, due - (rate.burst - 1) * interval)
 
 
+def lateness(rate: Rate) -> float:
+    """Seconds that a step may begin after its moment: beginnings of one period may differ by that much."""
+    return min(LATE_SECONDS, max(LEAST_LATENESS, (SPACING - 1) * rate.per))
+
+
+def moment_of(item: LimitItem, permit: Permit) -> float:
+    """The moment that a permit has reserved, as it has been put off since."""
+    return permit.since if permit.put_off is None else permit.since + max(0.0, item.put_off - permit.put_off)
+
+
+def at_front(item: LimitItem, permit: Permit, rate: Rate, now: float) -> tuple[LimitItem, Permit]:
+    """The item and the permit with another moment, for a step that has missed its own.
+
+    It is the next that no other late step has. All moments that are reserved and yet to come are put off by as much as
+    one step takes: so the late step loses no more than the time that it is late, and the rate is kept.
+    """
+    numbers = Numbers(rate)
+    taken, since = reserved(item, numbers, now)
+    front = max(now, item.front)
+    if since > front:
+        interval = rate.interval * SPACING
+        put_off = item.put_off + interval
+        taken = replace(item, front=front + interval, moment=item.moment + interval, put_off=put_off)
+        return taken, replace(permit, since=front, put_off=None)
+    return taken, replace(permit, since=since, put_off=item.put_off)
+
+
+def held_from(item: LimitItem, step: str, permit: Permit) -> tuple[LimitItem, Permit]:
+    """The item and the permit with the slot of the permit, if it has one, kept from its new moment on."""
+    held = item.holders.get(step)
+    if not permit.token or held is None or held.token != permit.token:
+        return item, permit
+    end = permit.since + held.lease - held.since
+    return replace(item, holders={**item.holders, step: Holder(held.token, permit.since, end)}), replace(
+        permit, lease=end
+    )
+
+
 def granted(
     item: LimitItem, step: str, numbers: Numbers, token: str, lease: float, revision: int, now: float
 ) -> tuple[LimitItem, Permit]:
@@ -160,10 +205,10 @@ def granted(
     item, since = reserved(item, numbers, now)
     has_rate = numbers.rate is not None
     if numbers.concurrency is None:
-        return item, Permit(item.id, revision, since, reserved=has_rate)
+        return item, Permit(item.id, revision, since, reserved=has_rate, put_off=item.put_off)
     end = since + CLAIM_SECONDS + lease
     holders = {**item.holders, step: Holder(token, since, end)}
-    return replace(item, holders=holders), Permit(item.id, revision, since, token, end, has_rate)
+    return replace(item, holders=holders), Permit(item.id, revision, since, token, end, has_rate, put_off=item.put_off)
 
 
 def without(item: LimitItem, step: str, token: str) -> LimitItem:

@@ -16,13 +16,18 @@ from typing import Any
 from stepfast.engine.claims import LEASE_MARGIN
 from stepfast.engine.limit_items import (
     CLAIM_SECONDS,
+    LATE_SECONDS,
     LimitId,
     LimitItem,
     Permit,
     Waiter,
+    at_front,
     current,
     free_slots,
     granted,
+    held_from,
+    lateness,
+    moment_of,
     reserved,
     step_name,
     without,
@@ -30,8 +35,9 @@ from stepfast.engine.limit_items import (
 from stepfast.engine.limit_store import LimitStore
 from stepfast.engine.limit_wants import Want
 from stepfast.engine.messages import Message
+from stepfast.engine.pacing import Pacer
 from stepfast.engine.ports import Clock, Delete, Disposition, Later, Queue, Store
-from stepfast.language.limits import Limit, Numbers
+from stepfast.language.limits import Limit, Numbers, Rate
 from stepfast.model import Record
 from stepfast.replay.commands import Command
 from stepfast.unguarded import unguarded
@@ -46,6 +52,8 @@ TAKE_RETRY_SECONDS, LONGEST_RETRY_DOUBLINGS = 0.08, 4
 """The mean pause after the first write of an item that another write came before, and how often the pause doubles."""
 SHORT_NAP_SECONDS = 0.01
 """The longest time for which a chain waits for the moment of its next step: the outcome before is not written yet."""
+LONGEST_HOLD_SECONDS = 1.0
+"""The longest time for which a step that is claimed is kept from beginning: its lease runs."""
 SLOT_MARGIN = 2.0
 """Seconds that a slot outlives the claim: clocks of two machines may differ."""
 
@@ -80,7 +88,8 @@ class Limiter:
     """Keeps the limits of steps.
 
     nap: seconds that a step may wait for its moment in the hands of its worker. settings: numbers that replace those of
-    the code, by the name of the limit.
+    the code, by the name of the limit. sole: this process begins all steps of the deployment. Then it knows all
+    beginnings and spaces them (pacing.py), and a step may be late by more.
     """
 
     def __init__(
@@ -91,8 +100,11 @@ class Limiter:
         *,
         nap: float = 0.0,
         settings: Mapping[str, Numbers] | None = None,
+        sole: bool = False,
     ) -> None:
         self._store, self._queue, self._clock, self._nap = store, queue, clock, nap
+        self._pacer = Pacer(clock) if sole else None
+        self._begun = Pacer(clock) if sole else None
         self._settings = settings or {}
         self._numbers: dict[str, tuple[float, Numbers | None]] = {}
         self._known: dict[str, Limit[Any]] = {}
@@ -137,19 +149,62 @@ class Limiter:
     async def _at_its_moment(
         self, request: TakeRequest, permits: list[Permit], of_gates: tuple[Permit, ...]
     ) -> tuple[Permit, ...] | StepWaits:
-        """Has the step begin at the latest of its moments, and its message wait until then with its permits."""
-        now = self._clock.now()
-        # The clock of whoever gave a slot may be ahead of this one: only a moment of a rate is waited for.
-        begin = max((permit.since for permit in permits if permit.reserved), default=now)
-        if begin <= now + self._nap:
+        """Has the step begin at the latest of its moments, and its message wait until then with its permits.
+
+        A step that has missed a moment by more than a little takes another. In the hands of one worker it is allowed
+        twice the lateness each time, so that it ends.
+        """
+        for tries in itertools.count():
+            now = self._clock.now()
+            # The clock of whoever gave a slot may be ahead of this one: only a moment of a rate is waited for.
+            begin = max((permit.since for permit in permits if permit.reserved), default=now)
+            if begin > now + self._nap:
+                break
+            waited = begin > now or tries > 0
             if begin > now:
                 await self._clock.sleep(begin - now)
-            return tuple(permits)
+            came = request.message.permits
+            timely = [await self._timely(p, request, tries) if waited or p in came else p for p in permits]
+            if timely == permits:
+                await self._paced(permits)
+                return tuple(permits)
+            permits = timely
         late = [permit for permit in permits if permit.token and begin - permit.since > SLOT_HOLD_SECONDS]
         await self.give_back(request.step, late)
         kept = tuple(_waiting(permit, request.since) for permit in permits if permit not in late)
         await self._queue.send([(replace(request.message, permits=(*of_gates, *kept)), begin - self._nap)])
         return StepWaits(PassedOn(begin))
+
+    async def _timely(self, permit: Permit, request: TakeRequest, tries: int) -> Permit:
+        """The permit with the moment that it has now: put off for others that are late, or another if it is late."""
+        if not permit.reserved:
+            return permit
+        while True:
+            numbers = await self._numbers_of(permit.id)
+            item, now = await self._limits.read(permit.id), self._clock.now()
+            moment, rate = moment_of(item, permit), numbers.rate
+            late = LATE_SECONDS if self._pacer is not None or rate is None else lateness(rate)
+            if rate is None or now <= moment + min(LATE_SECONDS, late * 2**tries):
+                return permit if moment <= now else replace(permit, since=moment, put_off=item.put_off)
+            changed, other = at_front(item, permit, rate, now)
+            changed, other = held_from(changed, request.step, other)
+            if await self._limits.write(replace(changed, changed_at=now), item.version) is not None:
+                return other
+            await self._pause(request.step, 1)
+
+    async def _paced(self, permits: Iterable[Permit]) -> None:
+        """Has a step wait while too many have really begun."""
+        if self._pacer is not None and (rates := await self._rates_of(permits)):
+            await self._pacer.begin(rates)
+
+    async def begin(self, permits: Iterable[Permit]) -> None:
+        """Has a claimed step wait for a moment if its claim and others were written late, all at once."""
+        if self._begun is not None and permits and (rates := await self._rates_of(permits)):
+            await self._begun.begin(rates, LONGEST_HOLD_SECONDS)
+
+    async def _rates_of(self, permits: Iterable[Permit]) -> Mapping[LimitId, Rate]:
+        numbers = {permit.id: await self._numbers_of(permit.id) for permit in permits if permit.reserved}
+        return {id: held.rate for id, held in numbers.items() if held.rate is not None}
 
     async def take_now(self, wants: Sequence[Want], run_id: str, command: Command) -> tuple[Permit, ...] | None:
         """As `take` for the next step of a chain, but None, and nothing taken, where the step would have to wait."""
@@ -171,6 +226,9 @@ class Limiter:
         begin = max((permit.since for permit in permits), default=now)
         if begin > now:
             await self._clock.sleep(begin - now)
+        if self._pacer is not None and not self._pacer.begin_now(await self._rates_of(permits)):
+            await self.give_back(name, permits)
+            return None
         return tuple(permits)
 
     async def _take_one(self, want: Want, request: TakeRequest) -> Permit | float:

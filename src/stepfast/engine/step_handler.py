@@ -265,9 +265,11 @@ class StepHandler:
 
     async def _give_back_refused(self, message: Message, command: Command, permits: tuple[Permit, ...]) -> None:
         """Gives back what a step had whose claim was refused. Of what was taken just now, nobody else knows."""
-        own = [permit for permit in permits if permit not in message.permits]
+        came, held = {permit.token for permit in message.permits}, {permit.token for permit in permits}
+        own = [permit for permit in permits if permit.token not in came]
         await self._limiter.give_back(step_name(message.run_id, command.id), own)
-        shared = tuple(permit for permit in permits if permit in message.permits)
+        # A slot keeps its token where its step has taken another moment.
+        shared = tuple(permit for permit in message.permits if permit.token in held)
         await self._give_back_unused(message.run_id, command.id, shared)
 
     async def _give_back_unused(self, run_id: str, command_id: str, permits: tuple[Permit, ...]) -> None:

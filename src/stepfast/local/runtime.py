@@ -223,6 +223,7 @@ class Runtime:
         limit_numbers: Mapping[str, Numbers],
         public_url: str,
     ) -> Worker:
+        limiter = Limiter(store, self._backend, self._clock, nap=MOMENT_NAP_SECONDS, settings=limit_numbers, sole=True)
         steps = StepHandler(
             store,
             self._backend,
@@ -233,7 +234,7 @@ class Runtime:
             lives=lives,
             takes=self._runner.takes,
             files=DiskAndBucketFiles(),
-            limiter=Limiter(store, self._backend, self._clock, nap=MOMENT_NAP_SECONDS, settings=limit_numbers),
+            limiter=limiter,
             public_url=public_url,
         )
         return Worker(

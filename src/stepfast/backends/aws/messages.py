@@ -83,12 +83,14 @@ def posted_in(body: str) -> Posted:
 def _permit_list(permit: Permit) -> list[Any]:
     id = permit.id
     held = [permit.revision, permit.since, permit.token, permit.lease, permit.reserved]
-    return [id.name, id.key, id.shard, *held, permit.asked, permit.in_line, permit.turn]
+    fields = [id.name, id.key, id.shard, *held, permit.asked, permit.in_line, permit.turn]
+    return fields if permit.put_off == 0.0 else [*fields, permit.put_off]
 
 
 def _permit_in(fields: Any) -> Permit:
     """A permit of a body; ForeignMessage for anything else. Earlier functions did not say what was waited for."""
-    match [*fields, None, False, ""] if isinstance(fields, list) and len(fields) == 8 else fields:
+    defaults: dict[int, list[Any]] = {8: [None, False, "", 0.0], 11: [0.0]}
+    match [*fields, *defaults.get(len(fields), [])] if isinstance(fields, list) else fields:
         case [
             str(name),
             str(key),
@@ -101,9 +103,10 @@ def _permit_in(fields: Any) -> Permit:
             int() | float() | None as asked,
             bool(in_line),
             str(turn),
+            int() | float() | None as put_off,
         ]:
             id = LimitId(name, key, shard)
-            return Permit(id, revision, since, token, lease, reserved, asked, in_line, turn)
+            return Permit(id, revision, since, token, lease, reserved, asked, in_line, turn, put_off)
     raise ForeignMessage("stepfast did not send this message")
 
 

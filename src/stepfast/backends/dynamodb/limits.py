@@ -2,7 +2,7 @@
 
 | item | pk | sk | attributes |
 |---|---|---|---|
-| key | `l#<limit>#<n>` | `i#<key>#<shard>` | ver moment held turn gate key shard changed, expires |
+| key | `l#<limit>#<n>` | `i#<key>#<shard>` | ver moment held turn gate key shard changed front putoff, expires |
 | entry of a line | that of its key | `w#<key>#<shard>#<turn>#<999 - priority>#<since>#<step>` | body rev lease turn \
 prio since step, expires |
 | numbers | `l#<limit>` | `numbers` | numbers by |
@@ -199,6 +199,8 @@ def _stored(item: LimitItem, now: float) -> Item:
         stored["turn"] = text(item.turn)
     if item.gate:
         stored["gate"] = text(item.gate)
+    if item.put_off:
+        stored |= {"front": number(item.front), "putoff": number(item.put_off)}
     idle_at = item.idle_at(now)
     if idle_at < float("inf"):
         stored[EXPIRES] = number(math.ceil(idle_at + IDLE_KEY_SECONDS))
@@ -215,6 +217,8 @@ def _item_of(item: Item, name: str) -> LimitItem:
         text_in(item, "turn") or "",
         text_in(item, "gate") or "",
         float_in(item, "changed") or 0.0,
+        float_in(item, "front") or 0.0,
+        float_in(item, "putoff") or 0.0,
     )
 
 
