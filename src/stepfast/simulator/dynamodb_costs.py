@@ -1,8 +1,8 @@
 """Makes the work of moto's DynamoDB proportional to the items of a request, not to the whole table.
 
-By itself, moto looks at every item of the table for a query, and adds up the sizes of all items of its partition. For a transaction it copies the table once for each item,
-to be able to undo it. It fits each answer to the service's model, attribute by attribute, though items are in their
-wire form already.
+By itself, moto looks at every item of the table for a query, and adds up the sizes of all items of its partition. For a
+transaction it copies the table once for each item, to be able to undo it. It fits each answer to the service's model,
+attribute by attribute, though items are in their wire form already.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.models.table import Table
 from moto.dynamodb.responses import DynamoResult
 
-from stepfast.simulator.partitions import Partition
+from stepfast.simulator.partitions import SortedPartition
 from stepfast.simulator.patching import Patches
 
 ANSWERS_WITH_ITEMS = frozenset({"Query", "GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem", "Scan"})
@@ -59,7 +59,7 @@ def _patch_queries(patches: Patches) -> None:
     def prepared(self: Table, *arguments: Any, **options: Any) -> None:
         prepare(self, *arguments, **options)
         if self.range_key_attr is not None:
-            self.items = defaultdict(Partition)
+            self.items = defaultdict(SortedPartition)
 
     def one_range(self: Table, *arguments: Any, **options: Any) -> Any:
         bound = signature.bind(self, *arguments, **options)
@@ -87,7 +87,7 @@ def _in_range(table: Table, query: Mapping[str, Any]) -> list[Item] | None:
     if query["index_name"] is not None or query["hash_key"] is None:
         return None
     partition = table.items.get(query["hash_key"])
-    if not isinstance(partition, Partition):
+    if not isinstance(partition, SortedPartition):
         return list((partition or {}).values())
     start = query["exclusive_start_key"]
     return partition.asked(

@@ -16,7 +16,7 @@ from moto.dynamodb.models.dynamo_type import DynamoType, Item
 _RANGES = frozenset({"=", "<", "<=", ">", ">=", "BEGINS_WITH", "BETWEEN"})
 
 
-class Partition(dict[DynamoType, Item]):
+class SortedPartition(dict[DynamoType, Item]):
     """Items by sort key, as moto keeps them. moto adds and replaces items by `[]`, and removes them by `pop`."""
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class Partition(dict[DynamoType, Item]):
         return [self[key] for key in self._sorted[max(0, first) : max(0, end)]]
 
     def _bounds(self, comparison: str | None, values: Sequence[DynamoType]) -> tuple[int, int]:
-        """The positions from which and before which the sort keys fit; all where the comparison is none of a range."""
+        """The positions from which and before which the sort keys fit; all of them for any other comparison."""
         keys, everything = self._sorted, (0, len(self._sorted))
         if comparison not in _RANGES:
             return everything

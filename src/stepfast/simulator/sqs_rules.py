@@ -88,7 +88,7 @@ class MailRules:
         def delete(self: SQSBackend, queue_name: str, receipt_handle: str) -> None:
             rules.delete(self.get_queue(queue_name), receipt_handle)
 
-        attributes, send_message = Queue.attributes, SQSBackend.send_message
+        attributes, send_message = vars(Queue)["attributes"], SQSBackend.send_message
         sending: list[str] = []
 
         def send(self: SQSBackend, queue_name: str, *arguments: Any, **options: Any) -> Message:
@@ -103,8 +103,8 @@ class MailRules:
             # all messages of the queue to answer that. Only FIFO queues can drop duplicates.
             if sending and not self.fifo_queue:
                 return {}
-            found: dict[str, Any] = attributes.fget(self)
-            return found
+            counted: dict[str, Any] = attributes.fget(self)
+            return counted
 
         patches.put(Queue, "attributes", property(attributes_of))
         patches.put(SQSBackend, "send_message", send)
