@@ -1,7 +1,9 @@
-"""What executions cost on AWS: `python -m bench.aws [--reference]`.
+"""What executions cost on AWS: `python -m bench.aws [--counted] [--reference]`.
 
 Calls, units and messages are counted of real executions through the real functions in the simulated cloud, the
-functions' own work is measured, and both are multiplied by the list prices of `aws_prices`.
+functions' own work is measured, and both are multiplied by the list prices of `aws_prices`. At the end stands what is
+counted otherwise than in the committed result. With --counted the work is that of the committed result, so that a busy
+machine may count.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from bench import aws_lines as lines
 from bench import aws_prices as prices
 from bench.aws_cases import Cases, cases
 from bench.aws_cold import Cold, cold_starts
+from bench.aws_compare import committed, compared, with_measured_of
 from bench.aws_report import RETENTION_DAYS, report
 from bench.stepfast_bench import RESULTS
 
@@ -27,12 +30,18 @@ from bench.stepfast_bench import RESULTS
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.aws", description="Counts what executions cost on AWS.")
     parser.add_argument("--quick", action="store_true", help="fewer steps and rounds: to see that it runs")
+    parser.add_argument("--counted", action="store_true", help="count anew, and keep the work that was measured before")
     parser.add_argument("--reference", action="store_true", help="keep the result as the committed one")
     parser.add_argument("--out", type=Path, help="the folder for the result; bench/results by default")
     asked = parser.parse_args()
-    began = time.perf_counter()
-    results = cases(*((20, 1) if asked.quick else (200, 3)), _show_progress)
-    cold = cold_starts(1 if asked.quick else 9, _show_progress)
+    began, reference = time.perf_counter(), committed()
+    results = cases(20 if asked.quick else 200, 1 if asked.quick or asked.counted else 3, _show_progress)
+    if asked.counted:
+        with_measured_of(results, reference)
+    if asked.counted and reference:
+        cold = {name: Cold(**start) for name, start in reference["cold_starts"].items()}
+    else:
+        cold = cold_starts(1 if asked.quick else 9, _show_progress)
     _show_progress("")
     result = _result(results, cold, time.perf_counter() - began)
     out = asked.out or RESULTS
@@ -40,6 +49,7 @@ def main() -> int:
     name = "aws-reference" if asked.reference else time.strftime("aws-%Y%m%d-%H%M%S")
     (out / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
     print(report(results, cold))
+    print(f"\n{compared(results.bills, reference)}")
     return 0
 
 

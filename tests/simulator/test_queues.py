@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from moto.sqs.models import Message
 
 from stepfast.simulator import resources
 from stepfast.simulator.player import Player
@@ -291,3 +292,21 @@ def test_what_aws_refuses_is_refused(player: Player, toys: Toys) -> None:
         QueueMapping(max_concurrency=1)
     with pytest.raises(ValueError, match="1 to 10"):
         QueueMapping(batch_size=11)
+
+
+def test_sending_does_not_look_at_the_messages_that_wait(player: Player, monkeypatch: pytest.MonkeyPatch) -> None:
+    queue, sqs = resources.create_queue("q", visibility=60), resources.client("sqs")
+    asked: list[Message] = []
+    visible = vars(Message)["visible"]
+
+    def counted(self: Message) -> bool:
+        asked.append(self)
+        return bool(visible.fget(self))
+
+    monkeypatch.setattr(Message, "visible", property(counted))
+    for number in range(30):
+        send(queue, str(number))
+    assert asked == []
+    attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["ApproximateNumberOfMessages"])["Attributes"]
+    assert attributes == {"ApproximateNumberOfMessages": "30"}, "who asks for the number gets it"
+    assert asked

@@ -1,8 +1,8 @@
 """Makes the work of moto's DynamoDB proportional to the items of a request, not to the whole table.
 
-By itself, moto looks at every item of the table for a query. For a transaction it copies the table once for each item,
-to be able to undo it. It fits each answer to the service's model, attribute by attribute, though items are in their
-wire form already.
+By itself, moto looks at every item of the table for a query, and adds up the sizes of all items of its partition. For a
+transaction it copies the table once for each item, to be able to undo it. It fits each answer to the service's model,
+attribute by attribute, though items are in their wire form already.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import base64
 import copy
 import inspect
 import json
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 from moto.dynamodb.models import DynamoDBBackend
@@ -18,6 +20,7 @@ from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.models.table import Table
 from moto.dynamodb.responses import DynamoResult
 
+from stepfast.simulator.partitions import SortedPartition
 from stepfast.simulator.patching import Patches
 
 ANSWERS_WITH_ITEMS = frozenset({"Query", "GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem", "Scan"})
@@ -49,13 +52,19 @@ def _base64(value: Any) -> str:
 
 
 def _patch_queries(patches: Patches) -> None:
-    query, all_items = Table.query, Table.all_items
+    prepare, query, all_items = Table.__init__, Table.query, Table.all_items
     signature = inspect.signature(query)
-    asked: list[DynamoType | None] = []
+    asked: list[list[Item] | None] = []
 
-    def one_partition(self: Table, *arguments: Any, **options: Any) -> Any:
-        bound = signature.bind(self, *arguments, **options).arguments
-        asked.append(bound["hash_key"] if bound.get("index_name") is None else None)
+    def prepared(self: Table, *arguments: Any, **options: Any) -> None:
+        prepare(self, *arguments, **options)
+        if self.range_key_attr is not None:
+            self.items = defaultdict(SortedPartition)
+
+    def one_range(self: Table, *arguments: Any, **options: Any) -> Any:
+        bound = signature.bind(self, *arguments, **options)
+        bound.apply_defaults()
+        asked.append(_in_range(self, bound.arguments))
         try:
             return query(self, *arguments, **options)
         finally:
@@ -64,12 +73,30 @@ def _patch_queries(patches: Patches) -> None:
     def items(self: Table) -> list[Item]:
         if not asked:
             return all_items(self)
-        if asked[-1] is not None:  # of one partition; put in order by the query itself
-            return list(self.items.get(asked[-1], {}).values())
+        if asked[-1] is not None:
+            return asked[-1]
         return [item for partition in self.items.values() for item in partition.values()]
 
-    patches.put(Table, "query", one_partition)
+    patches.put(Table, "__init__", prepared)
+    patches.put(Table, "query", one_range)
     patches.put(Table, "all_items", items)
+
+
+def _in_range(table: Table, query: Mapping[str, Any]) -> list[Item] | None:
+    """The items that a query of the table itself has to look at; None for a query of an index."""
+    if query["index_name"] is not None or query["hash_key"] is None:
+        return None
+    partition = table.items.get(query["hash_key"])
+    if not isinstance(partition, SortedPartition):
+        return list((partition or {}).values())
+    start = query["exclusive_start_key"]
+    return partition.asked(
+        query["range_comparison"],
+        query["range_objs"],
+        start[table.range_key_attr] if start else None,
+        None if query["filter_kwargs"] else query["limit"],
+        query["scan_index_forward"] is not False,
+    )
 
 
 def _patch_transactions(patches: Patches) -> None:

@@ -88,6 +88,26 @@ class MailRules:
         def delete(self: SQSBackend, queue_name: str, receipt_handle: str) -> None:
             rules.delete(self.get_queue(queue_name), receipt_handle)
 
+        attributes, send_message = vars(Queue)["attributes"], SQSBackend.send_message
+        sending: list[str] = []
+
+        def send(self: SQSBackend, queue_name: str, *arguments: Any, **options: Any) -> Message:
+            sending.append(queue_name)
+            try:
+                return send_message(self, queue_name, *arguments, **options)
+            finally:
+                sending.pop()
+
+        def attributes_of(self: Queue) -> dict[str, Any]:
+            # For each message that is sent, moto asks whether the queue drops duplicates by their content, and counts
+            # all messages of the queue to answer that. Only FIFO queues can drop duplicates.
+            if sending and not self.fifo_queue:
+                return {}
+            counted: dict[str, Any] = attributes.fget(self)
+            return counted
+
+        patches.put(Queue, "attributes", property(attributes_of))
+        patches.put(SQSBackend, "send_message", send)
         patches.put(Queue, "add_message", add_message)
         patches.put(Message, "mark_received", mark_received)
         patches.put(SQSBackend, "change_message_visibility", change)
@@ -175,7 +195,10 @@ class MailRules:
 
 def holder(queue: Queue, receipt: str) -> Message | None:
     """The message that was once received with this receipt, if it is still there."""
-    return next((message for message in queue._messages if message.had_receipt_handle(receipt)), None)
+    for message in queue._messages:
+        if message.receipt_handle == receipt or receipt in message._old_receipt_handles:
+            return message
+    return None
 
 
 def messages_in(queue: Queue) -> list[Message]:
