@@ -815,7 +815,7 @@ export interface paths {
         };
         /**
          * List executions, newest first
-         * @description Asked for a prefix, the execution whose id is all of it comes first, whenever it was started. A page ends early where its inputs and results would be more than about 4 MB: go on while `next` is not null. With `parent` a page may be short, or have a few more than the limit. With `contains` or labels it may be short or empty and have a `next`: then it has looked at as many executions as a page may.
+         * @description Asked for a prefix, the execution whose id is all of it comes first, whenever it was started. Bulk jobs are left out, unless `workflow` asks for stepfast.job. A page ends early where its inputs and results would be more than about 4 MB: go on while `next` is not null. With `parent` a page may be short, or have a few more than the limit. With `contains` or labels it may be short or empty and have a `next`: then it has looked at as many executions as a page may.
          */
         get: operations["listExecutions"];
         put?: never;
