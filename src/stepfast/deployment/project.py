@@ -14,6 +14,7 @@ from stepfast.deployment.schedules import ScheduledStart
 from stepfast.engine.schedule_items import MOST_JITTER, OVERLAPS
 from stepfast.errors import StartupError
 from stepfast.model import MAX_CHILD_DEPTH, SIGNAL_LIMITS
+from stepfast.sign_on import SignOnSettings
 
 __all__ = ["LimitSettings", "PoolSettings", "Project"]
 
@@ -97,6 +98,7 @@ class Project:
     bucket: an existing bucket to use in place of a new one.
     pools: the settings of pools, by the name of the pool.
     schedules: scheduled starts, by the name of the schedule.
+    jwt: whose tokens are taken with auth = "jwt", which is for `stepfast dev` (docs/sign-on.md).
     limits: numbers of limits, by the name of the limit. They win over code, and also apply to `stepfast dev`.
     """
 
@@ -129,6 +131,7 @@ class Project:
     pools: Mapping[str, PoolSettings] = field(default_factory=dict)
     schedules: Mapping[str, ScheduledStart] = field(default_factory=dict)
     limits: Mapping[str, LimitSettings] = field(default_factory=dict)
+    jwt: SignOnSettings | None = None
 
     @classmethod
     def read(cls, path: Path | str, overrides: Mapping[str, Any] | None = None) -> Project:
@@ -153,12 +156,16 @@ class Project:
         pools = _table(f"{where}.pools", values.pop("pools", {}))
         schedules = _table(f"{where}.schedules", values.pop("schedules", {}))
         limits = _table(f"{where}.limits", values.pop("limits", {}))
+        jwt = values.pop("jwt", None)
         checked = _checked(cls, where, values, _PROJECT)
+        if (checked.get("auth") == "jwt") != (jwt is not None):
+            raise StartupError(f'[{where}] auth = "jwt" and the table [{where}.jwt] belong together')
         return cls(
             **checked,
             pools={name: _pool_settings(f"{where}.pools.{name}", settings) for name, settings in pools.items()},
             schedules={name: _scheduled_start(f"{where}.schedules", name, table) for name, table in schedules.items()},
             limits={name: _limit_settings(f"{where}.limits.{name}", settings) for name, settings in limits.items()},
+            jwt=None if jwt is None else SignOnSettings.of(jwt, f"{where}.jwt"),
         )
 
 
@@ -280,7 +287,7 @@ _PROJECT: Mapping[str, tuple[Check, str]] = {
     "retention_days": _whole_number(0, 36500),
     "log_retention_days": _one_of(*LOG_DAYS),
     "listing_shards": _whole_number(1, 256),
-    "auth": _one_of("keys", "iam"),
+    "auth": _one_of("keys", "iam", "jwt"),
     "authorizer_cache": _whole_number(0, 3600),
     "memory": _MEMORY,
     "parallelization": _whole_number(1, 10),

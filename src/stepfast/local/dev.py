@@ -22,16 +22,27 @@ from stepfast.http import server
 from stepfast.http.api import build
 from stepfast.http.auth import Authenticator
 from stepfast.http.page import HOW_TO_BUILD, DashboardPage
+from stepfast.http.signed_on import SignedOn
 from stepfast.language.registry import Registry, discover
 from stepfast.local import dev_logs, reloading
 from stepfast.local.dev_logs import LogFormat
 from stepfast.local.retention import DAY_SECONDS, retention_of
 from stepfast.local.runtime import STEP_GRACE_SECONDS, Runtime
 from stepfast.model import SignalLimits
+from stepfast.sign_on import SignOn
 
 log = logging.getLogger(__name__)
 PROJECT = Path("pyproject.toml")
-HONOURED = ("retention_days", "max_child_depth", "max_signals", "max_signal_bytes", "opentelemetry", "public_url")
+HONOURED = (
+    "retention_days",
+    "max_child_depth",
+    "max_signals",
+    "max_signal_bytes",
+    "opentelemetry",
+    "public_url",
+    "auth",
+    "jwt",
+)
 """Settings of deployments that also have an effect here, beside pools and schedules."""
 HONOURED_OF_POOLS = ("max_concurrency", "processes")
 
@@ -58,6 +69,8 @@ def serve(
     """
     dev_logs.configure(log_format)
     keys = Authenticator.from_environment(os.environ)
+    if (jwt := Project.read(PROJECT).jwt) is not None:
+        keys = SignedOn(SignOn(jwt), keys)
     if keys is None and not server.is_loopback(host):
         raise StartupError(
             f"without API keys stepfast listens on loopback only, not on {host}: "
