@@ -59,7 +59,7 @@ class IssuerKeys:
 
     def would_read(self, key_id: str) -> bool:
         """Whether `find` would wait for the issuer."""
-        # Whoever asks while another thread reads the keys waits for it: what it finds may be the key.
+        # While another thread reads the keys, a request for an unknown key waits: the key may be among them.
         return self._is_due(key_id) or (self._reading.locked() and key_id not in self._keys)
 
     def _is_due(self, key_id: str) -> bool:

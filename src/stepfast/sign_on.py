@@ -92,7 +92,7 @@ class SignOn:
     def find(self, token: str) -> ApiKey | None:
         """What the token allows, in the form of a key; None if it allows nothing. Raises IssuerAway.
 
-        The reason goes to the log as a class: the caller is told to sign in again, and an attacker no more.
+        The reason goes to the log as a class: the answer says only to sign in again.
         """
         try:
             named = self._named(token)
@@ -109,7 +109,7 @@ class SignOn:
             return None
         try:
             header = self._jwt.get_unverified_header(token)
-        except Exception as error:  # What somebody sent, read by a library
+        except Exception as error:  # A library reads text of an unknown sender
             log.info("a token was refused: %s", type(error).__name__)
             return None
         key_id, algorithm = header.get("kid"), header.get("alg")

@@ -7,7 +7,8 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from stepfast import workflow
 from stepfast.deployment.plan import Plan
 from stepfast.deployment.project import Project
 from stepfast.errors import StartupError
-from stepfast.http.auth import Authenticator
+from stepfast.http.auth import Authenticator, caller_of
 from stepfast.http.signed_on import FORWARDED, SignedOn
 from stepfast.issuer_keys import FRESH_SECONDS, KEPT_SECONDS, PAUSE_SECONDS, IssuerKeys, read_address
 from stepfast.language.registry import Registry
@@ -54,9 +55,9 @@ def guarded(serve: Any, issuer: TestIssuer, clock: Clock) -> Any:
     return serve(nothing, keys=SignedOn(SignOn(settings, keys), machines))
 
 
-def table(issuer: str, **changed: Any) -> dict[str, Any]:
+def table(address: str, **changed: Any) -> dict[str, Any]:
     scopes = {"operators": ["read", "run", "operate"], "support": ["look"], "both": ["look", "read"]}
-    said = {"issuer": issuer, "audience": AUDIENCE, "scopes_claim": "groups", "name_claim": "email", "scopes": scopes}
+    said = {"issuer": address, "audience": AUDIENCE, "scopes_claim": "groups", "name_claim": "email", "scopes": scopes}
     return {**said, **changed}
 
 
@@ -72,6 +73,23 @@ def test_a_token_and_a_key_are_both_let_in(guarded: Any, issuer: TestIssuer) -> 
     assert asked(guarded, issuer.token(), "POST", START).status == 201
     assert asked(guarded, "machine-key", "POST", START).status == 201
     assert guarded.ask("GET", "/v1/executions", headers={FORWARDED: issuer.token()}).status == 200
+
+
+def test_the_history_names_who_has_signed_on(guarded: Any, issuer: TestIssuer) -> None:
+    named = {name: guarded_name(guarded, issuer.token(**claims)) for name, claims in NAMES.items()}
+    assert named == {"email": "ada@example.com", "subject": "u-1", "cut": "n" * 64, "clean": "ab"}
+
+
+NAMES: dict[str, dict[str, Any]] = {
+    "email": {},
+    "subject": {"email": None},
+    "cut": {"email": "n" * 100},
+    "clean": {"email": "a\n\x00b"},
+}
+
+
+def guarded_name(guarded: Any, token: str) -> str | None:
+    return caller_of({"headers": {"Authorization": f"Bearer {token}"}}, guarded.keys)
 
 
 @pytest.mark.parametrize(
@@ -140,10 +158,11 @@ def _with_another_key(issuer: TestIssuer) -> str:
 
 def _with_a_short_key(issuer: TestIssuer) -> str:
     issuer.add_key("short", 1024)
-    return issuer.token("short", "short")
+    with warnings.catch_warnings(action="ignore"):
+        return issuer.token("short", "short")
 
 
-ATTACKS = {
+ATTACKS: dict[str, Callable[[TestIssuer], str]] = {
     "no algorithm": lambda issuer: _unsigned(issuer, "none"),
     "no algorithm, in capitals": lambda issuer: _unsigned(issuer, "NONE"),
     "no signature": lambda issuer: _unsigned(issuer, "RS256"),
@@ -262,4 +281,4 @@ def test_the_setting_and_its_table_belong_together_and_a_deployment_refuses_them
             Project.of(alone)
     project = Project.of({"auth": "jwt", "jwt": table("https://login.example.com")})
     with pytest.raises(StartupError, match="stepfast dev"):
-        Plan.of(Registry(), project)
+        Plan.of(Registry([nothing]), project)

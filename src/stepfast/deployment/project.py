@@ -98,7 +98,7 @@ class Project:
     bucket: an existing bucket to use in place of a new one.
     pools: the settings of pools, by the name of the pool.
     schedules: scheduled starts, by the name of the schedule.
-    jwt: whose tokens are taken with auth = "jwt", which is for `stepfast dev` (docs/sign-on.md).
+    jwt: whose tokens are taken with auth = "jwt", which is for `stepfast dev` (docs/access.md).
     limits: numbers of limits, by the name of the limit. They win over code, and also apply to `stepfast dev`.
     """
 

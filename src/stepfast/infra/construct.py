@@ -58,6 +58,7 @@ class SettingKeywords(TypedDict, total=False):
     pools: Mapping[str, Mapping[str, Any]]
     schedules: Mapping[str, Mapping[str, Any]]
     limits: Mapping[str, Mapping[str, Any]]
+    jwt: Mapping[str, Any]
 
 
 class Stepfast(DeploymentConstruct):

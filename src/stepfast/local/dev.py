@@ -33,16 +33,7 @@ from stepfast.sign_on import SignOn
 
 log = logging.getLogger(__name__)
 PROJECT = Path("pyproject.toml")
-HONOURED = (
-    "retention_days",
-    "max_child_depth",
-    "max_signals",
-    "max_signal_bytes",
-    "opentelemetry",
-    "public_url",
-    "auth",
-    "jwt",
-)
+HONOURED = ("retention_days", "max_child_depth", "max_signals", "max_signal_bytes", "opentelemetry", "public_url")
 """Settings of deployments that also have an effect here, beside pools and schedules."""
 HONOURED_OF_POOLS = ("max_concurrency", "processes")
 
@@ -177,7 +168,8 @@ def ignored_in(pyproject: Path) -> list[str]:
     if not pyproject.is_file():
         return []
     table = tomllib.loads(pyproject.read_text(encoding="utf-8")).get("tool", {}).get("stepfast", {})
-    plain = [name for name in table if name not in ("pools", "schedules", "limits", *HONOURED)]
+    also = ("auth", "jwt") if table.get("auth") == "jwt" else ()
+    plain = [name for name in table if name not in ("pools", "schedules", "limits", *HONOURED, *also)]
     pools = table.get("pools", {})
     return plain + [f"pools.{pool}.{name}" for pool in pools for name in pools[pool] if name not in HONOURED_OF_POOLS]
 
