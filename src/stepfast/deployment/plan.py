@@ -147,6 +147,10 @@ class Plan:
         own: the kinds of function for which the project has a file of its own (see own_functions).
         """
         project = project or Project()
+        if project.jwt is not None:
+            raise StartupError(
+                '[tool.stepfast] auth = "jwt" is for `stepfast dev`: callers of a deployment have keys or sign requests'
+            )
         _check_steps(registry)
         numbers_of(registry, project.limits)  # raises for settings that do not fit
         for name in project.pools:

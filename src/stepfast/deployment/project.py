@@ -22,6 +22,7 @@ from stepfast.deployment.schedules import ScheduledStart
 from stepfast.engine.schedule_items import MOST_JITTER, OVERLAPS
 from stepfast.errors import StartupError
 from stepfast.model import MAX_CHILD_DEPTH, SIGNAL_LIMITS
+from stepfast.sign_on import SignOnSettings
 
 __all__ = ["InboundSettings", "LimitSettings", "PoolSettings", "Project", "RuleSettings", "WebhookSettings"]
 
@@ -111,6 +112,7 @@ class Project:
     encrypt_new: whether new executions are encrypted. `false` leaves encrypted ones as they are, which need the key.
     pools: the settings of pools, by the name of the pool.
     schedules: scheduled starts, by the name of the schedule.
+    jwt: whose tokens are taken with auth = "jwt", which is for `stepfast dev` (docs/access.md).
     limits: numbers of limits, by the name of the limit. They win over code, and also apply to `stepfast dev`.
     webhooks: where `stepfast dev` posts changes of executions to, by name.
     inbound: webhooks of others that start workflows of `stepfast dev`, by name.
@@ -153,6 +155,7 @@ class Project:
     webhooks: Mapping[str, WebhookSettings] = field(default_factory=dict)
     inbound: Mapping[str, InboundSettings] = field(default_factory=dict)
     rules: Mapping[str, RuleSettings] = field(default_factory=dict)
+    jwt: SignOnSettings | None = None
 
     @classmethod
     def read(cls, path: Path | str, overrides: Mapping[str, Any] | None = None) -> Project:
@@ -178,7 +181,10 @@ class Project:
         schedules = _table(f"{where}.schedules", values.pop("schedules", {}))
         limits = _table(f"{where}.limits", values.pop("limits", {}))
         tables = {name: _table(f"{where}.{name}", values.pop(name, {})) for name in EVENT_TABLES}
+        jwt = values.pop("jwt", None)
         checked = _checked(cls, where, values, _PROJECT)
+        if (checked.get("auth") == "jwt") != (jwt is not None):
+            raise StartupError(f'[{where}] auth = "jwt" and the table [{where}.jwt] belong together')
         return cls(
             **checked,
             pools={name: _pool_settings(f"{where}.pools.{name}", settings) for name, settings in pools.items()},
@@ -187,6 +193,7 @@ class Project:
             webhooks=webhook_settings(f"{where}.webhooks", tables["webhooks"]),
             inbound=inbound_settings(f"{where}.inbound", tables["inbound"]),
             rules=rule_settings(f"{where}.rules", tables["rules"]),
+            jwt=None if jwt is None else SignOnSettings.of(jwt, f"{where}.jwt"),
         )
 
 
@@ -308,7 +315,7 @@ _PROJECT: Mapping[str, tuple[Check, str]] = {
     "retention_days": _whole_number(0, 36500),
     "log_retention_days": _one_of(*LOG_DAYS),
     "listing_shards": _whole_number(1, 256),
-    "auth": _one_of("keys", "iam"),
+    "auth": _one_of("keys", "iam", "jwt"),
     "authorizer_cache": _whole_number(0, 3600),
     "memory": _MEMORY,
     "parallelization": _whole_number(1, 10),

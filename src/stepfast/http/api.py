@@ -45,6 +45,7 @@ from stepfast.http.routes import (
     waits,
     webhooks,
 )
+from stepfast.http.signed_on import SignedOn
 from stepfast.http.timelines import Timelines
 from stepfast.http.waiting import TellsEnds
 from stepfast.language.registry import Registry
@@ -96,7 +97,8 @@ class Api:
             if is_inbound(event):
                 return None
             if not is_callback(event) and (self._page is None or not self._page.has(event)):
-                _granted(event, self._keys)
+                if not (isinstance(self._keys, SignedOn) and self._keys.would_wait(_headers(event))):
+                    _granted(event, self._keys)  # otherwise a thread asks the issuer, and this loop goes on
                 auth.check_type(_headers(event))
         except Exception as error:
             return as_dict(problems.of(error))
@@ -202,6 +204,8 @@ def _granted(event: dict[str, Any], keys: Authenticator | GatewayAuth | None) ->
     elif event.get("rawPath") != OPEN:
         if isinstance(keys, GatewayAuth):
             return keys.granted(event)
+        if isinstance(keys, SignedOn) and keys.is_signed_on(headers):
+            auth.refuse_foreign_pages(headers, _method(event))
         return keys.admit(headers)
     return EVERYTHING
 

@@ -106,13 +106,7 @@ class Trusted(GatewayAuth):
 
     def granted(self, event: Mapping[str, Any]) -> Grant:
         headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
-        method = ((event.get("requestContext") or {}).get("http") or {}).get("method") or ""
-        site, origin = headers.get("sec-fetch-site", "none").lower(), headers.get("origin")
-        same = origin is None or site == "same-origin" or _is_of(origin, headers.get("host"))
-        if method not in ("GET", "HEAD") and not (same and site in ("none", "same-origin")):
-            raise Rejected(
-                403, "forbidden-origin", "Not from this page", "pages of other sites may not change anything"
-            )
+        refuse_foreign_pages(headers, ((event.get("requestContext") or {}).get("http") or {}).get("method") or "")
         return EVERYTHING
 
 
@@ -147,7 +141,7 @@ class Authenticator:
 
         Header names are in lower case.
         """
-        key = _key_in(headers)
+        key = key_in(headers)
         if (named := self.named(headers)) is not None:
             return Grant((SCOPES | {LOOK}) & frozenset(named.scopes), named.restriction)
         digest = _digest(key)
@@ -159,7 +153,7 @@ class Authenticator:
 
     def named(self, headers: Mapping[str, str]) -> ApiKey | None:
         """The key of the file that a request has, if it works now."""
-        return None if self._file is None else self._file.find(_key_in(headers), time.time())
+        return None if self._file is None else self._file.find(key_in(headers), time.time())
 
 
 def caller_of(event: Mapping[str, Any], keys: Authenticator | GatewayAuth | None) -> str | None:
@@ -172,7 +166,15 @@ def caller_of(event: Mapping[str, Any], keys: Authenticator | GatewayAuth | None
         return str(name) if name else None
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
     named = keys.named(headers)
-    return f"key {_digest(_key_in(headers)).hex()[:8]}" if named is None else named.name
+    return f"key {_digest(key_in(headers)).hex()[:8]}" if named is None else named.name
+
+
+def refuse_foreign_pages(headers: Mapping[str, str], method: str) -> None:
+    """Raises Rejected (403) for a request of another site's page that may change something."""
+    site, origin = headers.get("sec-fetch-site", "none").lower(), headers.get("origin")
+    same = origin is None or site == "same-origin" or _is_of(origin, headers.get("host"))
+    if method not in ("GET", "HEAD") and not (same and site in ("none", "same-origin")):
+        raise Rejected(403, "forbidden-origin", "Not from this page", "pages of other sites may not change anything")
 
 
 def _grant_in(context: Mapping[str, Any]) -> Grant:
@@ -188,7 +190,7 @@ def _grant_in(context: Mapping[str, Any]) -> Grant:
     return Grant((SCOPES | {LOOK}) & frozenset(scopes.split()), restriction)
 
 
-def _key_in(headers: Mapping[str, str]) -> str:
+def key_in(headers: Mapping[str, str]) -> str:
     scheme, _, token = headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "").strip()
 

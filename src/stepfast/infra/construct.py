@@ -65,6 +65,7 @@ class SettingKeywords(TypedDict, total=False):
     webhooks: Mapping[str, Mapping[str, Any]]
     inbound: Mapping[str, Mapping[str, Any]]
     rules: Mapping[str, Mapping[str, Any]]
+    jwt: Mapping[str, Any]
 
 
 class Stepfast(DeploymentConstruct):

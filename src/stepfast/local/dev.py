@@ -25,6 +25,7 @@ from stepfast.http.api import build
 from stepfast.http.auth import Authenticator
 from stepfast.http.inbound import InboundWebhook
 from stepfast.http.page import HOW_TO_BUILD, DashboardPage
+from stepfast.http.signed_on import SignedOn
 from stepfast.language.registry import Registry, discover
 from stepfast.local import dev_logs, reloading
 from stepfast.local.dev_logs import LogFormat
@@ -32,6 +33,7 @@ from stepfast.local.encryption import key_file_of
 from stepfast.local.retention import DAY_SECONDS, retention_of
 from stepfast.local.runtime import STEP_GRACE_SECONDS, Runtime
 from stepfast.model import SignalLimits
+from stepfast.sign_on import SignOn
 
 log = logging.getLogger(__name__)
 PROJECT = Path("pyproject.toml")
@@ -71,6 +73,8 @@ def serve(
     """
     dev_logs.configure(log_format)
     keys = Authenticator.from_environment(os.environ)
+    if (jwt := Project.read(PROJECT).jwt) is not None:
+        keys = SignedOn(SignOn(jwt), keys)
     if keys is None and not server.is_loopback(host):
         raise StartupError(
             f"without API keys stepfast listens on loopback only, not on {host}: "
@@ -191,7 +195,9 @@ def ignored_in(pyproject: Path) -> list[str]:
     if not pyproject.is_file():
         return []
     table = tomllib.loads(pyproject.read_text(encoding="utf-8")).get("tool", {}).get("stepfast", {})
-    plain = [name for name in table if name not in ("pools", "schedules", "limits", "webhooks", "inbound", *HONOURED)]
+    also = ("auth", "jwt") if table.get("auth") == "jwt" else ()
+    known = ("pools", "schedules", "limits", "webhooks", "inbound", *HONOURED, *also)
+    plain = [name for name in table if name not in known]
     pools = table.get("pools", {})
     return plain + [f"pools.{pool}.{name}" for pool in pools for name in pools[pool] if name not in HONOURED_OF_POOLS]
 

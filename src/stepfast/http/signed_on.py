@@ -1,0 +1,52 @@
+"""Callers with a token of the company's sign-on, beside callers with API keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from stepfast.api_key import ApiKey
+from stepfast.http.auth import Authenticator, Grant, key_in
+from stepfast.http.problems import Rejected
+from stepfast.sign_on import SignOn
+
+FORWARDED = "x-forwarded-access-token"
+"""The header in which oauth2-proxy hands a token on. It is checked as any token: no header is believed."""
+
+
+class SignedOn(Authenticator):
+    """Takes tokens of an issuer, and the API keys that `keys` takes.
+
+    A proxy adds the token to what a browser sends, perhaps for a page of another site. So requests of those pages are
+    refused, unless they only read.
+    """
+
+    def __init__(self, sign_on: SignOn, keys: Authenticator | None) -> None:
+        super().__init__(())
+        self._sign_on, self._keys = sign_on, keys
+
+    def admit(self, headers: Mapping[str, str]) -> Grant:
+        if _token_in(headers).count(".") != 2 and self._keys is not None:
+            return self._keys.admit(headers)
+        try:
+            return super().admit(headers)
+        except Rejected as error:
+            raise Rejected(401, "unauthorized", "Sign in", "sign in again, or send an API key", error.headers) from None
+
+    def named(self, headers: Mapping[str, str]) -> ApiKey | None:
+        token = _token_in(headers)
+        if token.count(".") == 2:
+            return self._sign_on.find(token)
+        return None if self._keys is None else self._keys.named(headers)
+
+    def is_signed_on(self, headers: Mapping[str, str]) -> bool:
+        """Whether the request has a token, and no key."""
+        return _token_in(headers).count(".") == 2
+
+    def would_wait(self, headers: Mapping[str, str]) -> bool:
+        """Whether `admit` would wait for the issuer, as the event loop must not."""
+        token = _token_in(headers)
+        return token.count(".") == 2 and self._sign_on.would_read(token)
+
+
+def _token_in(headers: Mapping[str, str]) -> str:
+    return key_in(headers) or headers.get(FORWARDED, "").strip()

@@ -1,0 +1,83 @@
+"""An issuer of tokens on loopback, with real keys and real HTTP."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+AUDIENCE = "stepfast"
+
+
+class TestIssuer:
+    """Publishes its keys, counts who asks for them, and makes tokens."""
+
+    __test__ = False
+
+    def __init__(self) -> None:
+        self.keys: dict[str, rsa.RSAPrivateKey] = {}
+        self.asked: list[str] = []
+        self.away = False
+        self.claimed: str | None = None
+        self.address = ""
+        self.add_key("first")
+
+    def add_key(self, key_id: str, bits: int = 2048) -> None:
+        self.keys[key_id] = rsa.generate_private_key(public_exponent=65537, key_size=bits)
+
+    def claims(self, **changed: Any) -> dict[str, Any]:
+        now = int(time.time())
+        said = {"iss": self.address, "aud": AUDIENCE, "sub": "u-1", "email": "ada@example.com", "iat": now}
+        said |= {"exp": now + 300, "groups": ["operators"], **changed}
+        return {name: value for name, value in said.items() if value is not None}
+
+    def token(self, key_id: str = "first", signer: str = "first", **changed: Any) -> str:
+        return jwt.encode(self.claims(**changed), self.keys[signer], "RS256", {"kid": key_id})
+
+    def answer(self, path: str) -> dict[str, Any] | None:
+        self.asked.append(path)
+        if self.away:
+            return None
+        if path == "/.well-known/openid-configuration":
+            return {"issuer": self.claimed or self.address, "jwks_uri": f"{self.address}/keys"}
+        algorithm = jwt.algorithms.RSAAlgorithm
+        listed = [
+            {**algorithm.to_jwk(key.public_key(), as_dict=True), "kid": key_id, "use": "sig", "alg": "RS256"}
+            for key_id, key in self.keys.items()
+        ]
+        return {"keys": listed} if path == "/keys" else None
+
+
+@contextmanager
+def issuing() -> Iterator[TestIssuer]:
+    """An issuer that answers until the end of the block."""
+    issuer = TestIssuer()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            document = issuer.answer(self.path)
+            body = json.dumps(document).encode()
+            self.send_response(503 if document is None else 200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Nothing: the tests look at `asked`."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        issuer.address = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield issuer
+        finally:
+            server.shutdown()
+            thread.join()

@@ -1,0 +1,284 @@
+"""Tokens of an issuer: which are taken, what they allow, and what an attacker cannot do with them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+
+from stepfast import workflow
+from stepfast.deployment.plan import Plan
+from stepfast.deployment.project import Project
+from stepfast.errors import StartupError
+from stepfast.http.auth import Authenticator, caller_of
+from stepfast.http.signed_on import FORWARDED, SignedOn
+from stepfast.issuer_keys import FRESH_SECONDS, KEPT_SECONDS, PAUSE_SECONDS, IssuerKeys, read_address
+from stepfast.language.registry import Registry
+from stepfast.sign_on import MAX_TOKEN_CHARACTERS, SignOn, SignOnSettings
+from tests.http.issuing import AUDIENCE, TestIssuer, issuing
+
+START = "/v1/workflows/nothing/executions"
+
+
+@workflow("nothing")
+async def nothing() -> None: ...
+
+
+class Clock:
+    now = 1000.0
+
+
+@pytest.fixture
+def issuer() -> Iterator[TestIssuer]:
+    with issuing() as running:
+        yield running
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def guarded(serve: Any, issuer: TestIssuer, clock: Clock) -> Any:
+    settings = SignOnSettings.of(table(issuer.address))
+    keys = IssuerKeys(issuer.address, read_address, lambda: clock.now)
+    machines = Authenticator.from_environment({"STEPFAST_API_KEYS": "machine-key"})
+    return serve(nothing, keys=SignedOn(SignOn(settings, keys), machines))
+
+
+def table(address: str, **changed: Any) -> dict[str, Any]:
+    scopes = {"operators": ["read", "run", "operate"], "support": ["look"], "both": ["look", "read"]}
+    said = {"issuer": address, "audience": AUDIENCE, "scopes_claim": "groups", "name_claim": "email", "scopes": scopes}
+    return {**said, **changed}
+
+
+def asked(api: Any, token: str, method: str = "GET", path: str = "/v1/executions", **headers: str) -> Any:
+    sent = {"authorization": f"Bearer {token}", **{name.replace("_", "-"): text for name, text in headers.items()}}
+    return api.ask(method, path, {} if method == "POST" else None, headers=sent)
+
+
+# -- what is let in -------------------------------------------------------------------------------------------
+
+
+def test_a_token_and_a_key_are_both_let_in(guarded: Any, issuer: TestIssuer) -> None:
+    assert asked(guarded, issuer.token(), "POST", START).status == 201
+    assert asked(guarded, "machine-key", "POST", START).status == 201
+    assert guarded.ask("GET", "/v1/executions", headers={FORWARDED: issuer.token()}).status == 200
+
+
+def test_the_history_names_who_has_signed_on(guarded: Any, issuer: TestIssuer) -> None:
+    named = {name: guarded_name(guarded, issuer.token(**claims)) for name, claims in NAMES.items()}
+    assert named == {"email": "ada@example.com", "subject": "u-1", "cut": "n" * 64, "clean": "ab"}
+
+
+NAMES: dict[str, dict[str, Any]] = {
+    "email": {},
+    "subject": {"email": None},
+    "cut": {"email": "n" * 100},
+    "clean": {"email": "a\n\x00b"},
+}
+
+
+def guarded_name(guarded: Any, token: str) -> str | None:
+    return caller_of({"headers": {"Authorization": f"Bearer {token}"}}, guarded.keys)
+
+
+@pytest.mark.parametrize(
+    ("groups", "reads", "starts"),
+    [
+        (["operators"], 200, 201),
+        ("else operators", 200, 201),
+        (["support"], 200, 403),
+        (["both"], 200, 403),
+        (["else"], 403, 403),
+        ([["operators"], 7], 403, 403),
+        ({"operators": True}, 403, 403),
+        (None, 403, 403),
+    ],
+)
+def test_the_claim_says_what_a_token_allows(
+    guarded: Any, issuer: TestIssuer, groups: Any, reads: int, starts: int
+) -> None:
+    token = issuer.token(groups=groups)
+    assert asked(guarded, token).status == reads
+    assert asked(guarded, token, "POST", START).status == starts
+
+
+def test_the_issuer_is_asked_once_for_many_tokens(guarded: Any, issuer: TestIssuer) -> None:
+    for _ in range(5):
+        assert asked(guarded, issuer.token()).status == 200
+    assert issuer.asked == ["/.well-known/openid-configuration", "/keys"]
+
+
+def test_clocks_may_differ_by_some_seconds(guarded: Any, issuer: TestIssuer) -> None:
+    now = int(time.time())
+    assert asked(guarded, issuer.token(iat=now + 10, nbf=now + 10)).status == 200
+    assert asked(guarded, issuer.token(exp=now - 10)).status == 200
+
+
+# -- attacks --------------------------------------------------------------------------------------------------
+
+
+def _part(value: Any) -> str:
+    raw = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _unsigned(issuer: TestIssuer, algorithm: str) -> str:
+    return f"{_part({'alg': algorithm, 'kid': 'first'})}.{_part(issuer.claims())}."
+
+
+def _by_public_key(issuer: TestIssuer) -> str:
+    public = issuer.keys["first"].public_key()
+    secret = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    said = f"{_part({'alg': 'HS256', 'kid': 'first'})}.{_part(issuer.claims())}"
+    return f"{said}.{_part(hmac.new(secret, said.encode(), hashlib.sha256).digest())}"
+
+
+def _altered(issuer: TestIssuer) -> str:
+    head, _, signature = issuer.token(groups=["support"]).split(".")
+    return f"{head}.{_part(issuer.claims())}.{signature}"
+
+
+def _with_another_key(issuer: TestIssuer) -> str:
+    issuer.add_key("theirs")
+    token = issuer.token("first", "theirs")
+    del issuer.keys["theirs"]
+    return token
+
+
+def _with_a_short_key(issuer: TestIssuer) -> str:
+    issuer.add_key("short", 1024)
+    with warnings.catch_warnings(action="ignore"):
+        return issuer.token("short", "short")
+
+
+ATTACKS: dict[str, Callable[[TestIssuer], str]] = {
+    "no algorithm": lambda issuer: _unsigned(issuer, "none"),
+    "no algorithm, in capitals": lambda issuer: _unsigned(issuer, "NONE"),
+    "no signature": lambda issuer: _unsigned(issuer, "RS256"),
+    "HMAC with the public key": _by_public_key,
+    "altered": _altered,
+    "signed by somebody else": _with_another_key,
+    "a short key": _with_a_short_key,
+    "another issuer": lambda issuer: issuer.token(iss="https://elsewhere.example"),
+    "for another API": lambda issuer: issuer.token(aud="another"),
+    "expired": lambda issuer: issuer.token(exp=int(time.time()) - 60),
+    "not yet valid": lambda issuer: issuer.token(nbf=int(time.time()) + 120),
+    "issued in the future": lambda issuer: issuer.token(iat=int(time.time()) + 120),
+    "without an end": lambda issuer: issuer.token(exp=None),
+    "without an audience": lambda issuer: issuer.token(aud=None),
+    "without a subject": lambda issuer: issuer.token(sub=None),
+    "a path as its key": lambda issuer: issuer.token("../../keys"),
+    "an address as its key": lambda issuer: issuer.token("http://127.0.0.1:1/first"),
+    "no text": lambda issuer: "a.b.c",
+    "huge": lambda issuer: issuer.token(padding="x" * MAX_TOKEN_CHARACTERS),
+}
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_a_forged_token_is_told_to_sign_in_and_nothing_else(guarded: Any, issuer: TestIssuer, attack: str) -> None:
+    token = ATTACKS[attack](issuer)
+    answer = asked(guarded, token)
+    assert (answer.status, answer.kind) == (401, "unauthorized")
+    assert answer.body["detail"] == "sign in again, or send an API key"
+    assert asked(guarded, issuer.token()).status == 200  # what is right is let in all the same
+    assert set(issuer.asked) <= {"/.well-known/openid-configuration", "/keys"}
+
+
+def test_a_header_that_only_names_somebody_lets_nobody_in(guarded: Any) -> None:
+    for name in ("x-forwarded-user", "x-forwarded-email", "x-amzn-oidc-identity"):
+        assert guarded.ask("GET", "/v1/executions", headers={name: "ada@example.com"}).status == 401
+
+
+def test_a_page_of_another_site_changes_nothing_by_a_proxys_token(guarded: Any, issuer: TestIssuer) -> None:
+    foreign = {"origin": "https://elsewhere.example", "sec_fetch_site": "cross-site"}
+    assert asked(guarded, issuer.token(), "POST", START, **foreign).status == 403
+    assert (
+        guarded.ask("POST", START, {}, headers={FORWARDED: issuer.token(), "sec-fetch-site": "cross-site"}).status
+        == 403
+    )
+
+
+# -- the issuer's keys ----------------------------------------------------------------------------------------
+
+
+def test_many_unknown_keys_ask_the_issuer_at_a_bounded_rate(guarded: Any, issuer: TestIssuer, clock: Clock) -> None:
+    assert asked(guarded, issuer.token()).status == 200
+    clock.now += PAUSE_SECONDS
+    for number in range(30):
+        assert asked(guarded, issuer.token(f"unknown-{number}")).status == 401
+    assert issuer.asked.count("/keys") == 2
+
+
+def test_a_new_key_is_found_when_a_token_names_it(guarded: Any, issuer: TestIssuer, clock: Clock) -> None:
+    assert asked(guarded, issuer.token()).status == 200
+    issuer.add_key("second")
+    clock.now += PAUSE_SECONDS
+    assert asked(guarded, issuer.token("second", "second")).status == 200
+
+
+def test_a_withdrawn_key_ends_within_the_hour(guarded: Any, issuer: TestIssuer, clock: Clock) -> None:
+    token = issuer.token()
+    assert asked(guarded, token).status == 200
+    del issuer.keys["first"]
+    clock.now += FRESH_SECONDS
+    assert asked(guarded, token).status == 401
+
+
+def test_the_last_keys_serve_during_an_outage_for_a_day(guarded: Any, issuer: TestIssuer, clock: Clock) -> None:
+    assert asked(guarded, issuer.token()).status == 200
+    issuer.away = True
+    clock.now += KEPT_SECONDS - 1
+    assert asked(guarded, issuer.token()).status == 200
+    clock.now += PAUSE_SECONDS
+    assert (asked(guarded, issuer.token()).status, asked(guarded, "machine-key").status) == (503, 200)
+    issuer.away = False
+    clock.now += PAUSE_SECONDS
+    assert asked(guarded, issuer.token()).status == 200
+
+
+def test_keys_of_a_document_that_names_another_issuer_are_not_taken(guarded: Any, issuer: TestIssuer) -> None:
+    issuer.claimed = "https://elsewhere.example"
+    assert asked(guarded, issuer.token()).status == 503
+    assert issuer.asked == ["/.well-known/openid-configuration"]
+
+
+# -- settings -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"issuer": "http://login.example.com"}, "issuer"),
+        ({"issuer": None}, "issuer"),
+        ({"audience": ""}, "audience"),
+        ({"algorithms": ["HS256"]}, "algorithms"),
+        ({"algorithms": ["none"]}, "algorithms"),
+        ({"algorithms": []}, "algorithms"),
+        ({"scopes": {}}, "scopes"),
+        ({"scopes": {"operators": ["all"]}}, "operators"),
+        ({"secret": "x"}, "secret"),
+    ],
+)
+def test_a_wrong_setting_is_named(changed: dict[str, Any], named: str) -> None:
+    with pytest.raises(StartupError, match=named):
+        Project.of({"auth": "jwt", "jwt": table("https://login.example.com", **changed)})
+
+
+def test_the_setting_and_its_table_belong_together_and_a_deployment_refuses_them() -> None:
+    for alone in ({"auth": "jwt"}, {"jwt": table("https://login.example.com")}):
+        with pytest.raises(StartupError, match="belong together"):
+            Project.of(alone)
+    project = Project.of({"auth": "jwt", "jwt": table("https://login.example.com")})
+    with pytest.raises(StartupError, match="stepfast dev"):
+        Plan.of(Registry([nothing]), project)
