@@ -89,7 +89,11 @@ def a_resumed_child_does_not_look_at_its_parent(patch: Patch) -> None:
     async def rests(self: Any, child: Any) -> bool:
         return False
 
-    patch.setattr(children.Children, "rests", rests)
+    patch.setattr(children.Children, "_rests_with_parent", rests)
+
+
+def an_unpause_leaves_children_that_were_resumed_alone(patch: Patch) -> None:
+    edited(patch, children.Children, "rests", ("if snapshot.execution.unpaused_at is not None:", "if False:"))
 
 
 def the_end_of_a_parent_releases_no_children(patch: Patch) -> None:
@@ -104,6 +108,7 @@ MUTANTS: list[tuple[str, Callable[[Patch], None], str, int]] = [
     ("a-closed-one-is-not-resumed", a_closed_one_is_resumed, "side-by-side", 1),
     ("a-family-is-paused-as-one", an_advance_pauses_no_children, "generations", 8),
     ("a-family-is-paused-as-one", a_resumed_child_does_not_look_at_its_parent, "generations", 301),
+    ("a-family-is-paused-as-one", an_unpause_leaves_children_that_were_resumed_alone, "compensating", 2076),
     ("no-child-is-left-running", the_end_of_a_parent_releases_no_children, "compensating", 2007),
     ("a-repair-stands", a_repair_is_overwritten_by_the_attempt_before_it, "deep", 1),
     ("a-link-works-once", a_link_takes_each_answer, "approving", 0),
