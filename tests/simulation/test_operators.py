@@ -89,7 +89,11 @@ def a_resumed_child_does_not_look_at_its_parent(patch: Patch) -> None:
     async def rests(self: Any, child: Any) -> bool:
         return False
 
-    patch.setattr(children.Children, "rests", rests)
+    patch.setattr(children.Children, "_rests_with_parent", rests)
+
+
+def an_unpause_leaves_children_that_were_resumed_alone(patch: Patch) -> None:
+    edited(patch, children.Children, "rests", ("if snapshot.execution.unpaused_at is not None:", "if False:"))
 
 
 def the_end_of_a_parent_releases_no_children(patch: Patch) -> None:
@@ -101,16 +105,17 @@ def a_deletion_leaves_signals(patch: Patch) -> None:
 
 
 MUTANTS: list[tuple[str, Callable[[Patch], None], str, int]] = [
-    ("a-closed-one-is-not-resumed", a_closed_one_is_resumed, "side-by-side", 1),
+    ("a-closed-one-is-not-resumed", a_closed_one_is_resumed, "approving", 1),
     ("a-family-is-paused-as-one", an_advance_pauses_no_children, "generations", 8),
     ("a-family-is-paused-as-one", a_resumed_child_does_not_look_at_its_parent, "generations", 301),
+    ("a-family-is-paused-as-one", an_unpause_leaves_children_that_were_resumed_alone, "compensating", 2076),
     ("no-child-is-left-running", the_end_of_a_parent_releases_no_children, "compensating", 2007),
     ("a-repair-stands", a_repair_is_overwritten_by_the_attempt_before_it, "deep", 1),
     ("a-link-works-once", a_link_takes_each_answer, "approving", 0),
     ("a-job-acts-once", a_repeated_job_undoes_what_others_have_done, "in-turn", 101),
-    ("a-job-acts-once", a_job_leaves_some_of_its_list_out, "in-turn", 0),
+    ("a-job-acts-once", a_job_leaves_some_of_its_list_out, "approving", 0),
     ("a-fork-leaves-its-origin-alone", a_fork_moves_the_records, "side-by-side", 0),
-    ("a-deletion-takes-its-own-alone", copies_belong_to_the_origin, "compensating", 0),
+    ("a-deletion-takes-its-own-alone", copies_belong_to_the_origin, "deep", 3),
     ("a-deletion-takes-its-own-alone", a_deletion_leaves_signals, "approving", 0),
 ]
 """The invariant that is broken, what goes wrong, and the first run that has shown it."""

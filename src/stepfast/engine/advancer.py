@@ -128,7 +128,7 @@ class Advancer:
                 replay.advance(snapshot.records, opened.order.applied, extend=True)
                 begins = not replay.records or resend is not None or snapshot.execution.unpaused_at is not None
                 execution = snapshot.execution
-                if (begins and await self._children.may_not_begin(execution)) or await self._children.rests(execution):
+                if (begins and await self._children.may_not_begin(execution)) or await self._children.rests(snapshot):
                     return Advanced(snapshot, tuple(sent))
                 if resend is not None and not opened.cached:
                     replay.lines.drop()  # the sweep repeats what a pass before it has logged

@@ -270,7 +270,13 @@ class Children:
                 await self._end_all(snapshot.execution.execution_id, record.id, record.children)
         if snapshot.execution.intervention is None:
             return
-        # A child that an operator has resumed runs beside a parent that has its outcome, and was paused with it.
+        await self._release_paused(snapshot)
+
+    async def _release_paused(self, snapshot: Snapshot) -> None:
+        """Lets the children go on that were paused with an execution that is not PAUSED any more.
+
+        A child that an operator has resumed runs beside a parent that has its outcome, and does not take it up.
+        """
         for child in await self._store.read_many(children_of(snapshot)):
             await self._pausing.release(child)
 
@@ -278,8 +284,18 @@ class Children:
         """What an advance does for a PAUSED execution (rule *pause*)."""
         await self._pausing.follow(snapshot)
 
-    async def rests(self, child: Execution) -> bool:
-        """Whether a child that was resumed has to rest, since its parent is PAUSED; then it is paused with it."""
+    async def rests(self, snapshot: Snapshot) -> bool:
+        """Whether a child that was resumed has to rest, since its parent is PAUSED; then it is paused with it.
+
+        If not, the children of an execution that was unpaused go on.
+        """
+        if await self._rests_with_parent(snapshot.execution):
+            return True
+        if snapshot.execution.unpaused_at is not None:
+            await self._release_paused(snapshot)
+        return False
+
+    async def _rests_with_parent(self, child: Execution) -> bool:
         if child.link is None or child.link.left or child.resumed_at is None:
             return False
         parents = await self._store.read_many([child.link.parent])
