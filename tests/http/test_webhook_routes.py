@@ -41,6 +41,8 @@ def url(tmp_path: Path) -> Iterator[str]:
             for number in range(3):
                 client.run("quick", execution_id=f"x{number}").result(timeout=20)
             until(lambda: client.webhooks()[0]["pending"] == 3)
+            # The first attempt of each is over, and the next is due in seconds: none is under way below.
+            until(lambda: all(delivery["attempts"] == 1 for delivery in client.webhook("ops")["deliveries"]))
         # As after three days: no attempt is left.
         backend: Any = runtime._backend
         backend._file.post_row("UPDATE webhook_deliveries SET due = NULL WHERE number > 1", ())
