@@ -91,7 +91,9 @@ def checked_webhooks(
         _check_secret(at, webhook.secret)
         schemes = ("http", "https") if webhook.allow_private else ("https",)
         if not _is_address(webhook.url, schemes):
-            raise StartupError(f"{at} url is an address that begins with {' or '.join(schemes)}://, without a user")
+            plain = "" if webhook.allow_private else "; plain http:// needs allow_private = true"
+            wanted = f"an address that begins with {' or '.join(schemes)}://, without a user"
+            raise StartupError(f"{at} url is {wanted}{plain}")
         if wrong := sorted(set(webhook.statuses) - set(STATUSES)):
             raise StartupError(f"{at} statuses: {wrong[0]!r} is none; there are: {', '.join(STATUSES)}")
     return dict(webhooks)
