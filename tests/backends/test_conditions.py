@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from stepfast import api_key
-from stepfast.backends.dynamodb import transactions
+from stepfast.backends.dynamodb import item_keys, transactions
 from stepfast.backends.dynamodb.api_keys import ApiKeys
+from stepfast.backends.dynamodb.calls import changes_to
+from stepfast.backends.dynamodb.labels import has_labels
 from stepfast.backends.dynamodb.typed_json import Item, number, text
 from stepfast.engine.intervention_store import StatusTurn
 from stepfast.engine.limit_items import LimitId, LimitItem, Waiter
@@ -20,6 +22,7 @@ from stepfast.engine.messages import Message
 from stepfast.engine.ports import Commit, End
 from stepfast.errors import StartupError, TooManySignals
 from stepfast.model import Event, Execution, Failure, OrderEntry, Record, Signal, SignalLimits
+from stepfast.shown import ShownState
 from stepfast.standing import StartInfo
 from tests.backends.cloud import TABLE, Cloud, shared_client
 from tests.backends.conditions import Refusals, Use, in_source
@@ -399,6 +402,39 @@ def a_beginning_of_what_has_begun(cloud: Cloud) -> None:
     cloud.run(cloud.store.create(waiting))
     assert cloud.run(cloud.store.begin(waiting, replace(start, waits=False)))
     assert not cloud.run(cloud.store.begin(waiting, replace(start, begins_at=6.0)))
+
+
+# -- labels ------------------------------------------------------------------------------------------------
+
+
+@refuses(f"{IN_TRANSACTION}.Put", "meta", ABSENT)
+def a_labelled_start_under_a_taken_id(cloud: Cloud) -> None:
+    started(cloud)
+    assert cloud.run(cloud.store.create(replace(ONE, input="2", labels={"stage": "1"}))) == ONE
+
+
+def labelled(cloud: Cloud, had: dict[str, str], condition: dict[str, str]) -> None:
+    """A write that stands only while the stored labels are these; show() joins the condition to its own."""
+    cloud.run(cloud.store.create(replace(ONE, labels=had)))
+    key, changes = item_keys.key("one", item_keys.META), changes_to({"prog": text("1")}, [])
+    assert cloud.run(cloud.store._table.update(key, changes, has_labels(condition))) is not None
+
+
+@refuses("UpdateItem", "meta", "labels = :if_labels")
+def labels_that_have_changed_since(cloud: Cloud) -> None:
+    labelled(cloud, {"stage": "2"}, {"stage": "1"})
+
+
+@refuses("UpdateItem", "meta", "attribute_not_exists(labels)")
+def no_labels_where_there_are_some(cloud: Cloud) -> None:
+    labelled(cloud, {"stage": "2"}, {})
+
+
+@refuses("DeleteItem", "zl", "mark < :if_mark")
+def an_entry_of_a_label_that_a_later_call_has_put(cloud: Cloud) -> None:
+    one = replace(ONE, labels={"stage": "1"})
+    cloud.run(cloud.store.create(one))
+    cloud.store._labels.after(one, ShownState("", None, {"stage": "2"}, {}))
 
 
 # -- keys --------------------------------------------------------------------------------------------------

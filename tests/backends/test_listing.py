@@ -91,7 +91,7 @@ def test_a_page_reads_no_more_than_so_many_entries_and_goes_on_later(
 def test_a_page_of_few_asks_little_of_each_shard(hooked: Cloud, wire: Wire) -> None:
     store = store_all(hooked, some(40), shards=2)
     wire.take()
-    hooked.run(store.page(Query(status="RUNNING", limit=10)))
+    hooked.run(store.page(Query(status="RUNNING", limit=10, jobs=False)))
     calls = wire.take()
     assert [call.params["Limit"] for call in calls if call.operation == "Query"] == [14, 14, 14, 14]
     assert sum(call.read_units for call in calls if call.operation == "Query") <= 2
@@ -273,7 +273,7 @@ def test_the_sweep_goes_round_and_sees_each_once(cloud: Cloud, limit: int) -> No
     assert rounds <= 30 // limit + 1 + 4
 
 
-@pytest.mark.parametrize("position", ["rubbish", "9:", "-1:", "e01", ":"])
+@pytest.mark.parametrize("position", ["rubbish", "12:", "-1:", "e01", ":"])
 def test_a_position_that_is_not_the_sweeps_begins_anew(cloud: Cloud, position: str) -> None:
     store = store_all(cloud, some(3))
     cloud.clock.time = 9000.0
