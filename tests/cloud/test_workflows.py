@@ -217,7 +217,8 @@ def test_an_execution_that_has_expired_leaves_nothing_in_the_table(cloud: MotoCl
     cloud.run(squares, 4)
     cloud.advance(timedelta(days=92))
     left = {one["pk"]["S"] for one in resources.client("dynamodb").scan(TableName="stepfast")["Items"]}
-    assert not any(one.startswith("x#") for one in left)
+    # How far the labels of earlier executions are indexed is no execution: no id has a colon in front.
+    assert {one for one in left if one.startswith("x#")} <= {"x#:labels"}
 
 
 @workflow("peeking")
