@@ -115,6 +115,7 @@ def test_no_credential_is_in_the_template(synthesized: Synthesized) -> None:
             "DashboardConsole",
             "AlarmTopic",
             "DomainTarget",
+            "KeyTableName",
         }
 
 

@@ -116,7 +116,7 @@ def test_a_setting_of_a_pool_reaches_the_template(synthesized: Synthesized, name
     assert look(synthesized.templates[stack]) == value
 
 
-OF_ONE_MACHINE = {"key_file"}
+OF_ONE_MACHINE = {"key_file", "jwt"}
 """Settings that `stepfast dev` alone reads."""
 OF_IMAGES = {"packaging", "image_base"}
 """tests/infra/test_image.py has them."""
