@@ -16,9 +16,9 @@ log = logging.getLogger(__name__)
 
 FRESH_SECONDS = 3600.0
 """Keys of this age are read again."""
-KEPT_SECONDS = 24 * 3600.0
+ISSUER_KEPT_SECONDS = 24 * 3600.0
 """During an outage of the issuer its last keys are trusted up to this age."""
-PAUSE_SECONDS = 30.0
+ISSUER_PAUSE_SECONDS = 30.0
 """The shortest time between two attempts, however many tokens name keys that nobody knows."""
 FETCH_SECONDS = 5.0
 """The longest time for one document."""
@@ -27,10 +27,6 @@ _DISCOVERY = "/.well-known/openid-configuration"
 
 Jwk = Mapping[str, Any]
 Fetch = Callable[[str], bytes]
-
-
-class IssuerAway(Unavailable):
-    """The issuer's keys cannot be read, and none of the last day are at hand."""
 
 
 class IssuerKeys:
@@ -47,14 +43,14 @@ class IssuerKeys:
         self._reading = threading.Lock()
 
     def find(self, key_id: str) -> Jwk | None:
-        """The key, or None if the issuer has no such key. May read the issuer's documents. Raises IssuerAway."""
+        """The key, or None if the issuer has no such key. May read the issuer's documents. Raises Unavailable."""
         if self.would_read(key_id):
             with self._reading:
                 if self._is_due(key_id):
                     self._read()
         age = self._age()
-        if age is None or age >= KEPT_SECONDS:
-            raise IssuerAway(f"the keys of {self._issuer} cannot be read at the moment; try again")
+        if age is None or age >= ISSUER_KEPT_SECONDS:
+            raise Unavailable(f"the keys of {self._issuer} cannot be read at the moment; try again")
         return self._keys.get(key_id)
 
     def would_read(self, key_id: str) -> bool:
@@ -65,7 +61,7 @@ class IssuerKeys:
     def _is_due(self, key_id: str) -> bool:
         age, now = self._age(), self._now()
         wanted = age is None or age >= FRESH_SECONDS or key_id not in self._keys
-        return wanted and (self._tried_at is None or now - self._tried_at >= PAUSE_SECONDS)
+        return wanted and (self._tried_at is None or now - self._tried_at >= ISSUER_PAUSE_SECONDS)
 
     def _age(self) -> float | None:
         return None if self._read_at is None else self._now() - self._read_at

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stepfast.api_key import KNOWN, ApiKey
-from stepfast.errors import StartupError
-from stepfast.issuer_keys import IssuerAway, IssuerKeys, is_safe, read_address
+from stepfast.errors import StartupError, Unavailable
+from stepfast.issuer_keys import IssuerKeys, is_safe, read_address
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,15 @@ LEEWAY_SECONDS = 30
 MAX_TOKEN_CHARACTERS = 16 * 1024
 MAX_NAME_CHARACTERS = 64
 _LEAST_RSA_BITS = 2048
-_SETTINGS = ("issuer", "audience", "algorithms", "scopes_claim", "scopes", "name_claim")
+_SETTINGS: Mapping[str, tuple[type, str]] = {
+    "issuer": (str, "an address that begins with `https://`"),
+    "audience": (str, "a text"),
+    "algorithms": (list, f"a list of some of {', '.join(ALGORITHMS)}"),
+    "scopes_claim": (str, "the name of a claim"),
+    "scopes": (dict, "a table: lists of scopes by a value of the claim"),
+    "name_claim": (str, "the name of a claim"),
+}
+"""What each setting takes, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +52,11 @@ class SignOnSettings:
 
     @classmethod
     def of(cls, table: object, where: str = "tool.stepfast.jwt") -> SignOnSettings:
-        """Reads `[tool.stepfast.jwt]`. Raises StartupError, which names the setting that is wrong."""
+        """Reads `[tool.stepfast.jwt]`. Raises StartupError, which names the setting that is wrong.
+
+        table: the settings, as TOML has them.
+        where: the name of the table in errors.
+        """
         if not isinstance(table, Mapping):
             raise StartupError(f"[{where}] is a table, not {table!r}")
         if unknown := sorted(table.keys() - set(_SETTINGS)):
@@ -90,14 +102,14 @@ class SignOn:
         return named is not None and self._keys.would_read(named[0])
 
     def find(self, token: str) -> ApiKey | None:
-        """What the token allows, in the form of a key; None if it allows nothing. Raises IssuerAway.
+        """What the token allows, in the form of a key; None if it allows nothing. Raises Unavailable.
 
         The reason goes to the log as a class: the answer says only to sign in again.
         """
         try:
             named = self._named(token)
             return None if named is None else self._checked(token, *named)
-        except IssuerAway:
+        except Unavailable:
             raise
         except Exception as error:  # A token is anybody's text: whatever goes wrong with it, it lets nobody in.
             log.info("a token was refused: %s", type(error).__name__)
@@ -119,12 +131,12 @@ class SignOn:
         return key_id, algorithm
 
     def _checked(self, token: str, key_id: str, algorithm: str) -> ApiKey | None:
-        found = self._keys.find(key_id)
-        if found is None or found.get("use", "sig") != "sig" or found.get("alg", algorithm) != algorithm:
+        jwk = self._keys.find(key_id)
+        if jwk is None or jwk.get("use", "sig") != "sig" or jwk.get("alg", algorithm) != algorithm:
             log.info("a token was refused: the issuer has no such key for signatures")
             return None
-        key = self._jwt.PyJWK.from_dict(dict(found), algorithm=algorithm)
-        if found.get("kty") == "RSA" and key.key.key_size < _LEAST_RSA_BITS:
+        key = self._jwt.PyJWK.from_dict(dict(jwk), algorithm=algorithm)
+        if jwk.get("kty") == "RSA" and key.key.key_size < _LEAST_RSA_BITS:
             log.info("a token was refused: the issuer's key is shorter than %d bits", _LEAST_RSA_BITS)
             return None
         claims = self._jwt.decode(

@@ -20,7 +20,7 @@ from stepfast.deployment.project import Project
 from stepfast.errors import StartupError
 from stepfast.http.auth import Authenticator, caller_of
 from stepfast.http.signed_on import FORWARDED, SignedOn
-from stepfast.issuer_keys import FRESH_SECONDS, KEPT_SECONDS, PAUSE_SECONDS, IssuerKeys, read_address
+from stepfast.issuer_keys import FRESH_SECONDS, ISSUER_KEPT_SECONDS, ISSUER_PAUSE_SECONDS, IssuerKeys, read_address
 from stepfast.language.registry import Registry
 from stepfast.sign_on import MAX_TOKEN_CHARACTERS, SignOn, SignOnSettings
 from tests.http.issuing import AUDIENCE, TestIssuer, issuing
@@ -214,7 +214,7 @@ def test_a_page_of_another_site_changes_nothing_by_a_proxys_token(guarded: Any, 
 
 def test_many_unknown_keys_ask_the_issuer_at_a_bounded_rate(guarded: Any, issuer: TestIssuer, clock: Clock) -> None:
     assert asked(guarded, issuer.token()).status == 200
-    clock.now += PAUSE_SECONDS
+    clock.now += ISSUER_PAUSE_SECONDS
     for number in range(30):
         assert asked(guarded, issuer.token(f"unknown-{number}")).status == 401
     assert issuer.asked.count("/keys") == 2
@@ -223,7 +223,7 @@ def test_many_unknown_keys_ask_the_issuer_at_a_bounded_rate(guarded: Any, issuer
 def test_a_new_key_is_found_when_a_token_names_it(guarded: Any, issuer: TestIssuer, clock: Clock) -> None:
     assert asked(guarded, issuer.token()).status == 200
     issuer.add_key("second")
-    clock.now += PAUSE_SECONDS
+    clock.now += ISSUER_PAUSE_SECONDS
     assert asked(guarded, issuer.token("second", "second")).status == 200
 
 
@@ -238,12 +238,12 @@ def test_a_withdrawn_key_ends_within_the_hour(guarded: Any, issuer: TestIssuer, 
 def test_the_last_keys_serve_during_an_outage_for_a_day(guarded: Any, issuer: TestIssuer, clock: Clock) -> None:
     assert asked(guarded, issuer.token()).status == 200
     issuer.away = True
-    clock.now += KEPT_SECONDS - 1
+    clock.now += ISSUER_KEPT_SECONDS - 1
     assert asked(guarded, issuer.token()).status == 200
-    clock.now += PAUSE_SECONDS
+    clock.now += ISSUER_PAUSE_SECONDS
     assert (asked(guarded, issuer.token()).status, asked(guarded, "machine-key").status) == (503, 200)
     issuer.away = False
-    clock.now += PAUSE_SECONDS
+    clock.now += ISSUER_PAUSE_SECONDS
     assert asked(guarded, issuer.token()).status == 200
 
 

@@ -89,6 +89,7 @@ PUBLIC = {
         "PoolSettings",
         "Project",
         "RuleSettings",
+        "SignOnSettings",
         "WebhookSettings",
     },
     "stepfast.integrations.pydantic_ai": {

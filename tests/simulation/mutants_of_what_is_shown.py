@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stepfast.backends.sqlite import rows, showing
+from stepfast.backends.sqlite import label_rows, rows
 from stepfast.engine import advancer
 from stepfast.engine import showing as engine_showing
 from tests.simulation.breaking import Patch, breaks, edited
@@ -28,4 +28,4 @@ async def _showing_again(store: object, execution: object, replay: object) -> No
 
 @breaks("what-is-shown-has-happened", "shows")
 def the_index_of_labels_is_forgotten(patch: Patch) -> None:
-    edited(patch, showing, "put", ("INSERT INTO labels VALUES (?, ?, ?)", "SELECT ?, ?, ?"))
+    edited(patch, label_rows, "add", ("INSERT INTO labels VALUES (?, ?, ?, ?)", "SELECT ?, ?, ?, ?"))

@@ -369,7 +369,9 @@ class StartWorld(SimulatedHome):
     def _check_replaced(self) -> None:
         rows = self.file.all_rows("SELECT execution_id, status, created_at, ended_at, start FROM executions", ())
         ended = {id: at for id, status, _, at, _ in rows if status != "FAILED"}
-        for id, _, created_at, _, text in rows:
+        for id, status, created_at, _, text in rows:
+            if status == "CANCELLED":
+                continue  # It may have been cancelled before it began: then nobody has replaced the other one.
             start = start_in(text)
             late = ended.get(start.replaced or "", 0.0) - created_at if start is not None else 0.0
             if late > PROMPT:

@@ -100,6 +100,8 @@ def an_advance_pauses_no_children(patch: Patch) -> None:
 
 def a_child_is_taken_up_and_stays_paused(patch: Patch) -> None:
     edited(patch, children.Children, "_take_up", ("if is_paused_with(held):", "if False:"))
+    # Each of the two mends what the other leaves out.
+    edited(patch, children.Children, "rests", ("if snapshot.execution.unpaused_at is not None:", "if False:"))
 
 
 MUTANTS: list[tuple[Any, str, int]] = [

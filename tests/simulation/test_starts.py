@@ -136,7 +136,7 @@ MUTANTS: dict[Any, int] = {
     a_resume_does_not_take_its_key: 7,
     a_key_is_free_once_nobody_is_in_line: 0,
     an_heir_is_sent_no_message: 0,
-    an_heir_is_sent_its_message_after_the_write: 27,
+    an_heir_is_sent_its_message_after_the_write: 207,
     a_start_that_waits_is_not_in_line: 0,
     a_start_that_is_skipped_is_not_written: 1,
     an_id_that_was_skipped_is_created: 16,

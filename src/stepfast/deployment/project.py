@@ -24,7 +24,15 @@ from stepfast.errors import StartupError
 from stepfast.model import MAX_CHILD_DEPTH, SIGNAL_LIMITS
 from stepfast.sign_on import SignOnSettings
 
-__all__ = ["InboundSettings", "LimitSettings", "PoolSettings", "Project", "RuleSettings", "WebhookSettings"]
+__all__ = [
+    "InboundSettings",
+    "LimitSettings",
+    "PoolSettings",
+    "Project",
+    "RuleSettings",
+    "SignOnSettings",
+    "WebhookSettings",
+]
 
 T = TypeVar("T")
 

@@ -243,7 +243,8 @@ CREATE TABLE labels (
     key TEXT NOT NULL, value TEXT NOT NULL, created_at REAL NOT NULL, execution_id TEXT NOT NULL,
     PRIMARY KEY (key, value, created_at, execution_id)
 ) WITHOUT ROWID;
-INSERT INTO labels SELECT key, value, created_at, execution_id FROM labels_before JOIN executions USING (execution_id);
+INSERT INTO labels SELECT before.key, before.value, executions.created_at, execution_id
+    FROM labels_before AS before JOIN executions USING (execution_id);
 DROP TABLE labels_before;
 """
 """Executions with a label in the order of lists, so that a page of them reads no others."""
