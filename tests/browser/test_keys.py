@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.site import WORKFLOWS, Site
+from tests.browser.site import STEPFAST, WORKFLOWS, Site
 
 CLOUD = Path(__file__).with_name("cloud_site.py")
 
@@ -94,3 +95,27 @@ def test_a_key_that_may_only_read_sees_everything_and_is_told_what_it_lacks(
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.goto(f"{site.url}/#/executions/scope")
     expect(alert.locator("code")).to_have_text("read")
+
+
+def test_a_key_that_may_look_is_told_that_values_are_withheld(
+    make_site: Callable[..., Site], open_page: Callable[..., Page], tmp_path: Path
+) -> None:
+    keys = tmp_path / "keys.json"
+    command = [STEPFAST, "keys", "create", "support", "--scope", "look", "--file", str(keys)]
+    looker = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1]
+    site = make_site(STEPFAST_API_KEYS=KEY, STEPFAST_API_KEYS_FILE=str(keys))
+    site.http.headers["Authorization"] = f"Bearer {KEY}"
+    site.start("failing", "a secret text", "seen")
+    site.ends("seen", "FAILED", 60)
+    page = open_page(site)
+    for key, withheld in ((looker, True), (KEY, False)):
+        page.evaluate("key => sessionStorage.setItem('stepfast-api-key', key)", key)
+        page.goto(f"{site.url}/#/executions/seen?view=values")
+        page.reload()
+        expect(page.get_by_role("status").filter(has_text="FAILED")).to_be_visible()
+        expect(page.get_by_text("This key may not read values: inputs")).to_have_count(int(withheld))
+        shown = page.get_by_role("region", name="Input")
+        expect(shown).to_contain_text("withheld" if withheld else "a secret text")
+        assert page.get_by_text("a secret text").count() == 0 or not withheld
+        page.set_viewport_size({"width": 400, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

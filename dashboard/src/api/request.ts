@@ -1,6 +1,6 @@
 /** One request to the API: the key in its header, a refusal as a Problem, and what is unchanged not sent again. */
 
-import { key, keyRefused } from "./key";
+import { key, keyRefused, valuesWithheld } from "./key";
 import { Problem, problemOf, unreachable } from "./problem";
 
 interface More {
@@ -29,6 +29,7 @@ async function send(method: string, path: string, { body, signal, tag }: More): 
   try {
     const response = await fetch(path, init);
     answer = { status: response.status, text: await response.text(), tag: response.headers.get("ETag") };
+    if (used === key.value && response.headers.get("Stepfast-Values") === "withheld") valuesWithheld.value = true;
   } catch (error) {
     if (signal?.aborted) throw error;
     throw unreachable();

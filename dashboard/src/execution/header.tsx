@@ -1,5 +1,6 @@
 /** What an execution is and how it stands, and the buttons. */
 
+import { valuesWithheld } from "../api/key";
 import type { ExecutionDetail, Json, MapProgress } from "../api/types";
 import { underWay } from "../executions/current";
 import { bytes, inShort, told } from "../lib/json";
@@ -167,7 +168,7 @@ const Fact = ({ name, value }: { name: string; value: string }) =>
 /** The beginning of a value, which leads to all of it. */
 function Brief({ execution, name, label }: { execution: ExecutionDetail; name: "input" | "result"; label: string }) {
   const size = execution.omitted[name];
-  const text = size === undefined ? inShort(execution[name] as Json, 300) : size === null ? "large" : bytes(size);
+  const text = valuesWithheld.value ? "withheld" : size === undefined ? inShort(execution[name] as Json, 300) : size === null ? "large" : bytes(size);
   return (
     <div class="brief">
       <dt>{label}</dt>

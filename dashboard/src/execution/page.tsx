@@ -3,6 +3,7 @@
 import { useMemo, useRef } from "preact/hooks";
 
 import { historyOf } from "../api/client";
+import { valuesWithheld } from "../api/key";
 import type { Problem } from "../api/problem";
 import type { ExecutionDetail, HistoryEvent } from "../api/types";
 import { GraphView } from "../graph/view";
@@ -62,6 +63,11 @@ export function ExecutionPage({ id }: { id: string }) {
     <div class="page execution-page">
       <ProblemNote problem={polled.error} retry={polled.refresh} />
       <Header execution={execution} refresh={polled.refresh} />
+      {valuesWithheld.value && (
+        <p class="note">
+          This key may not read values: inputs, results, the texts of errors and what code shows of itself are left out.
+        </p>
+      )}
       {execution.error && <FailureBox error={execution.error} status={execution.status} />}
       {!execution.deployed && execution.status === "RUNNING" && (
         <p class="note bad">

@@ -3,6 +3,7 @@
 import { useState } from "preact/hooks";
 
 import { readCommand, readExecution } from "../api/client";
+import { valuesWithheld } from "../api/key";
 import { Problem } from "../api/problem";
 import type { Command, Execution, Json, Omitted } from "../api/types";
 import { bytes } from "../lib/json";
@@ -55,6 +56,7 @@ function Value({ label, file, value, size, nested = false, load }: ValueProps) {
   const [loaded, setLoaded] = useState<{ value: Json } | null>(null);
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
+  if (valuesWithheld.value) return <Withheld {...{ label, nested }} />;
   if (size === undefined) return <JsonView {...{ label, file, value, nested }} />;
   if (loaded) return <JsonView {...{ label, file, nested }} value={loaded.value} open />;
   async function get(): Promise<void> {
@@ -80,6 +82,19 @@ function Value({ label, file, value, size, nested = false, load }: ValueProps) {
         {size !== null && ` (${bytes(size)})`}
       </button>
       <ProblemNote problem={problem} />
+    </section>
+  );
+}
+
+/** In place of a value that this key may not read. */
+function Withheld({ label, nested }: { label: string; nested: boolean }) {
+  const Heading = nested ? "h3" : "h2";
+  return (
+    <section class="json" aria-label={label}>
+      <header>
+        <Heading>{label}</Heading>
+      </header>
+      <p>withheld: this key may not read values</p>
     </section>
   );
 }

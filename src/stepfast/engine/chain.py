@@ -24,6 +24,7 @@ from stepfast.engine.ports import Clock, Commit, Committed, Delete, Later, Leave
 from stepfast.engine.recording import Recorder
 from stepfast.engine.showing import news_of
 from stepfast.errors import LimitKeyFailed
+from stepfast.language.steps import Step
 
 CANCEL_LOOK_SECONDS = 1.0
 """Seconds after which a chaining worker reads the execution again, to notice a cancel."""
@@ -56,26 +57,34 @@ class Chain:
             await self._limiter.begin(run.permits)
             ended = await self._attempts.run(run)
             now = self._clock.now()
-            name, permits = self._name(run), run.permits
+            name, permits = step_name(run.message.run_id, run.command.id) if run.permits else "", run.permits
             if run.pulse.progress is not None:
                 run.record = replace(run.record, progress=run.pulse.progress)
             if ended.stop is not None and ended.stop.lost:
-                await self._limiter.give_back(name, permits)
+                if permits:
+                    await self._limiter.give_back(name, permits)
                 return Later(now + 1.0)  # The record that is stored by then says what to do with the message.
             record = outcome(run, ended, now, self._draw)
-            record = await self._gates.after_attempt(run, ended, record)
+            if run.passes:
+                record = await self._gates.after_attempt(run, ended, record)
             replay = takes_outcome(run) if record.recorded else None
             if replay is not None:
                 replay.advance({record.id: record})
             # A moment later than the end of the attempt, so that the history shows the next step after it.
             now = self._clock.now()
-            move = await self._unless_over(run, next_move(run, record, replay, self._room(), now), now)
-            move, taken, next_passes = await self._with_permits(run, move)
+            move = next_move(run, record, replay, self._room(), now)
+            if now - run.looked > CANCEL_LOOK_SECONDS:
+                move = await self._unless_over(run, move, now)
+            taken: tuple[Permit, ...] = ()
+            next_passes: tuple[GatePass, ...] = ()
+            if isinstance(move, GoOn) and move.next.step is not None and move.next.step.limits:
+                move, taken, next_passes = await self._with_permits(run, move, move.next.step)
             committed = await self._write(run, move)
             if permits:
                 await self._limiter.give_back(name, permits)
             if not committed:
-                await self._limiter.give_back(self._name(run, move), taken)
+                if isinstance(move, GoOn):
+                    await self._limiter.give_back(step_name(run.message.run_id, move.next.id), taken)
                 return Leave()  # Fenced: another worker owns the step, or the execution has ended.
             match move:
                 case PutBack(_, due):
@@ -95,25 +104,21 @@ class Chain:
                     claimed = chained_record(run.execution, command, claim, stored, run.record.token)
                     run.go_on(command, claimed, taken, next_passes)
 
-    async def _with_permits(self, run: OwnedStep, move: Move) -> tuple[Move, tuple[Permit, ...], tuple[GatePass, ...]]:
+    async def _with_permits(
+        self, run: OwnedStep, move: GoOn, step: Step[..., object]
+    ) -> tuple[Move, tuple[Permit, ...], tuple[GatePass, ...]]:
         """The move, and what the next step has of its limits; a step that would have to wait is handed over.
 
         So is a step with a function of a limit that is at fault: its own message finds it out.
         """
-        if not isinstance(move, GoOn) or move.next.step is None or not move.next.step.limits:
-            return move, (), ()
         passes, taken = None, None
         with suppress(LimitKeyFailed):
-            wants = wants_of(move.next.step, run.execution, move.next, None)
+            wants = wants_of(step, run.execution, move.next, None)
             passes = await self._gates.enter_open(wants)
             taken = None if passes is None else await self._limiter.take_now(wants, run.message.run_id, move.next)
         if taken is None or passes is None:
             return HandOver(replace(move.record, then=None)), (), ()
         return move, taken, passes
-
-    def _name(self, run: OwnedStep, move: Move | None = None) -> str:
-        command = move.next if isinstance(move, GoOn) else run.command
-        return step_name(run.message.run_id, command.id)
 
     async def _unless_over(self, run: OwnedStep, move: Move, now: float) -> Move:
         """The move, but no further step is claimed once the execution was cancelled, paused, resumed or has ended.
@@ -124,7 +129,7 @@ class Chain:
         chain reads the execution, at most once in CANCEL_LOOK_SECONDS seconds.
         """
         fails = isinstance(move, EndRun) and move.succeeded is None
-        if not (fails or isinstance(move, GoOn)) or now - run.looked <= CANCEL_LOOK_SECONDS:
+        if not (fails or isinstance(move, GoOn)):
             return move
         run.looked = now
         execution = await self._store.read(run.execution.execution_id)
@@ -134,21 +139,18 @@ class Chain:
 
     async def _write(self, run: OwnedStep, move: Move) -> Committed:
         """Records the outcome; where an advance is needed to find out what follows, with a wake."""
-        end = move.succeeded if isinstance(move, EndRun) else None
+        goes_on, ends, replay = isinstance(move, GoOn), isinstance(move, EndRun), run.replay
         shown = None
-        if (
-            isinstance(move, GoOn)
-            and run.replay is not None
-            and (news := news_of(run.execution, run.replay)) is not None
-        ):
+        if goes_on and replay is not None and (news := news_of(run.execution, replay)) is not None:
             shown = (run.execution, news)
+        end = move.succeeded if isinstance(move, EndRun) else None
         committed = await self._recorder.record(
             run, Commit(move.record, end, wake=isinstance(move, HandOver), shown=shown)
         )
-        if committed and run.replay is not None and isinstance(move, GoOn | EndRun):
+        if committed.record and replay is not None and (goes_on or ends):
             if shown is not None:
-                run.replay.showing.written = run.replay.showing.calls
-            run.replay.lines.flush()  # No advance will come by here, so nobody else logs these lines.
+                replay.showing.written = replay.showing.calls
+            replay.lines.flush()  # No advance will come by here, so nobody else logs these lines.
         return committed
 
     async def _send_after_resume(self, run: OwnedStep, due: float) -> None:

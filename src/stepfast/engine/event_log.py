@@ -55,9 +55,9 @@ def log_resume(execution: Execution) -> None:
 
 def log_attempt(execution_id: str, record: Record) -> None:
     """Logs an attempt of a step that has failed, or was cut off, and when the next one comes; nothing for others."""
-    last = record.attempts[-1] if record.attempts else None
     if record.kind != "step" or record.status not in ("RUNNING", "RETRYING", "FAILED"):
         return
+    last = record.attempts[-1] if record.attempts else None
     fields = {"execution_id": execution_id, "step_id": record.id, "attempt": record.attempt}
     if record.status == "RUNNING":  # a claim: the attempt before it may have ended without a word
         if last is not None and last.error is None and last.number == record.attempt - 1:

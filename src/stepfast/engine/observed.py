@@ -50,6 +50,9 @@ def observed(store: Store, *listeners: StoreListener) -> Store:
 class _Observed:
     def __init__(self, store: Store, listeners: Sequence[StoreListener]) -> None:
         self._store, self._listeners = store, listeners
+        # Each step comes by here, and most listeners have nothing to say to it.
+        self._on_attempt = [listener.on_attempt for listener in listeners if _hears(listener, "on_attempt")]
+        self._on_changed = [listener.on_changed for listener in listeners if _hears(listener, "on_changed")]
         # A method without listeners is the store's own.
         self.read, self.read_many, self.load, self.peek = store.read, store.read_many, store.load, store.peek
         self.signals, self.signal, self.add_signal = store.signals, store.signal, store.add_signal
@@ -84,8 +87,8 @@ class _Observed:
     async def commit(self, execution_id: str, commit: Commit) -> Committed:
         committed = await self._store.commit(execution_id, commit)
         if committed.record and commit.record.kind == "step":
-            for listener in self._listeners:
-                listener.on_attempt(execution_id, commit.record)
+            for on_attempt in self._on_attempt:
+                on_attempt(execution_id, commit.record)
         if commit.end is not None:
             self._ended(commit.end, committed.end)
         self._changed(execution_id, committed.record)
@@ -139,8 +142,13 @@ class _Observed:
         return self._changed(turn.after.execution_id, await self._store.intervene(turn))
 
     def _changed(self, run_id: str, written: bool) -> bool:
-        if written:
+        if written and self._on_changed:
             execution_id, _ = run_of(run_id)
-            for listener in self._listeners:
-                listener.on_changed(execution_id)
+            for on_changed in self._on_changed:
+                on_changed(execution_id)
         return written
+
+
+def _hears(listener: StoreListener, method: str) -> bool:
+    """Whether the listener's class does something in this method."""
+    return getattr(type(listener), method) is not getattr(StoreListener, method)

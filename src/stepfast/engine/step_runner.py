@@ -206,6 +206,7 @@ class Runner:
             if not _is_awaitable(quick.value):
                 return quick
             running = self._awaited(quick.value, scope)
+        call = self._watched(call)
         loop = asyncio.get_running_loop()
         began = beaten = loop.time()
         period = WATCH if step.heartbeat is None else min(WATCH, step.heartbeat / 3)
@@ -232,6 +233,10 @@ class Runner:
                 return await self._late(call, running, f"no result within {step.timeout:g} s")
             if step.heartbeat is not None and now >= beaten + step.heartbeat:
                 return await self._late(call, running, f"no heartbeat for {step.heartbeat:g} s")
+
+    def _watched(self, call: AttemptCall) -> AttemptCall:
+        """The call, with what else its watch is to know. Only of an attempt that does not end at once."""
+        return call
 
     def _start(
         self, step: Step[..., Any], arguments: inspect.BoundArguments, scope: contextvars.Context

@@ -43,16 +43,18 @@ class StepRunner(Runner):
         if self._cut_off:
             call.pulse.interrupt(ENDING)
         try:
-            watch = _UntilTheEnd(call.watch, call.pulse)
-            return await self._run(AttemptCall(call.step, call.input, call.arguments, call.context, call.pulse, watch))
+            pool = self._pools.get(call.step.pool)
+            if pool is not None and pool.takes(call.step):
+                ended = await run_in_process(pool, self._watched(call))
+                if ended is not None:
+                    return ended
+            return await super().run(call)
         finally:
             self._active.discard(call.pulse)
 
-    async def _run(self, call: AttemptCall) -> Ended:
-        pool = self._pools.get(call.step.pool)
-        if pool is not None and pool.takes(call.step) and (ended := await run_in_process(pool, call)) is not None:
-            return ended
-        return await super().run(call)
+    def _watched(self, call: AttemptCall) -> AttemptCall:
+        watch = _UntilTheEnd(call.watch, call.pulse)
+        return AttemptCall(call.step, call.input, call.arguments, call.context, call.pulse, watch)
 
     def wait_until_idle(self, seconds: float) -> bool:
         """Waits until no attempt is under way. Returns False if one still is after this many seconds."""

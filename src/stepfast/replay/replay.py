@@ -151,7 +151,6 @@ class Replay(Issuing):
             self._break(deadlocks.stuck_in_shutdown())
 
     def _next(self, extend: bool) -> str | None:
-        self._pass_marks()
         if len(self.outstanding) == 1:  # there is no choice, so the order need not be recorded
             only = next(iter(self.outstanding))
             return only if has_outcome(only, self.records) else None
@@ -175,6 +174,8 @@ class Replay(Issuing):
 
     def _next_cancel(self) -> CancelMark | None:
         """The cancel that comes next in the durable order, once the code has taken what came before it."""
+        if self._position >= len(self.applied):
+            return None
         self._pass_marks()
         mark = mark_of(self.applied[self._position]) if self._position < len(self.applied) else None
         return mark if mark is not None and mark.taken == len(self.taken) else None
