@@ -94,7 +94,7 @@ function Withheld({ label, nested }: { label: string; nested: boolean }) {
       <header>
         <Heading>{label}</Heading>
       </header>
-      <p>withheld: this key may not read values</p>
+      <p class="dim">withheld: this key may not read values</p>
     </section>
   );
 }
