@@ -22,7 +22,8 @@ def test_limits_hold_and_nobody_waits_for_ever(first: int) -> None:
 
 def a_slot_is_given_back_before_the_attempt(patch: Patch) -> None:
     early = (
-        "await self._limiter.give_back(self._name(run), run.permits)\n        ended = await self._attempts.run(run)\n"
+        "await self._limiter.give_back(step_name(run.message.run_id, run.command.id), run.permits)\n"
+        "        ended = await self._attempts.run(run)\n"
     )
     edited(patch, chain.Chain, "run", ("ended = await self._attempts.run(run)\n", early))
 
