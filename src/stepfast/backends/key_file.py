@@ -13,9 +13,13 @@ import secrets
 import stat
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stepfast.errors import Misconfigured
 from stepfast.values.encryption import DATA_KEY_BYTES, KeyId, without_cryptography
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 _KEY_BYTES, _NONCE_BYTES = 32, 12
 _HEADER = (
@@ -139,7 +143,7 @@ def _read(path: Path, seen: os.stat_result) -> dict[str, bytes]:
     return keys
 
 
-def _aes(key: bytes):  # type: ignore[no-untyped-def]
+def _aes(key: bytes) -> AESGCM:
     try:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
     except ImportError as error:

@@ -51,6 +51,8 @@ class KeyFinder:
 
     async def for_write(self, execution_id: str, generation: int) -> DataKey | None:
         """The data key for a write of an execution in this generation."""
+        if self.ring.store is None:
+            return None  # As in `look_up`.
         with self._lock:
             seen = self._seen.get(execution_id)
         if seen is None or seen[0] < generation:

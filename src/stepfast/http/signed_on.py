@@ -25,7 +25,7 @@ class SignedOn(Authenticator):
         self._sign_on, self._keys = sign_on, keys
 
     def admit(self, headers: Mapping[str, str]) -> Grant:
-        if _token_in(headers).count(".") != 2 and self._keys is not None:
+        if not self.is_signed_on(headers) and self._keys is not None:
             return self._keys.admit(headers)
         try:
             return super().admit(headers)
@@ -33,9 +33,8 @@ class SignedOn(Authenticator):
             raise Rejected(401, "unauthorized", "Sign in", "sign in again, or send an API key", error.headers) from None
 
     def named(self, headers: Mapping[str, str]) -> ApiKey | None:
-        token = _token_in(headers)
-        if token.count(".") == 2:
-            return self._sign_on.find(token)
+        if self.is_signed_on(headers):
+            return self._sign_on.find(_token_in(headers))
         return None if self._keys is None else self._keys.named(headers)
 
     def is_signed_on(self, headers: Mapping[str, str]) -> bool:
@@ -44,8 +43,7 @@ class SignedOn(Authenticator):
 
     def would_wait(self, headers: Mapping[str, str]) -> bool:
         """Whether `admit` would wait for the issuer, as the event loop must not."""
-        token = _token_in(headers)
-        return token.count(".") == 2 and self._sign_on.would_read(token)
+        return self.is_signed_on(headers) and self._sign_on.would_read(_token_in(headers))
 
 
 def _token_in(headers: Mapping[str, str]) -> str:

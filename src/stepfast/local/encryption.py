@@ -13,7 +13,7 @@ from typing import Any
 
 from stepfast.backends.key_file import KeyFileMaster
 from stepfast.backends.sqlite.data_keys import SqliteDataKeys, keys_path
-from stepfast.backends.sqlite.file import Durability
+from stepfast.backends.sqlite.file import SYNCHRONOUS, Durability
 from stepfast.backends.sqlite.read_only import ReadOnlyFile
 from stepfast.backends.sqlite.store import SqliteBackend
 from stepfast.deployment.project import Project
@@ -31,7 +31,6 @@ DATA_KEYS_A_READ = 500
 """Data keys that are looked at at once."""
 PAUSE_SECONDS = 0.2
 PROJECT = Path("pyproject.toml")
-SYNCHRONOUS = {"full": "FULL", "process": "OFF"}
 
 
 def owner_keyring(

@@ -31,6 +31,8 @@ from stepfast.replay.asyncio_internals import is_idle
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 Durability = Literal["full", "process"]
+SYNCHRONOUS: dict[Durability, str] = {"full": "FULL", "process": "OFF"}
+"""What SQLite's setting of this name is."""
 
 BUSY_TIMEOUT = 5.0
 LOG_BYTES = 4_200_000
@@ -108,7 +110,7 @@ class SqliteFile:
 
     def __init__(self, path: Path, durability: Durability = "full") -> None:
         self.path = path
-        self._synchronous = {"full": "FULL", "process": "OFF"}[durability]
+        self._synchronous = SYNCHRONOUS[durability]
         self.commits = 0
         """Grows with each commit. While it stands, reads find what they have found before."""
         self._lock = DatabaseLock(path)
