@@ -3,6 +3,8 @@ import { defineConfig } from "vite";
 // Relative addresses: the page works wherever the API is mounted. The API serves what is built here, at `/`.
 export default defineConfig({
   base: "./",
+  // The TypeScript client, from its sources: where they are stands in tsconfig.json.
+  resolve: { tsconfigPaths: true },
   build: {
     outDir: "../src/stepfast/dashboard",
     emptyOutDir: true,

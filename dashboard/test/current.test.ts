@@ -1,7 +1,7 @@
 import { afterEach, expect, test, vi } from "vitest";
 
 import { currentStep, learn, learned } from "../src/executions/current";
-import { command, execution } from "./fixtures";
+import { command, execution, served } from "./fixtures";
 
 afterEach(() => {
   vi.useRealTimers();
@@ -14,9 +14,9 @@ test("the step that one is at is asked for without values, now and then, and onl
   vi.useFakeTimers({ toFake: ["performance"] });
   const sent: [path: string, tag: string | undefined][] = [];
   let name = "collect";
-  vi.stubGlobal("fetch", async (path: string, { headers }: { headers: Record<string, string> }) => {
-    sent.push([path, headers["If-None-Match"]]);
-    if (headers["If-None-Match"] === name) return new Response(null, { status: 304 });
+  served((path, tag) => {
+    sent.push([path, tag]);
+    if (tag === name) return new Response(null, { status: 304 });
     const detail = { ...execution("e", 0), deployed: true, commands: [command(name, { status: "RUNNING" })] };
     return new Response(JSON.stringify(detail), { headers: { ETag: name } });
   });
@@ -39,7 +39,7 @@ test("the step that one is at is asked for without values, now and then, and onl
 });
 
 test("while the API is away what is known stays", async () => {
-  vi.stubGlobal("fetch", async () => new Response("{}", { status: 503 }));
+  served(() => new Response("{}", { status: 503 }));
   await learn(["f"]);
   expect(currentStep("f")).toBe("");
 });

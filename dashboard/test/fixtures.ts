@@ -1,8 +1,20 @@
 /** Commands, executions and events for tests: only what matters has to be said. */
 
+import { vi } from "vitest";
+
 import type { Command, DeadLetter, Execution } from "../src/api/types";
 
 /** A moment of the API, by seconds since a round start. */
+const PAGE = "http://page.test/ops/";
+
+/** Has every request of the page answered: by what it asks for, as an address relative to the page, and by its tag. */
+export function served(answer: (path: string, tag: string | undefined) => Response): void {
+  vi.stubGlobal("document", { baseURI: `${PAGE}index.html#/` });
+  vi.stubGlobal("fetch", async (url: URL, { headers }: { headers: Record<string, string> }) =>
+    answer(url.href.startsWith(PAGE) ? url.href.slice(PAGE.length) : url.href, headers["if-none-match"]),
+  );
+}
+
 export const at = (second: number): string =>
   new Date(Date.UTC(2026, 0, 1) + Math.round(second * 1000)).toISOString().replace("Z", "000Z");
 

@@ -7,21 +7,21 @@ import { again, type Held } from "../src/execution/again";
 import { waitedFor } from "../src/execution/waiting";
 import { draftOf, faultsOf, placesOf, spelledOut, toggled, writtenIn } from "../src/start/draft";
 import type { Schema } from "../src/start/schema";
-import { command, execution } from "./fixtures";
+import { command, execution, served } from "./fixtures";
 
 interface Sent {
   path: string;
-  headers: Record<string, string>;
+  tag: string | undefined;
 }
 
 /** Answers every request as the function says, and keeps what was asked. */
-function served(answer: (sent: Sent) => [status: number, body: unknown, tag?: string]): Sent[] {
+function answering(answer: (sent: Sent) => [status: number, body: unknown, tag?: string]): Sent[] {
   const sent: Sent[] = [];
-  vi.stubGlobal("fetch", async (path: string, init: RequestInit) => {
-    const request = { path, headers: init.headers as Record<string, string> };
+  served((path, tag) => {
+    const request = { path, tag };
     sent.push(request);
-    const [status, body, tag] = answer(request);
-    return new Response(status === 304 ? null : JSON.stringify(body), { status, headers: tag ? { ETag: tag } : {} });
+    const [status, body, etag] = answer(request);
+    return new Response(status === 304 ? null : JSON.stringify(body), { status, headers: etag ? { ETag: etag } : {} });
   });
   return sent;
 }
@@ -31,24 +31,24 @@ afterEach(() => void vi.unstubAllGlobals());
 
 describe("asking for what has changed", () => {
   test("the very object that is held comes back while nothing has", async () => {
-    const sent = served(({ headers }) => (headers["If-None-Match"] === '"1"' ? [304, null] : [200, { a: 1 }, '"1"']));
+    const sent = answering(({ tag }) => (tag === '"1"' ? [304, null] : [200, { a: 1 }, '"1"']));
     const first = await askAgain<{ a: number }>("x", null);
     expect([first.value, first.tag]).toEqual([{ a: 1 }, '"1"']);
     expect(await askAgain("x", first)).toBe(first);
-    expect(sent.map((request) => request.headers["If-None-Match"])).toEqual([undefined, '"1"']);
+    expect(sent.map((request) => request.tag)).toEqual([undefined, '"1"']);
   });
 
   test("without a tag everything comes each time", async () => {
-    const sent = served(() => [200, { a: 1 }]);
+    const sent = answering(() => [200, { a: 1 }]);
     const first = await askAgain("x", null);
     expect(await askAgain("x", first)).not.toBe(first);
-    expect(sent[1]?.headers["If-None-Match"]).toBeUndefined();
+    expect(sent[1]?.tag).toBeUndefined();
   });
 
   test("a refusal is a problem, and an answer that is no JSON as well", async () => {
-    served(() => [404, { type: "urn:stepfast:problem:no-such-execution", detail: "gone" }]);
+    answering(() => [404, { type: "urn:stepfast:problem:no-such-execution", detail: "gone" }]);
     await expect(ask("GET", "x")).rejects.toMatchObject({ status: 404, kind: "no-such-execution", message: "gone" });
-    vi.stubGlobal("fetch", async () => new Response("<html>"));
+    served(() => new Response("<html>"));
     await expect(ask("GET", "x")).rejects.toMatchObject({ kind: "not-json" });
   });
 });
@@ -70,8 +70,8 @@ describe("one execution, again and again", () => {
   const isHead = (path: string): boolean => path.includes("commands=false");
 
   test("the first page comes at once and the others behind it; what is unchanged stays away", async () => {
-    const sent = served(({ path, headers }) => {
-      if (headers["If-None-Match"]) return [304, null];
+    const sent = answering(({ path, tag }) => {
+      if (tag) return [304, null];
       if (isHead(path)) return [200, execution("e", 0), '"h"'];
       return [200, path.includes("cursor=c2") ? pageOf(["c", "d"]) : pageOf(["a", "b"], "c2"), '"1"'];
     });
@@ -88,7 +88,7 @@ describe("one execution, again and again", () => {
   test("a page that may have changed is asked for again, and all of them once the execution has ended", async () => {
     let status: "RUNNING" | "SUCCEEDED" = "RUNNING";
     let tag = 1;
-    const sent = served(({ path }) => {
+    const sent = answering(({ path }) => {
       if (isHead(path)) return [200, execution("e", 0, { status }), `"${tag}"`];
       if (path.includes("cursor=c2")) return [200, pageOf(["b"], null), `"${tag}"`];
       return [200, pageOf(["a"], "c2", status === "RUNNING" ? "RUNNING" : "SUCCEEDED"), `"${tag}"`];
@@ -102,7 +102,7 @@ describe("one execution, again and again", () => {
   });
 
   test("the whole of an execution is read page after page", async () => {
-    const sent = served(({ path }) => {
+    const sent = answering(({ path }) => {
       if (path.includes("cursor=c2")) return [200, pageOf(["b"], "c3")];
       if (path.includes("cursor=c3")) return [200, pageOf(["c"])];
       return [200, { ...execution("e", 0), commands: [command("a", {})], next: "c2", partial: true }];
@@ -114,8 +114,8 @@ describe("one execution, again and again", () => {
   test("very many commands are loaded by the page, on request, and shown by time behind what is to be seen first", async () => {
     const partial = (ids: string[], next: string | null) => ({ ...pageOf(ids, next), total: null, counts: {}, recorded_only: true });
     const bad = command("z", { status: "FAILED", first_at: "2026-01-01T00:00:09Z" });
-    const sent = served(({ path, headers }) => {
-      if (headers["If-None-Match"]) return [304, null];
+    const sent = answering(({ path, tag }) => {
+      if (tag) return [304, null];
       if (isHead(path)) return [200, execution("e", 0, { status: "FAILED" }), '"h"'];
       if (path.includes("cursor=c2")) return [200, partial(["c", "d"], "c3"), '"2"'];
       if (path.includes("cursor=c3")) return [200, partial(["e"], null), '"3"'];
@@ -133,7 +133,7 @@ describe("one execution, again and again", () => {
   });
 
   test("what is only recorded is shown at first, and then loaded anew with what the code tells", async () => {
-    served(({ path }) => {
+    answering(({ path }) => {
       if (isHead(path)) return [200, execution("e", 0), '"1"'];
       return path.includes("quick") ? [200, { ...pageOf(["a"], "q"), recorded_only: true }] : [200, pageOf(["a", "b"]), '"1"'];
     });
@@ -144,7 +144,7 @@ describe("one execution, again and again", () => {
   });
 
   test("a command that has moved to a later page is shown once, as it is there", async () => {
-    served(({ path }) => {
+    answering(({ path }) => {
       if (isHead(path)) return [200, execution("e", 0, { status: "RUNNING" }), '"1"'];
       return [200, path.includes("cursor=c2") ? pageOf(["a", "b"], null, "RUNNING") : pageOf(["a"], "c2"), '"1"'];
     });
@@ -153,7 +153,7 @@ describe("one execution, again and again", () => {
   });
 
   test("where a page is more than one answer carries, smaller values are left out, and that is kept to", async () => {
-    const sent = served(({ path }) => (isHead(path) ? [200, execution("e", 0)] : path.includes("largest=16000") ? [422, tooLarge] : [200, pageOf(["a"]), '"2"']));
+    const sent = answering(({ path }) => (isHead(path) ? [200, execution("e", 0)] : path.includes("largest=16000") ? [422, tooLarge] : [200, pageOf(["a"]), '"2"']));
     const first = await ask(null);
     expect([first.size, first.cut]).toEqual([1, false]);
     sent.length = 0;
@@ -162,7 +162,7 @@ describe("one execution, again and again", () => {
   });
 
   test("where even that is too much, it comes without its commands", async () => {
-    served(({ path }) => (isHead(path) ? [200, execution("e", 0)] : [422, tooLarge]));
+    answering(({ path }) => (isHead(path) ? [200, execution("e", 0)] : [422, tooLarge]));
     const first = await ask(null);
     expect([first.cut, first.value.commands]).toEqual([true, []]);
     expect((await ask(first)).cut).toBe(true);

@@ -13,16 +13,16 @@ import { at, ZERO } from "./fixtures";
 describe("problems", () => {
   test("a missing scope is named, from its member or from the text", () => {
     const body = { type: "urn:stepfast:problem:scope-missing", title: "No", status: 403, detail: "this needs the scope 'operate', and", scope: "operate" };
-    expect(problemOf(403, JSON.stringify(body))).toMatchObject({ kind: "scope-missing", scope: "operate" });
+    expect(problemOf(403, body)).toMatchObject({ kind: "scope-missing", scope: "operate" });
     const { scope: _scope, ...bare } = body;
-    expect(problemOf(403, JSON.stringify(bare)).scope).toBe("operate");
-    expect(problemOf(403, '{"message":"Forbidden"}')).toMatchObject({ scope: null, message: "Forbidden" });
+    expect(problemOf(403, bare).scope).toBe("operate");
+    expect(problemOf(403, { message: "Forbidden" })).toMatchObject({ scope: null, message: "Forbidden" });
   });
 
   test("what is no problem document still becomes one", () => {
-    expect(problemOf(502, "<html>").message).toBe("the API answered 502");
-    expect(problemOf(500, "null").kind).toBe("http-500");
-    expect(problemOf(422, '{"detail":"d","errors":[{"field":"a","message":"b"}]}').errors).toEqual([{ field: "a", message: "b" }]);
+    expect(problemOf(502, {}).message).toBe("the API answered 502");
+    expect(problemOf(500, {}).kind).toBe("http-500");
+    expect(problemOf(422, { detail: "d", errors: [{ field: "a", message: "b" }] }).errors).toEqual([{ field: "a", message: "b" }]);
   });
 });
 

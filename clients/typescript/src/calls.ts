@@ -15,16 +15,25 @@ export interface Options {
   iam?: Iam;
   /** What sends the requests; the platform's own by default. */
   fetch?: typeof fetch;
+  /** "same-origin" sends the page's cookies, for an API behind a proxy that people sign on to; by default none are sent. */
+  credentials?: "omit" | "same-origin";
 }
 
 export type Query = Record<string, string | number | boolean | readonly string[] | null | undefined>;
 
-export interface More {
+export interface CallOptions {
   body?: unknown;
   query?: Query;
   signal?: AbortSignal | undefined;
+  /** The tag of what is held: the answer may then be 304, that it is still so. */
+  tag?: string | null | undefined;
+}
+
+export interface More extends CallOptions {
   /** Seconds for which this call goes on trying, if that is less than `retryFor`. */
   patience?: number | undefined;
+  /** Whole seconds for which the server may hold the answer back until the execution has ended. */
+  wait?: number;
   /** Statuses that this call leads to: refused for one of them after a try that may have arrived, it has done its work. */
   settled?: readonly string[];
 }
@@ -35,8 +44,14 @@ const AGAIN = new Set([429, 502, 503, 504]);
 
 export interface Answer<T> {
   status: number;
-  /** null for a refusal that only shows that the work was done before. */
+  /** null for what is still as the tag says, and for a refusal that only shows that the work was done before. */
   body: T | null;
+  /** What the answer came under, to ask with again. */
+  tag: string | null;
+  /** True if the server has held the answer back as it was asked to. */
+  waited: boolean;
+  /** True if the key may not read values, which are left out. */
+  withheld: boolean;
 }
 
 export class Calls {
@@ -46,6 +61,7 @@ export class Calls {
   readonly #retryFor: number;
   readonly #iam: Iam | undefined;
   readonly #fetch: typeof fetch;
+  readonly #credentials: "omit" | "same-origin";
 
   constructor(apiKey: string | undefined, options: Options) {
     const url = options.url ?? (globalThis as { location?: { origin?: string } }).location?.origin;
@@ -64,6 +80,7 @@ export class Calls {
     this.#retryFor = options.retryFor ?? 60;
     this.#iam = options.iam;
     this.#fetch = options.fetch ?? ((input, init) => fetch(input, init));
+    this.#credentials = options.credentials ?? "omit";
   }
 
   async get<T>(path: string, more: More = {}): Promise<T> {
@@ -75,14 +92,15 @@ export class Calls {
     const body = more.body === undefined ? undefined : encoded(more.body);
     const url = this.#address(path, more.query ?? {});
     let doubtful = false;
+    let timeout = this.#timeout;
     for (let ceiling = 0.1; ; ceiling = Math.min(5, ceiling * 2)) {
       // Jittered, so that many clients do not come back at once.
       let pause = ceiling / 2 + (Math.random() * ceiling) / 2;
       let failure: StepfastError;
       try {
-        const response = await this.#ask(method, url, body, more.signal, end);
+        const response = await this.#ask(method, url, body, more, timeout);
         const text = await response.text();
-        const error = response.ok ? null : errorOf(this.url, response.status, text);
+        const error = response.ok || response.status === 304 ? null : errorOf(this.url, response.status, text);
         if (error === null || !passes(response, error)) return answer<T>(this.url, response, text, error, doubtful ? (more.settled ?? []) : []);
         doubtful ||= response.status !== 429;
         failure = error;
@@ -95,8 +113,10 @@ export class Calls {
         failure = new Unreachable(this.url, isTimeout(error) ? "it took too long" : reason(error), true);
         failure.cause = error;
       }
-      if (Date.now() + 1000 * pause > end) throw failure;
+      const left = (end - Date.now()) / 1000;
+      if (pause > left) throw failure;
       await sleep(pause, more.signal);
+      timeout = Math.min(this.#timeout, Math.max(1, left));
     }
   }
 
@@ -109,21 +129,22 @@ export class Calls {
     return url;
   }
 
-  async #ask(method: string, url: URL, body: string | undefined, signal: AbortSignal | undefined, end: number): Promise<Response> {
+  async #ask(method: string, url: URL, body: string | undefined, { signal, tag, wait = 0 }: More, timeout: number): Promise<Response> {
     const headers: Record<string, string> = { accept: "application/json" };
     if (body !== undefined) headers["content-type"] = "application/json";
+    if (wait > 0) headers["prefer"] = `wait=${wait}`;
+    if (tag) headers["if-none-match"] = tag;
     if (this.#key !== undefined) headers["authorization"] = `Bearer ${this.#key}`;
     if (this.#iam !== undefined) {
       Object.assign(headers, await signed(this.#iam, method, url, body ?? "", new Date()));
       url.search = signedQuery(url);
     }
-    const left = Math.max(1, Math.min(this.#timeout, (end - Date.now()) / 1000));
-    const timer = AbortSignal.timeout(1000 * left);
+    const timer = AbortSignal.timeout(1000 * (timeout + wait));
     const init: RequestInit = {
       method,
       headers,
       cache: "no-store",
-      credentials: "omit",
+      credentials: this.#credentials,
       redirect: "error",
       signal: signal === undefined ? timer : AbortSignal.any([signal, timer]),
     };
@@ -133,17 +154,23 @@ export class Calls {
 }
 
 function answer<T>(url: string, response: Response, text: string, error: StepfastError | null, settled: readonly string[]): Answer<T> {
+  const { status, headers } = response;
+  const about = {
+    status,
+    tag: headers.get("etag"),
+    waited: headers.has("preference-applied"),
+    withheld: headers.get("stepfast-values") === "withheld",
+  };
+  if (status === 304) return { ...about, body: null };
   if (error === null) {
     try {
-      return { status: response.status, body: JSON.parse(text) as T };
+      return { ...about, body: JSON.parse(text) as T };
     } catch {
-      throw new Refused(`what answers at ${url} is no stepfast API`, "not-stepfast", response.status);
+      throw new Refused(`what answers at ${url} is no stepfast API`, "not-stepfast", status);
     }
   }
-  if (error instanceof WrongStatus && settled.includes(error.executionStatus)) return { status: response.status, body: null };
-  if (error instanceof Refused && error.kind === "execution-not-found" && settled.includes(GONE)) {
-    return { status: response.status, body: null };
-  }
+  if (error instanceof WrongStatus && settled.includes(error.executionStatus)) return { ...about, body: null };
+  if (error instanceof Refused && error.kind === "execution-not-found" && settled.includes(GONE)) return { ...about, body: null };
   throw error;
 }
 

@@ -5,6 +5,10 @@ import type { Failure, FieldError } from "./shapes.js";
 /** The root of all of them. */
 export class StepfastError extends Error {
   override name = this.constructor.name;
+  /** The HTTP status that it came with; 0 for what no answer has said. */
+  status = 0;
+  /** The answer's members as they came: a problem document (RFC 9457), or what a gateway says. */
+  problem: Record<string, unknown> | null = null;
 }
 
 /** The API refused the call; `kind` is the last word of the problem's type, `status` the HTTP status. */
@@ -12,9 +16,10 @@ export class Refused extends StepfastError {
   constructor(
     message: string,
     readonly kind: string = "refused",
-    readonly status: number = 0,
+    status: number = 0,
   ) {
     super(message);
+    this.status = status;
   }
 }
 
@@ -125,6 +130,10 @@ export class UpdateFailed extends StepfastError {
 /** The error that an answer stands for. */
 export function errorOf(url: string, status: number, text: string): StepfastError {
   const problem = parsed(text);
+  return Object.assign(errorFor(url, status, problem), { status, problem });
+}
+
+function errorFor(url: string, status: number, problem: Problem | null): StepfastError {
   const type = typeof problem?.["type"] === "string" ? problem["type"] : "";
   if (problem === null || !type.startsWith(URN)) {
     const answered = `${url} answered ${status}`;

@@ -25,6 +25,9 @@ import type {
   UpdateState,
 } from "./shapes.js";
 
+/** Seconds for which a server may hold back the answer to `result`, below what gateways and proxies commonly allow. */
+const RESULT_WAIT = 20;
+
 export interface Waiting {
   /** Seconds; as long as it takes when left out. */
   timeout?: number;
@@ -182,14 +185,22 @@ export class Execution {
   /** Waits for the end and gives the result; ExecutionFailed, ExecutionCancelled, StillRunning. */
   async result<T = Json>({ timeout = Infinity, signal }: Waiting = {}): Promise<T> {
     const end = Date.now() + 1000 * timeout;
-    for (let pause = 0.02; ; pause = Math.min(1, pause * 1.5)) {
-      const left = Number.isFinite(timeout) ? Math.max(0, (end - Date.now()) / 1000) : undefined;
-      const execution = await this.#read(left, signal);
+    for (let pause = 0.02; ; ) {
+      const left = Math.max(0, (end - Date.now()) / 1000);
+      const { body, waited } = await this.#calls.send<ExecutionView>("GET", this.#path, {
+        query: { commands: false },
+        wait: Math.floor(Math.min(left, RESULT_WAIT)),
+        ...(Number.isFinite(timeout) && { patience: left }),
+        signal,
+      });
+      const execution = body!;
       if (execution.status === "SUCCEEDED") return execution.result as T;
       if (execution.status === "FAILED" || execution.status === "CLOSED") throw new ExecutionFailed(this.executionId, execution.error);
       if (execution.status === "CANCELLED") throw new ExecutionCancelled(this.executionId);
       if (Date.now() >= end) throw new StillRunning(this.executionId, timeout);
+      if (waited) continue; // a deployment on AWS answers at once: a function that waits costs more than one that is asked again
       await sleep(Math.min(pause, (end - Date.now()) / 1000), signal);
+      pause = Math.min(1, pause * 1.5);
     }
   }
 

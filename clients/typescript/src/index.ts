@@ -1,4 +1,4 @@
-export type { Options } from "./calls.js";
+export type { Answer, CallOptions, Options, Query } from "./calls.js";
 export * from "./errors.js";
 export { Execution } from "./execution.js";
 export type * from "./shapes.js";

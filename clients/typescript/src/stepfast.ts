@@ -1,6 +1,6 @@
 /** The client: starts executions, finds them, and resumes failed ones. */
 
-import { Calls, type Options, sleep } from "./calls.js";
+import { type Answer, Calls, type CallOptions, type Options, sleep } from "./calls.js";
 import { errorOf, Refused, type StepfastError } from "./errors.js";
 import { Execution, segment } from "./execution.js";
 import type {
@@ -18,6 +18,7 @@ import type {
   JobPage,
   JobReport,
   JobStart,
+  Json,
   Limit,
   LimitDetail,
   ReplayAnswer,
@@ -89,6 +90,14 @@ export class Stepfast {
 
   get url(): string {
     return this.#calls.url;
+  }
+
+  /**
+   * One call of the API, for what has no method here. With a `tag` of an earlier answer, `body` is null and `status` 304
+   * while nothing has changed. It may be sent more than once: a body has ids of its own where the API takes them.
+   */
+  call<T = Json>(method: string, path: string, options: CallOptions = {}): Promise<Answer<T>> {
+    return this.#calls.send<T>(method, path, options);
   }
 
   /** Starts an execution and gives a handle on it at once; never a second one, however often it has to try. */

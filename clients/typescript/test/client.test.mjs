@@ -42,7 +42,8 @@ async function network(treat, use) {
       const answer = await fetch(url + request.url, { method: request.method, headers, ...(body.length ? { body } : {}) });
       const text = await answer.text();
       if (fate === "lose") return request.socket.destroy();
-      response.writeHead(answer.status, { "content-type": answer.headers.get("content-type") }).end(text);
+      const told = ["content-type", "preference-applied", "etag"].filter((name) => answer.headers.has(name));
+      response.writeHead(answer.status, Object.fromEntries(told.map((name) => [name, answer.headers.get(name)]))).end(answer.status === 304 ? undefined : text);
     });
   });
   await new Promise((resolve) => proxy.listen(0, "127.0.0.1", resolve));
@@ -206,6 +207,33 @@ test("waiting ends in time or by its signal, and what waits can be cancelled and
   await assert.rejects(execution.result(), ExecutionCancelled);
   await execution.delete();
   await assert.rejects(execution.status(), ExecutionNotFound);
+});
+
+test("one request waits for the result, as long as the server holds it back", async () => {
+  const execution = await mcp.run("ask");
+  let arrived;
+  const asked = new Promise((resolve) => (arrived = resolve));
+  const requests = await network(
+    () => (arrived(), "pass"),
+    async (counted) => {
+      const waiting = new D0(undefined, { url: counted }).execution(execution.executionId).result({ timeout: 20 });
+      await asked;
+      await execution.signal("go", 3);
+      assert.equal(await waiting, 3);
+    },
+  );
+  assert.equal(requests, 1);
+});
+
+test("any route can be called, and again only for what has changed", async () => {
+  const client = new D0(undefined, { url, retryFor: 0 });
+  await client.run("greet", { name: "Tag" }, { executionId: "tagged" });
+  await client.execution("tagged").result({ timeout: 20 });
+  const first = await client.call("GET", "/v1/executions/tagged", { query: { commands: false } });
+  assert.deepEqual([first.status, first.body.result, first.withheld], [200, "Hello Tag", false]);
+  const again = await client.call("GET", "/v1/executions/tagged", { query: { commands: false }, tag: first.tag });
+  assert.deepEqual([again.status, again.body, again.tag], [304, null, first.tag]);
+  await assert.rejects(client.call("GET", "/v1/executions/nobody"), (error) => error.status === 404 && error.problem.title !== undefined);
 });
 
 test("pages of executions and commands", async () => {

@@ -1,6 +1,6 @@
 /** Every call the page makes. Addresses are relative to the page, so both share one origin. */
 
-import { ask, askAgain, type Tagged } from "./request";
+import { ask, askAgain, type Tagged, through } from "./request";
 import type {
   CommandPage,
   DeadLetterGroups,
@@ -111,14 +111,15 @@ export const resume = (id: string, steps?: string[]): Promise<Execution> =>
 export const intervene = (id: string, action: string, why = ""): Promise<Execution> =>
   ask("POST", `${of(id)}/${action}`, why ? { why } : undefined);
 /** Another execution, with what this one has recorded before a command. */
-export const fork = (id: string, asked: Record<string, Json>): Promise<Execution> => ask("POST", `${of(id)}/fork`, asked);
+export const fork = (id: string, asked: Record<string, Json>): Promise<{ executionId: string }> =>
+  through((api) => api.execution(id).fork(asked));
 export const sendSignal = (id: string, name: string, body: { payload: Json; signal_id?: string }): Promise<SentSignal> =>
-  ask("POST", `${of(id)}/signals/${encodeURIComponent(name)}`, body);
+  through((api) => api.execution(id).signal(name, body.payload, body.signal_id === undefined ? {} : { signalId: body.signal_id }));
 /** The queries and updates that the execution has where it stands. */
 export const handlersOf = (id: string, signal?: AbortSignal): Promise<Handlers> =>
   ask("GET", `${of(id)}/handlers`, undefined, signal);
 export const askQuery = (id: string, name: string, payload: Json): Promise<{ answer: Json }> =>
-  ask("POST", `${of(id)}/queries/${encodeURIComponent(name)}`, { payload });
+  through(async (api) => ({ answer: await api.execution(id).query(name, payload) }));
 export const sendUpdate = (id: string, name: string, body: { payload: Json; update_id?: string }): Promise<UpdateState> =>
   ask("POST", `${of(id)}/updates/${encodeURIComponent(name)}`, body);
 export const start = (
@@ -139,12 +140,11 @@ export async function listSchedules(signal?: AbortSignal): Promise<Schedule[]> {
   }
   return schedules;
 }
-const scheduled = (name: string, action: string): string => `v1/schedules/${encodeURIComponent(name)}/${action}`;
-export const pauseSchedule = (name: string, why: string): Promise<Schedule> => ask("POST", scheduled(name, "pause"), { why });
-export const unpauseSchedule = (name: string): Promise<Schedule> => ask("POST", scheduled(name, "unpause"));
-export const triggerSchedule = (name: string): Promise<ScheduleOutcome> => ask("POST", scheduled(name, "trigger"));
+export const pauseSchedule = (name: string, why: string): Promise<Schedule> => through((api) => api.pauseSchedule(name, { why }));
+export const unpauseSchedule = (name: string): Promise<Schedule> => through((api) => api.unpauseSchedule(name));
+export const triggerSchedule = (name: string): Promise<ScheduleOutcome> => through((api) => api.triggerSchedule(name));
 export const backfillSchedule = (name: string, from: string, to: string): Promise<{ runs: ScheduleOutcome[] }> =>
-  ask("POST", scheduled(name, "backfill"), { from, to });
+  through(async (api) => ({ runs: await api.backfillSchedule(name, from, to) }));
 export const deadLetterGroups = (workflow: string, signal?: AbortSignal): Promise<DeadLetterGroups> =>
   ask("GET", `v1/dead-letters/groups${queryString({ workflow })}`, undefined, signal);
 /** Of a step, or with "" of the workflow's own code. */
@@ -152,18 +152,17 @@ export const listDeadLetters = (step: string, query: Query, signal?: AbortSignal
   ask("GET", `v1/dead-letters?step=${encodeURIComponent(step)}${queryString(query).replace("?", "&")}`, undefined, signal);
 
 const limit = (name: string): string => `v1/limits/${encodeURIComponent(name)}`;
-const gate = (name: string): string => `v1/gates/${encodeURIComponent(name)}`;
 
 export const listLimits = (signal?: AbortSignal): Promise<{ limits: Limit[] }> => ask("GET", "v1/limits", undefined, signal);
 /** A limit with a page of its keys in use. */
 export const readLimit = (name: string, query: Query, signal?: AbortSignal): Promise<LimitDetail> =>
   ask("GET", `${limit(name)}${queryString(query)}`, undefined, signal);
 /** What is left out of `numbers` stays as it is. */
-export const setLimit = (name: string, numbers: Record<string, number>): Promise<Limit> => ask("PUT", limit(name), numbers);
-export const resetLimit = (name: string): Promise<Limit> => ask("DELETE", limit(name));
+export const setLimit = (name: string, numbers: Record<string, number>): Promise<Limit> => through((api) => api.setLimit(name, numbers));
+export const resetLimit = (name: string): Promise<Limit> => through((api) => api.resetLimit(name));
 /** A page of the gates of a limit that are closed, opening, or have met failures. */
 export const gatesOf = (name: string, query: Query, signal?: AbortSignal): Promise<{ gates: Gate[]; next: string | null }> =>
   ask("GET", `v1/gates${queryString({ name, ...query })}`, undefined, signal);
 export const closeGate = (name: string, body: { key: string; until?: string; why: string }): Promise<Gate> =>
-  ask("POST", `${gate(name)}/close`, body);
-export const openGate = (name: string, body: { key: string; why: string }): Promise<Gate> => ask("POST", `${gate(name)}/open`, body);
+  through((api) => api.closeGate(name, body));
+export const openGate = (name: string, body: { key: string; why: string }): Promise<Gate> => through((api) => api.openGate(name, body));

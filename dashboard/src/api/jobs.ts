@@ -1,7 +1,7 @@
 /** The calls about bulk jobs, and what they answer. */
 
 import { queryString, type Query } from "./client";
-import { ask } from "./request";
+import { ask, through } from "./request";
 import type { Json } from "./types";
 
 export const ACTIONS = ["resume", "cancel", "terminate", "pause", "unpause", "close", "reopen", "delete", "fork"] as const;
@@ -44,10 +44,10 @@ export type Selection = { ids: string[] } | { filter: Record<string, Json> };
 
 const of = (id: string): string => `v1/jobs/${encodeURIComponent(id)}`;
 
-export const startJob = (body: Record<string, Json>): Promise<Job> => ask("POST", "v1/jobs", body);
+export const startJob = (body: Record<string, Json>): Promise<Job> => through((api) => api.startJob(body as { action: Action }));
 export const listJobs = (query: Query, signal?: AbortSignal): Promise<{ jobs: Job[]; next: string | null }> =>
   ask("GET", `v1/jobs${queryString(query)}`, undefined, signal);
 export const readJob = (id: string, signal?: AbortSignal): Promise<Job> => ask("GET", of(id), undefined, signal);
-export const stopJob = (id: string): Promise<Job> => ask("POST", `${of(id)}/stop`);
+export const stopJob = (id: string): Promise<Job> => through((api) => api.stopJob(id));
 export const reportOf = (id: string, query: Query, signal?: AbortSignal): Promise<JobReport> =>
   ask("GET", `${of(id)}/report${queryString(query)}`, undefined, signal);

@@ -17,9 +17,8 @@ export class Problem extends Error {
 
 const URN = "urn:stepfast:problem:";
 
-/** Reads a refusal; one that is no problem document, as a proxy's, still becomes a readable error. */
-export function problemOf(status: number, text: string): Problem {
-  const members = parsed(text);
+/** Of a refusal's members; one that is no problem document, as a proxy's, still becomes a readable error. */
+export function problemOf(status: number, members: Record<string, unknown>): Problem {
   const textOf = (name: string): string => (typeof members[name] === "string" ? (members[name] as string) : "");
   const detail = textOf("detail") || textOf("message") || textOf("Message") || `the API answered ${status}`;
   const kind = textOf("type").startsWith(URN) ? textOf("type").slice(URN.length) : `http-${status}`;
@@ -36,13 +35,4 @@ export function unreachable(): Problem {
 /** Scopes look like `executions:write`; a refusal that has no member for it names it in its text. */
 function scopeIn(detail: string): string {
   return /scope\W+([a-z][a-z-]*[:.][a-z*-]+|[a-z]+)\b/i.exec(detail)?.[1] ?? "";
-}
-
-function parsed(text: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
-  } catch {
-    return {};
-  }
 }

@@ -1,57 +1,49 @@
-/** One request to the API: the key in its header, a refusal as a Problem, and what is unchanged not sent again. */
+/** Requests to the API through the TypeScript client: a refusal as a Problem, and what is unchanged not sent again. */
+
+import { computed } from "@preact/signals";
+import { type Answer, InvalidRequest, Refused, Stepfast, StepfastError, Unreachable } from "stepfast";
 
 import { key, keyRefused, valuesWithheld } from "./key";
 import { Problem, problemOf, unreachable } from "./problem";
 
-interface More {
-  body?: unknown;
-  signal?: AbortSignal | undefined;
-  /** The tag of what is held: the answer may then be that it is still so. */
-  tag?: string | null;
-}
+/**
+ * Each request is tried once: the page shows what failed, and asks again by itself. Addresses are relative to the page, so
+ * that both share one origin, and cookies go along: a proxy that people sign on to knows them by these.
+ */
+const client = computed(
+  () => new Stepfast(key.value || undefined, { url: new URL(".", document.baseURI).href, retryFor: 0, credentials: "same-origin" }),
+);
 
-interface Answer {
-  status: number;
-  text: string;
-  tag: string | null;
-}
-
-async function send(method: string, path: string, { body, signal, tag }: More): Promise<Answer> {
-  const headers: Record<string, string> = { Accept: "application/json" };
-  if (key.value) headers["Authorization"] = `Bearer ${key.value}`;
-  if (body !== undefined) headers["Content-Type"] = "application/json";
-  if (tag) headers["If-None-Match"] = tag;
-  const init: RequestInit = { method, headers, cache: "no-store", credentials: "omit" };
-  if (body !== undefined) init.body = JSON.stringify(body);
-  if (signal) init.signal = signal;
+/** One use of the client. */
+export async function through<T>(use: (client: Stepfast) => Promise<T>): Promise<T> {
   const used = key.value;
-  let answer: Answer;
   try {
-    const response = await fetch(path, init);
-    answer = { status: response.status, text: await response.text(), tag: response.headers.get("ETag") };
-    if (used === key.value && response.headers.get("Stepfast-Values") === "withheld") valuesWithheld.value = true;
+    return await use(client.value);
   } catch (error) {
-    if (signal?.aborted) throw error;
-    throw unreachable();
-  }
-  if (answer.status >= 400) {
     // A late answer to the key before must not ask for the new one again.
-    if (answer.status === 401 && used === key.value) keyRefused.value = true;
-    throw problemOf(answer.status, answer.text);
+    if (error instanceof StepfastError && error.status === 401 && used === key.value) keyRefused.value = true;
+    throw problem(error);
   }
+}
+
+function problem(error: unknown): unknown {
+  if (error instanceof Unreachable) return unreachable();
+  if (error instanceof Refused && error.status < 400) {
+    return new Problem(error.status, "not-json", "Not the API", "the answer is not JSON: is this address stepfast's?");
+  }
+  if (error instanceof InvalidRequest && error.problem === null) return new Problem(422, error.kind, "Not sent", error.message, [...error.fields]);
+  return error instanceof StepfastError ? problemOf(error.status, error.problem ?? {}) : error;
+}
+
+async function send<T>(method: string, path: string, more: { body?: unknown; signal?: AbortSignal | undefined; tag?: string | null }): Promise<Answer<T>> {
+  const used = key.value;
+  const answer = await through((api) => api.call<T>(method, `/${path}`, more));
+  if (answer.withheld && used === key.value) valuesWithheld.value = true;
   return answer;
 }
 
-function read<T>({ status, text }: Answer): T {
-  try {
-    return JSON.parse(text) as T;
-  } catch {
-    throw new Problem(status, "not-json", "Not the API", "the answer is not JSON: is this address stepfast's?");
-  }
-}
-
 export async function ask<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
-  return read(await send(method, path, { body, signal }));
+  return (await send<T>(method, path, { body, signal })).body as T;
 }
 
 /** A value with the tag that it came under. */
@@ -62,7 +54,6 @@ export interface Tagged<T> {
 
 /** Asks for what has changed: the very object that is held comes back while nothing has. */
 export async function askAgain<T>(path: string, held: Tagged<T> | null, signal?: AbortSignal): Promise<Tagged<T>> {
-  const answer = await send("GET", path, { signal, tag: held?.tag ?? null });
-  if (answer.status === 304 && held) return held;
-  return { value: read<T>(answer), tag: answer.tag };
+  const { status, body, tag } = await send<T>("GET", path, { signal, tag: held?.tag ?? null });
+  return status === 304 && held ? held : { value: body as T, tag };
 }

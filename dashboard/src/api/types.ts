@@ -332,12 +332,7 @@ export interface FieldError {
   message: string;
 }
 
-export interface SentSignal {
-  signal_id: string;
-  name: string;
-  payload: Json;
-  received_at: string;
-}
+export type { SentSignal } from "stepfast";
 
 /** The numbers of a limit; null for what it does not limit. */
 export interface Numbers {
