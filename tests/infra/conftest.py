@@ -13,7 +13,7 @@ from aws_cdk import aws_secretsmanager as secrets
 from cdk_nag import AwsSolutionsChecks
 
 from stepfast.deployment.plan import Plan
-from stepfast.deployment.project import LimitSettings, Project
+from stepfast.deployment.project import LimitSettings, Project, SignOnSettings
 from stepfast.infra.assets import add_parameter, synthesizer_of
 from stepfast.infra.bundle import Bundle
 from stepfast.infra.constructs.front_door import Throttle
@@ -31,6 +31,7 @@ RESTORED = "arn:aws:dynamodb:eu-central-1:111122223333:table/restored"
 KMS_KEY = "arn:aws:kms:eu-central-1:111122223333:key/0000-1111"
 LAYER = "arn:aws:lambda:eu-central-1:111122223333:layer:telemetry:3"
 STREAM = f"{RESTORED}/stream/2026-11-22T00:00:00.000"
+SIGN_ON = SignOnSettings("https://login.example.com", "stepfast", {"operators": ("read", "run")})
 Template = dict[str, Any]
 
 
@@ -157,6 +158,8 @@ def _tuned(project: Project) -> Project:
         sweep_minutes=10,
         parallelization=4,
         authorizer_cache=60,
+        auth="jwt",
+        jwt=SIGN_ON,
         max_child_depth=8,
         public_url="https://links.example.com",
         max_signals=500,

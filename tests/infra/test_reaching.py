@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stepfast.deployment.project import PoolSettings, Project
-from tests.infra.conftest import KMS_KEY, LAYER, STREAM, Synthesized, Template, only, resources
+from tests.infra.conftest import KMS_KEY, LAYER, SIGN_ON, STREAM, Synthesized, Template, only, resources
 from tests.infra.reading import named
 
 Look = Callable[[Template], Any]
@@ -50,6 +50,7 @@ PROJECT: dict[str, tuple[str, Look, Any]] = {
     "retention_days": ("plain", variable("Advancer", "STEPFAST_RETENTION_DAYS"), "30"),
     "log_retention_days": ("plain", log_days, {14}),
     "listing_shards": ("tuned", variable("Api", "STEPFAST_LISTING_SHARDS"), "4"),
+    "jwt": ("tuned", variable("Authorizer", "STEPFAST_JWT"), SIGN_ON.as_text()),
     "auth": ("full", variable("Api", "STEPFAST_AUTH"), "iam"),
     "authorizer_cache": ("tuned", of("AWS::ApiGatewayV2::Authorizer", "AuthorizerResultTtlInSeconds"), 60),
     "memory": ("tuned", of("AWS::Lambda::Function", "MemorySize", "Sweeper"), 1024),
@@ -116,7 +117,7 @@ def test_a_setting_of_a_pool_reaches_the_template(synthesized: Synthesized, name
     assert look(synthesized.templates[stack]) == value
 
 
-OF_ONE_MACHINE = {"key_file", "jwt"}
+OF_ONE_MACHINE = {"key_file"}
 """Settings that `stepfast dev` alone reads."""
 OF_IMAGES = {"packaging", "image_base"}
 """tests/infra/test_image.py has them."""

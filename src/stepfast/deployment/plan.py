@@ -39,6 +39,9 @@ VISIBILITY_MARGIN_SECONDS = 30
 MESSAGE_RETENTION_SECONDS = 14 * 86400
 """The time that a queue keeps a message: the longest that SQS offers."""
 
+MAX_JWT_CHARACTERS = 3000
+"""Lambda gives all environment variables of a function 4 KB together."""
+
 WAKE_FILTER: Mapping[str, Any] = MappingProxyType({"dynamodb": {"NewImage": {"wake": {"N": [{"exists": True}]}}}})
 TTL_FILTER: Mapping[str, Any] = MappingProxyType(
     {
@@ -147,10 +150,7 @@ class Plan:
         own: the kinds of function for which the project has a file of its own (see own_functions).
         """
         project = project or Project()
-        if project.jwt is not None:
-            raise StartupError(
-                '[tool.stepfast] auth = "jwt" is for `stepfast dev`: callers of a deployment have keys or sign requests'
-            )
+        _check_sign_on(project)
         _check_steps(registry)
         numbers_of(registry, project.limits)  # raises for settings that do not fit
         for name in project.pools:
@@ -174,6 +174,18 @@ class Plan:
             sweep_every=project.sweep_minutes * 60,
             starts=tuple(project.schedules.values()),
         )
+
+
+def _check_sign_on(project: Project) -> None:
+    if project.jwt is None:
+        return
+    if len(project.jwt.as_text()) > MAX_JWT_CHARACTERS:
+        raise StartupError(
+            f"[tool.stepfast.jwt] has more than {MAX_JWT_CHARACTERS} characters, which the authorizer's environment "
+            "does not hold: name fewer values in [tool.stepfast.jwt.scopes]"
+        )
+    if project.jwt.issuer.startswith("http:"):
+        raise StartupError("[tool.stepfast.jwt] issuer begins with https:// in a deployment: this machine is not there")
 
 
 def _check_steps(registry: Registry) -> None:

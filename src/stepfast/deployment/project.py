@@ -84,9 +84,10 @@ class Project:
     log_retention_days: how long logs are kept.
     listing_shards: over how many partitions the index of all executions is spread. More of them allow more starts per
     second and make lists slower.
-    auth: "keys" asks callers for an API key; "iam" asks them to sign requests with AWS credentials.
-    authorizer_cache: seconds for which the gateway remembers that a key is valid; 0 checks every request. Meanwhile a
-    revoked key still works, and only the header `Authorization` is read.
+    auth: "keys" asks callers for an API key; "jwt" for a key or a token of your sign-on, by the table `jwt`; "iam" asks
+    them to sign requests with AWS credentials.
+    authorizer_cache: seconds for which the gateway remembers that a key or a token is valid; 0 checks every request.
+    Meanwhile a revoked key or an expired token still works, and only the header `Authorization` is read.
     memory: the memory in MB of the functions that run workflow code but no steps.
     parallelization: how many batches of one stream shard are advanced at once.
     sweep_minutes: the minutes between two sweeps.
@@ -120,7 +121,7 @@ class Project:
     encrypt_new: whether new executions are encrypted. `false` leaves encrypted ones as they are, which need the key.
     pools: the settings of pools, by the name of the pool.
     schedules: scheduled starts, by the name of the schedule.
-    jwt: whose tokens are taken with auth = "jwt", which is for `stepfast dev` (docs/access.md).
+    jwt: whose tokens are taken with auth = "jwt" (docs/access.md).
     limits: numbers of limits, by the name of the limit. They win over code, and also apply to `stepfast dev`.
     webhooks: where `stepfast dev` posts changes of executions to, by name.
     inbound: webhooks of others that start workflows of `stepfast dev`, by name.

@@ -231,7 +231,7 @@ class DeploymentConstruct(Construct):
         }
 
     def _with_keys(self) -> bool:
-        return self.plan.project.auth == "keys"
+        return self.plan.project.auth in ("keys", "jwt")
 
     def _resources(self) -> grants.Resources:
         table = self._state.table
@@ -281,7 +281,8 @@ class DeploymentConstruct(Construct):
         }
         encryption = {} if plan.kind == "authorizer" else self._encryption()
         read = (*settings.NEEDS[plan.kind], *settings.ALSO[plan.kind])
-        return {name: everything[name] for name in read} | dict(encryption)
+        sign_on = {settings.JWT: project.jwt.as_text()} if project.jwt and plan.kind == "authorizer" else {}
+        return {name: everything[name] for name in read} | dict(encryption) | sign_on
 
     def _encryption(self) -> Mapping[str, str]:
         """The environment variables of functions that encrypt."""
