@@ -26,7 +26,7 @@ REFUSED = {"isAuthorized": False}
 
 
 @workflow("signed-on")
-async def signed_on() -> str:
+async def signed_on(name: str = "") -> str:
     return "done"
 
 
@@ -83,16 +83,18 @@ def test_a_token_and_a_key_are_both_let_in(deployed: Deployed, issuer: TestIssue
 
 def test_the_claim_says_what_a_token_allows(deployed: Deployed, issuer: TestIssuer) -> None:
     for groups, starts in ((["operators"], 201), (["support"], 403), (["else"], 403), (None, 403)):
-        status, _ = deployed.ask("POST", START, {}, **bearer(issuer.token(groups=groups)))
+        status, _ = deployed.ask("POST", START, {"input": "Ada"}, **bearer(issuer.token(groups=groups)))
         assert status == starts, groups
 
 
 def test_who_may_look_reads_no_values_and_a_limited_key_stays_limited(deployed: Deployed, issuer: TestIssuer) -> None:
-    status, started = deployed.ask("POST", START, {"execution_id": "one"}, **bearer(issuer.token()))
+    status, started = deployed.ask(
+        "POST", START, {"execution_id": "one", "input": "Ada"}, **bearer(issuer.token())
+    )
     path = "/v1/executions/one"
     assert status == 201, started
     shown = deployed.ask("GET", path, **bearer(issuer.token()))[1]
-    assert shown["input"] is not None
+    assert shown["input"] == "Ada"
     assert deployed.ask("GET", path, **bearer(issuer.token(groups=["support"])))[1]["input"] is None
     limits = Restriction(("another-*",), {})
     _, limited = deployed.aws.keys.create("other", ["read"], deployed.aws.clock.now(), None, limits)
