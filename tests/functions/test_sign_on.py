@@ -88,9 +88,7 @@ def test_the_claim_says_what_a_token_allows(deployed: Deployed, issuer: TestIssu
 
 
 def test_who_may_look_reads_no_values_and_a_limited_key_stays_limited(deployed: Deployed, issuer: TestIssuer) -> None:
-    status, started = deployed.ask(
-        "POST", START, {"execution_id": "one", "input": "Ada"}, **bearer(issuer.token())
-    )
+    status, started = deployed.ask("POST", START, {"execution_id": "one", "input": "Ada"}, **bearer(issuer.token()))
     path = "/v1/executions/one"
     assert status == 201, started
     shown = deployed.ask("GET", path, **bearer(issuer.token()))[1]
