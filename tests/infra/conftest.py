@@ -69,7 +69,7 @@ def synthesized(registry: Registry, plan: Plan, tmp_path_factory: pytest.TempPat
 
     `networked` runs in a VPC, of which the CDK makes up what it would have looked up, and `tuned` with other
     numbers on another architecture, on a table and a bucket that were there before. `encrypted` has a KMS key, and
-    `by-alias` has its alias, and a table of data keys that was there before.
+    `by-alias` has its alias, a table of data keys that was there before, and an event bus.
     """
     folder = tmp_path_factory.mktemp("cdk")
     # What functions are made of has tests of its own; here any folder will do.
@@ -95,7 +95,8 @@ def synthesized(registry: Registry, plan: Plan, tmp_path_factory: pytest.TempPat
     StepfastStack(app, "tuned", plan=tuned, bundle=bundle, options=options)
     encrypted = replace(plan, project=replace(plan.project, kms_key=KMS_KEY, encrypt_new=False))
     StepfastStack(app, "encrypted", plan=encrypted, bundle=bundle)
-    by_alias = replace(plan, project=replace(plan.project, kms_key="alias/flows", key_table="keys-of-before"))
+    aliased = replace(plan.project, kms_key="alias/flows", key_table="keys-of-before", event_bus="orders")
+    by_alias = Plan.of(registry, aliased)
     StepfastStack(app, "by-alias", plan=by_alias, bundle=bundle)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     app.synth()

@@ -80,6 +80,11 @@ PROJECT: dict[str, tuple[str, Look, Any]] = {
     "kms_key": ("encrypted", variable("StepPdf", "STEPFAST_KMS_KEY"), KMS_KEY),
     "encrypt_new": ("encrypted", variable("Api", "STEPFAST_ENCRYPT_NEW"), "false"),
     "key_table": ("by-alias", variable("Advancer", "STEPFAST_KEY_TABLE"), "keys-of-before"),
+    "event_bus": (
+        "by-alias",
+        lambda template: named(variable("Events", "STEPFAST_EVENT_BUS")(template)),
+        "arn:<AWS::Partition>:events:<AWS::Region>:<AWS::AccountId>:event-bus/orders",
+    ),
     "pools": ("plain", of("AWS::SQS::Queue", "VisibilityTimeout", "QueuesPoolpdf"), 100 + 10 + 60 + 30),
     "limits": (
         "tuned",

@@ -19,7 +19,8 @@ from stepfast.webhook_signing import SCHEMES, Scheme, keys_in
 S = TypeVar("S")
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
-_BUS = re.compile(r"[A-Za-z0-9._-]{1,256}|arn:aws[a-z-]*:events:[a-z0-9-]+:\d{12}:event-bus/[A-Za-z0-9._/-]+")
+BUS = r"[A-Za-z0-9._-]{1,256}|arn:aws[a-z-]*:events:[a-z0-9-]+:\d{12}:event-bus/[A-Za-z0-9._/-]+"
+"""The name or the ARN of an event bus."""
 _URL = re.compile(r"[!-\[\]-~]{1,2000}")  # ASCII without spaces and backslashes
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 STATUSES: tuple[str, ...] = get_args(ExecutionStatus)
@@ -239,5 +240,5 @@ def _check_secret(at: str, secret: str) -> None:
 
 
 def _check_bus(at: str, bus: str) -> None:
-    if not _BUS.fullmatch(bus):
+    if not re.fullmatch(BUS, bus):
         raise StartupError(f"{at} bus is the name of an event bus, or its ARN")

@@ -39,10 +39,14 @@ VISIBILITY_MARGIN_SECONDS = 30
 MESSAGE_RETENTION_SECONDS = 14 * 86400
 """The time that a queue keeps a message: the longest that SQS offers."""
 
+EVENT_RECEIVES = 480
+"""How often an event that waits is put on its bus before it becomes a dead letter: for half a day."""
 MAX_JWT_CHARACTERS = 3000
 """Lambda gives all environment variables of a function 4 KB together."""
 
 WAKE_FILTER: Mapping[str, Any] = MappingProxyType({"dynamodb": {"NewImage": {"wake": {"N": [{"exists": True}]}}}})
+CAME_FILTER: Mapping[str, Any] = MappingProxyType({"dynamodb": {"NewImage": {"came": {"S": [{"exists": True}]}}}})
+"""Writes of a status, which the function events reads."""
 TTL_FILTER: Mapping[str, Any] = MappingProxyType(
     {
         "eventName": ["REMOVE"],
@@ -92,7 +96,7 @@ class QueuePlan:
 
 @dataclass(frozen=True, slots=True)
 class StreamPlan:
-    """The mapping of the table's stream to the advancer. Partial failures are reported.
+    """A mapping of the table's stream, by default that to the advancer. Partial failures are reported.
 
     A record is tried for `max_age` seconds without a limit of tries, so that an outage of AWS does not move it to the
     undelivered records. The advancer itself gives up sooner on a record that fails for another reason. A stream keeps
@@ -122,7 +126,8 @@ class PoolPlan:
 class Plan:
     """A deployment: functions by kind (all but step), pools by name, the queues, the stream, the sweep's period.
 
-    sweep_every: seconds. starts: the scheduled starts. Raises StartupError for numbers that contradict each other.
+    sweep_every: seconds. starts: the scheduled starts. event_queue, event_stream: what invokes the function `events`;
+    None without an event bus. Raises StartupError for numbers that contradict each other.
     """
 
     project: Project
@@ -133,6 +138,8 @@ class Plan:
     stream: StreamPlan
     sweep_every: int
     starts: tuple[schedules.ScheduledStart, ...] = ()
+    event_queue: QueuePlan | None = None
+    event_stream: StreamPlan | None = None
 
     def __post_init__(self) -> None:
         for wrong in _contradictions(self):
@@ -163,6 +170,7 @@ class Plan:
             schedules.check(start, registry)
         check_targets(project.rules, "rules", registry)
         functions = _function_plans(project, own)
+        events = project.event_bus is not None
         return cls(
             project=project,
             functions={function.kind: function for function in functions},
@@ -173,6 +181,10 @@ class Plan:
             stream=StreamPlan(parallelization=project.parallelization),
             sweep_every=project.sweep_minutes * 60,
             starts=tuple(project.schedules.values()),
+            event_queue=_event_queue(functions) if events else None,
+            event_stream=StreamPlan(parallelization=project.parallelization, filters=(CAME_FILTER,))
+            if events
+            else None,
         )
 
 
@@ -212,6 +224,8 @@ def _contradictions(plan: Plan) -> Iterator[str]:
                 f"and Lambda lets it for {LAMBDA_MAX_SECONDS}"
             )
     queues = [(plan.timer_queue, plan.functions["timer"]), (plan.park_queue, plan.functions["resume"])]
+    if plan.event_queue is not None:
+        queues.append((plan.event_queue, plan.functions["events"]))
     for queue, function in [*queues, *((pool.queue, pool.function) for pool in plan.pools.values())]:
         if queue.visibility < function.timeout + VISIBILITY_MARGIN_SECONDS:
             yield (
@@ -235,11 +249,17 @@ def _function_plans(project: Project, own: Collection[str]) -> tuple[FunctionPla
         "resume": 120,
         "sweeper": min(LAMBDA_MAX_SECONDS, project.sweep_minutes * 60 - 10),
     }
-    memory = {"authorizer": 256}
+    if project.event_bus is not None:
+        kinds["events"] = 60
+    memory = {"authorizer": 256, "events": 256}
     return tuple(
         FunctionPlan(kind, kind, seconds, memory.get(kind, project.memory), _environment(project), own=kind in own)
         for kind, seconds in kinds.items()
     )
+
+
+def _event_queue(functions: tuple[FunctionPlan, ...]) -> QueuePlan:
+    return QueuePlan(_visibility_timeout(functions, "events"), EVENT_RECEIVES, batch_size=10, max_concurrency=2)
 
 
 def _environment(project: Project) -> dict[str, str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from stepfast.deployment.event_settings import (
+    BUS,
     InboundSettings,
     RuleSettings,
     WebhookSettings,
@@ -123,6 +124,8 @@ class Project:
     schedules: scheduled starts, by the name of the schedule.
     jwt: whose tokens are taken with auth = "jwt" (docs/access.md).
     limits: numbers of limits, by the name of the limit. They win over code, and also apply to `stepfast dev`.
+    event_bus: the event bus of EventBridge that changes of executions of a deployment are sent to, by its name or ARN.
+    None sends none (docs/events.md).
     webhooks: where `stepfast dev` posts changes of executions to, by name.
     inbound: webhooks of others that start workflows of `stepfast dev`, by name.
     rules: events of EventBridge that start workflows of a deployment, by name.
@@ -161,6 +164,7 @@ class Project:
     pools: Mapping[str, PoolSettings] = field(default_factory=dict)
     schedules: Mapping[str, ScheduledStart] = field(default_factory=dict)
     limits: Mapping[str, LimitSettings] = field(default_factory=dict)
+    event_bus: str | None = None
     webhooks: Mapping[str, WebhookSettings] = field(default_factory=dict)
     inbound: Mapping[str, InboundSettings] = field(default_factory=dict)
     rules: Mapping[str, RuleSettings] = field(default_factory=dict)
@@ -349,6 +353,7 @@ _PROJECT: Mapping[str, tuple[Check, str]] = {
     "kms_key": _text_matching(_KMS_KEY, "the ARN of a KMS key or alias, arn:aws:kms:…, or the name of one, alias/…"),
     "key_table": _text_matching(r"[A-Za-z0-9_.-]{3,255}", "the name of a table"),
     "key_file": _TEXT,
+    "event_bus": _text_matching(BUS, "the name of an event bus, such as default, or its ARN"),
     "encrypt_new": _FLAG,
 }
 

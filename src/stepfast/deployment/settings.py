@@ -34,6 +34,7 @@ ENCRYPTION = (KMS_KEY, KEY_TABLE, ENCRYPT_NEW)
 """The variables of every function that works on executions, in a deployment that has a kms_key."""
 JWT = "STEPFAST_JWT"
 """Whose tokens the authorizer takes, as JSON text, in a deployment with `auth = "jwt"`."""
+EVENT_BUS, EVENT_QUEUE = "STEPFAST_EVENT_BUS", "STEPFAST_EVENT_QUEUE"
 UNDELIVERED, PUBLIC_URL = "STEPFAST_UNDELIVERED", "STEPFAST_PUBLIC_URL"
 LAMBDA_MEMORY, DEFAULT_MEMORY = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 512
 """Lambda sets it: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html"""
@@ -50,6 +51,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "timer": (*_STORE, *_SENDING),
         "resume": (*_STORE, PARK_QUEUE),
         "sweeper": (*_STORE, *_SENDING),
+        "events": (TABLE, EVENT_BUS, EVENT_QUEUE, UNDELIVERED),
     }
 )
 """The variables that a function of each kind requires to start."""
@@ -59,7 +61,7 @@ ALSO: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *(WORKFLOWS, RETENTION, SHARDS, AUTH, LOG_VALUES, MAX_SIGNALS, MAX_SIGNAL_BYTES, OPENTELEMETRY, LIMITS),
             TIMER_QUEUE,
         ),
-        "authorizer": (),
+        **dict.fromkeys(("authorizer", "events"), ()),
         "resume": (WORKFLOWS, RETENTION, SHARDS, LOG_VALUES, OPENTELEMETRY),
         "step": (*_ADVANCING, PUBLIC_URL),
         **dict.fromkeys(("timer", "sweeper"), _ADVANCING),
@@ -91,6 +93,7 @@ class Settings:
     limits: numbers of limits, as JSON text. root: the folder of the bundle. public_url: what addresses of links begin
     with. kms_key: the KMS key that values are encrypted with, "" for none. key_table: the table of data keys.
     encrypt_new: whether new executions are encrypted. jwt: whose tokens are taken, as JSON text, "" for none.
+    event_bus: where changes of status go. event_queue: the URL of the queue of those that it has not taken.
     """
 
     table: str
@@ -121,6 +124,8 @@ class Settings:
     key_table: str = ""
     encrypt_new: bool = True
     jwt: str = ""
+    event_bus: str = ""
+    event_queue: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], needs: Collection[str] = ()) -> Settings:
@@ -177,6 +182,8 @@ class Settings:
             key_table=text(KEY_TABLE),
             encrypt_new=flag(ENCRYPT_NEW, "true"),
             jwt=text(JWT),
+            event_bus=text(EVENT_BUS),
+            event_queue=text(EVENT_QUEUE),
             memory=_number(LAMBDA_MEMORY, text(LAMBDA_MEMORY, str(DEFAULT_MEMORY)), 1),
             max_child_depth=_number(MAX_CHILD_DEPTH, text(MAX_CHILD_DEPTH, str(DEFAULT_MAX_CHILD_DEPTH)), 1),
         )
@@ -209,6 +216,8 @@ class Settings:
             KEY_TABLE: self.key_table,
             ENCRYPT_NEW: "true" if self.encrypt_new else "false",
             JWT: self.jwt,
+            EVENT_BUS: self.event_bus,
+            EVENT_QUEUE: self.event_queue,
             "AWS_REGION": self.region,
         }
 

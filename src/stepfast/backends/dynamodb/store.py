@@ -255,7 +255,10 @@ class DynamoStore(DynamoReads):
     def _turn(
         self, execution: Execution, now: float, marks: Mapping[str, Any] | None = None, turned: bool = True
     ) -> dict[str, Any]:
-        """The update of a meta that makes it stand as given; wakes only if `marks` say so. turned: to another status."""
+        """The update of a meta that makes it stand as given; wakes only if `marks` say so.
+
+        turned: whether its status changes.
+        """
         standing = self._texts.fit(execution.execution_id, items.standing(execution))
         sets = standing | {"wrote": number(now)} | dict(marks or {})
         sets["list_pk"] = self._keys(execution)["list_pk"]

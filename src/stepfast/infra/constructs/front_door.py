@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from aws_cdk import Duration, RemovalPolicy, Stack
+import jsii
+from aws_cdk import Duration, IStableStringProducer, RemovalPolicy, Stack
 from aws_cdk import aws_apigatewayv2 as gateway
 from aws_cdk import aws_apigatewayv2_authorizers as authorizers
 from aws_cdk import aws_apigatewayv2_integrations as integrations
@@ -155,6 +157,17 @@ class FrontDoor(Construct):
             for id, kind in (("Address", route53.ARecord), ("AddressV6", route53.AaaaRecord)):
                 kind(self, id, zone=domain.zone, record_name=f"{domain.name}.", target=alias)
         return named
+
+
+@jsii.implements(IStableStringProducer)
+class AddressOf:
+    """The address of the API, which is made after the functions whose environment has it."""
+
+    def __init__(self, address: Callable[[], str]) -> None:
+        self._address = address
+
+    def produce(self) -> str:
+        return self._address()
 
 
 def _authorizer(function: lambda_.IFunction | None, cache: int) -> gateway.IHttpRouteAuthorizer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from aws_cdk import Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sqs as sqs
@@ -12,7 +13,14 @@ from constructs import Construct
 
 from stepfast.deployment.event_settings import RuleSettings, start_template
 
-__all__ = ["StartRules"]
+__all__ = ["StartRules", "bus_arn"]
+
+
+def bus_arn(scope: Construct, bus: str | None) -> str:
+    """The ARN of an event bus, of its name in this account or of its ARN; "" for none."""
+    if not bus or ":" in bus:
+        return bus or ""
+    return Stack.of(scope).format_arn(service="events", resource="event-bus", resource_name=bus)
 
 
 class StartRules(Construct):
