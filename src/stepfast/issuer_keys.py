@@ -120,7 +120,7 @@ def read_address(address: str, seconds: float = FETCH_SECONDS) -> bytes:
             body += part
             if len(body) > MAX_DOCUMENT_BYTES:
                 raise ValueError("the document is too large")
-            # The time-out of the client begins anew with each part.
+            # The time-out of the client starts again with each part.
             if time.monotonic() - begun > seconds:
                 raise ValueError("the document takes too long")
     return bytes(body)

@@ -1,7 +1,7 @@
 """Sends changes of status to a bus of EventBridge (rule *event*): a second reader of the table's stream.
 
 An event that the bus refuses waits in a queue of its own, which invokes this function as well, so that no event holds
-up those after it. What the queue has delivered often enough becomes a dead letter, and can be redriven.
+up those after it. An event that is refused for long becomes a dead letter, and can be redriven.
 """
 
 from __future__ import annotations

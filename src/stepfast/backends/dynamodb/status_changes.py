@@ -13,7 +13,7 @@ from stepfast.engine.status_changes import OWN_PREFIX, StatusChange, moment_of, 
 def change_in(image: Item) -> StatusChange | None:
     """The change that a write of a meta has made, by its new image; None if it has made none that is reported.
 
-    It reads no value, and nothing that is encrypted or in the bucket. Raises Misconfigured for an item of a version
+    It reads no value, neither an encrypted one nor one in the bucket. Raises Misconfigured for an item of a version
     that this one does not know.
     """
     came = text_in(image, CAME)
