@@ -83,7 +83,11 @@ class SignOnSettings:
 
     @classmethod
     def of_text(cls, text: str, where: str) -> SignOnSettings:
-        """Reads what `as_text` has made. Raises StartupError."""
+        """Reads what `as_text` has made. Raises StartupError.
+
+        text: JSON.
+        where: the name of the settings in errors.
+        """
         try:
             return cls.of(json.loads(text), where)
         except ValueError as error:

@@ -127,7 +127,7 @@ OF_ONE_MACHINE = {"key_file"}
 OF_IMAGES = {"packaging", "image_base"}
 """tests/infra/test_image.py has them."""
 OF_EVENTS = {"rules", "webhooks", "inbound"}
-"""tests/infra/test_rules.py has the rules. `stepfast dev` alone delivers webhooks and takes those of others."""
+"""tests/infra/test_rules.py has the rules, test_event_bus.py webhooks of others. `stepfast dev` delivers webhooks."""
 
 
 def test_no_setting_is_left_out() -> None:

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from stepfast.deployment import schedules
-from stepfast.deployment.event_settings import check_targets
+from stepfast.deployment.event_settings import check_targets, deployed_inbound, inbound_text
 from stepfast.deployment.limit_settings import numbers_of
 from stepfast.deployment.project import PoolSettings, Project
 from stepfast.deployment.queue_limits import RECEIVES
@@ -41,7 +41,7 @@ MESSAGE_RETENTION_SECONDS = 14 * 86400
 
 EVENT_RECEIVES = 480
 """How often an event that waits is put on its bus before it becomes a dead letter: for half a day."""
-MAX_JWT_CHARACTERS = 3000
+MAX_JWT_CHARACTERS, MAX_INBOUND_CHARACTERS = 3000, 2000
 """Lambda gives all environment variables of a function 4 KB together."""
 
 WAKE_FILTER: Mapping[str, Any] = MappingProxyType({"dynamodb": {"NewImage": {"wake": {"N": [{"exists": True}]}}}})
@@ -169,6 +169,7 @@ class Plan:
         for start in project.schedules.values():
             schedules.check(start, registry)
         check_targets(project.rules, "rules", registry)
+        _check_inbound(project, registry)
         functions = _function_plans(project, own)
         events = project.event_bus is not None
         return cls(
@@ -198,6 +199,15 @@ def _check_sign_on(project: Project) -> None:
         )
     if project.jwt.issuer.startswith("http:"):
         raise StartupError("[tool.stepfast.jwt] issuer begins with https:// in a deployment: this machine is not there")
+
+
+def _check_inbound(project: Project, registry: Registry) -> None:
+    check_targets(deployed_inbound(project.inbound), "inbound", registry)
+    if len(inbound_text(project.inbound)) > MAX_INBOUND_CHARACTERS:
+        raise StartupError(
+            f"[tool.stepfast.inbound] of this deployment has more than {MAX_INBOUND_CHARACTERS} characters, which the "
+            "environment of the function api does not hold: take fewer webhooks"
+        )
 
 
 def _check_steps(registry: Registry) -> None:

@@ -35,6 +35,8 @@ ENCRYPTION = (KMS_KEY, KEY_TABLE, ENCRYPT_NEW)
 JWT = "STEPFAST_JWT"
 """Whose tokens the authorizer takes, as JSON text, in a deployment with `auth = "jwt"`."""
 EVENT_BUS, EVENT_QUEUE = "STEPFAST_EVENT_BUS", "STEPFAST_EVENT_QUEUE"
+INBOUND = "STEPFAST_INBOUND"
+"""The webhooks of others that the API takes, as JSON text, in a deployment that has any."""
 UNDELIVERED, PUBLIC_URL = "STEPFAST_UNDELIVERED", "STEPFAST_PUBLIC_URL"
 LAMBDA_MEMORY, DEFAULT_MEMORY = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 512
 """Lambda sets it: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html"""
@@ -94,6 +96,7 @@ class Settings:
     with. kms_key: the KMS key that values are encrypted with, "" for none. key_table: the table of data keys.
     encrypt_new: whether new executions are encrypted. jwt: whose tokens are taken, as JSON text, "" for none.
     event_bus: where changes of status go. event_queue: the URL of the queue of those that it has not taken.
+    inbound: the webhooks of others that are taken, as JSON text, "" for none.
     """
 
     table: str
@@ -126,6 +129,7 @@ class Settings:
     jwt: str = ""
     event_bus: str = ""
     event_queue: str = ""
+    inbound: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], needs: Collection[str] = ()) -> Settings:
@@ -184,6 +188,7 @@ class Settings:
             jwt=text(JWT),
             event_bus=text(EVENT_BUS),
             event_queue=text(EVENT_QUEUE),
+            inbound=text(INBOUND),
             memory=_number(LAMBDA_MEMORY, text(LAMBDA_MEMORY, str(DEFAULT_MEMORY)), 1),
             max_child_depth=_number(MAX_CHILD_DEPTH, text(MAX_CHILD_DEPTH, str(DEFAULT_MAX_CHILD_DEPTH)), 1),
         )
@@ -218,6 +223,7 @@ class Settings:
             JWT: self.jwt,
             EVENT_BUS: self.event_bus,
             EVENT_QUEUE: self.event_queue,
+            INBOUND: self.inbound,
             "AWS_REGION": self.region,
         }
 

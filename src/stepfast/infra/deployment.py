@@ -19,6 +19,7 @@ from constructs import Construct
 
 from stepfast.backends.dynamodb.table import LISTING
 from stepfast.deployment import settings
+from stepfast.deployment.event_settings import deployed_inbound, inbound_text
 from stepfast.deployment.limit_settings import limits_text
 from stepfast.deployment.plan import FunctionPlan, Plan
 from stepfast.errors import StartupError
@@ -34,7 +35,7 @@ from stepfast.infra.constructs.function import LambdaFunction, Shared
 from stepfast.infra.constructs.metrics import namespace_of
 from stepfast.infra.constructs.queues import Queues
 from stepfast.infra.constructs.retention import log_retention
-from stepfast.infra.constructs.rules import StartRules, bus_arn
+from stepfast.infra.constructs.rules import StartRules, bus_arn, secret_arns
 from stepfast.infra.constructs.schedules import Recurring, Timers
 from stepfast.infra.constructs.state import State
 from stepfast.infra.options import Options, domain_of
@@ -202,6 +203,7 @@ class DeploymentConstruct(Construct):
             throttle=self.options.throttle,
             log_days=self._shared.log_days,
             domain=domain_of(self.plan, self.options),
+            inbound=bool(deployed_inbound(project.inbound)),
         )
 
     def _name(self) -> str:
@@ -249,6 +251,7 @@ class DeploymentConstruct(Construct):
             key_table="" if self._state.keys is None else self._state.keys.table_arn,
             kms_key=self.plan.project.kms_key or "",
             event_queue="" if self.queues.events is None else self.queues.events.queue_arn,
+            secrets=secret_arns(self, self.plan.project.inbound),
             event_bus=bus_arn(self, self.plan.project.event_bus),
         )
 
@@ -285,8 +288,10 @@ class DeploymentConstruct(Construct):
             everything[settings.EVENT_QUEUE] = self.queues.events.queue_url
         encryption = {} if plan.kind in ("authorizer", "events") else self._encryption()
         read = (*settings.NEEDS[plan.kind], *settings.ALSO[plan.kind])
-        sign_on = {settings.JWT: project.jwt.as_text()} if project.jwt and plan.kind == "authorizer" else {}
-        return {name: everything[name] for name in read} | dict(encryption) | sign_on
+        also = {settings.JWT: project.jwt.as_text()} if project.jwt and plan.kind == "authorizer" else {}
+        if plan.kind == "api" and (inbound := inbound_text(project.inbound)):
+            also[settings.INBOUND] = inbound
+        return {name: everything[name] for name in read} | dict(encryption) | also
 
     def _encryption(self) -> Mapping[str, str]:
         """The environment variables of functions that encrypt."""

@@ -69,7 +69,7 @@ class Resources:
     """The ARNs of one deployment, as CDK tokens. `schedules`: all schedules in the group of timers.
 
     key_table: of data keys, "" without encryption. kms_key: an ARN of a key or an alias, or the name of an alias.
-    event_queue, event_bus: "" without an event bus.
+    event_queue, event_bus: "" without an event bus. secrets: of the webhooks that the API takes.
     """
 
     table: str
@@ -86,6 +86,7 @@ class Resources:
     kms_key: str = ""
     event_queue: str = ""
     event_bus: str = ""
+    secrets: Sequence[str] = ()
 
 
 def of(kind: str, resources: Resources, pool: str = "") -> list[iam.PolicyStatement]:
@@ -106,6 +107,7 @@ def _by_kind(kind: str, resources: Resources, pool: str) -> list[iam.PolicyState
             _schedules(resources),
             _links(resources),
             _allow("LookLater", ["sqs:SendMessage"], [resources.timer_queue]),
+            *_secrets(resources),
         ],
         "authorizer": lambda: [_allow("Keys", ["dynamodb:GetItem"], [resources.table], _only_keys("k#*"))],
         "advancer": lambda: [
@@ -246,6 +248,16 @@ def _schedules(resources: Resources) -> iam.PolicyStatement:
 def _links(resources: Resources) -> iam.PolicyStatement:
     """The keys that sign answer links: the default pool makes links, the API checks links and rotates keys."""
     return _allow("Links", ["dynamodb:GetItem", "dynamodb:PutItem"], [resources.table], _only_keys(LINKS))
+
+
+def _secrets(resources: Resources) -> list[iam.PolicyStatement]:
+    """Reading the secrets of webhooks of others, and none beside."""
+    parameters = [arn for arn in resources.secrets if ":ssm:" in arn]
+    secrets = [arn for arn in resources.secrets if arn not in parameters]
+    return [
+        *([_allow("WebhookSecrets", ["secretsmanager:GetSecretValue"], secrets)] if secrets else []),
+        *([_allow("WebhookParameters", ["ssm:GetParameter"], parameters)] if parameters else []),
+    ]
 
 
 def _only_own_events() -> Mapping[str, object]:

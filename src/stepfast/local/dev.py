@@ -149,6 +149,7 @@ def _inbound(project: Project, registry: Registry) -> list[InboundWebhook]:
     return [
         InboundWebhook(name, settings.workflow, settings.scheme, settings.tolerance, partial(keys.__getitem__, name))
         for name, settings in project.inbound.items()
+        if name in keys
     ]
 
 

@@ -28,6 +28,8 @@ OPEN = {
     "Assets": ("/assets/{file}", "The page's scripts and styles, the same for everybody."),
 }
 """The routes that need no key, each with the reason."""
+INBOUND = ("/v1/inbound/{name}", "A webhook of others is checked by its signature; nothing else is answered here.")
+"""The same of a deployment that takes webhooks of others."""
 # The access log has no query, header or body. The path may contain an execution id, and nothing else of it.
 _LOGGED = {
     "at": "$context.requestTimeEpoch",
@@ -75,6 +77,8 @@ class FrontDoor(Construct):
     authorizer: the function that knows the API keys; None asks for IAM signatures instead.
 
     cache: seconds that an answer of the authorizer is used again, 0 for none.
+
+    inbound: whether webhooks of others are taken.
     """
 
     def __init__(
@@ -89,6 +93,7 @@ class FrontDoor(Construct):
         throttle: Throttle | None = None,
         log_days: logs.RetentionDays = logs.RetentionDays.ONE_MONTH,
         domain: Domain | None = None,
+        inbound: bool = False,
     ) -> None:
         super().__init__(scope, id)
         self.api = gateway.HttpApi(
@@ -102,10 +107,12 @@ class FrontDoor(Construct):
             # With a custom domain the default endpoint is off, so one TLS policy holds for all requests.
             disable_execute_api_endpoint=domain is not None,
         )
-        for name, (path, why) in OPEN.items():
+        opened = {**OPEN, "Inbound": INBOUND} if inbound else OPEN
+        methods = {PATH: [gateway.HttpMethod.GET, gateway.HttpMethod.POST], INBOUND[0]: [gateway.HttpMethod.POST]}
+        for name, (path, why) in opened.items():
             routes = self.api.add_routes(
                 path=path,
-                methods=[gateway.HttpMethod.GET, *((gateway.HttpMethod.POST,) if path == PATH else ())],
+                methods=methods.get(path, [gateway.HttpMethod.GET]),
                 integration=integrations.HttpLambdaIntegration(name, api),
                 authorizer=gateway.HttpNoneAuthorizer(),
             )
