@@ -121,6 +121,13 @@ def _is_address(url: str, schemes: Sequence[str]) -> bool:
 
 def inbound_settings(where: str, table: Mapping[str, Any]) -> dict[str, InboundSettings]:
     made = {name: _made(InboundSettings, f"{where}.{name}", settings) for name, settings in table.items()}
+    return checked_inbound(made, where)
+
+
+def checked_inbound(
+    made: Mapping[str, InboundSettings], where: str = "tool.stepfast.inbound"
+) -> dict[str, InboundSettings]:
+    """The webhooks of others by name, if they are valid."""
     for name, inbound in made.items():
         at = f"[{where}.{name}]"
         _check_name(at, name)
@@ -136,7 +143,7 @@ def inbound_settings(where: str, table: Mapping[str, Any]) -> dict[str, InboundS
             raise StartupError(f"{at} scheme is one of {', '.join(SCHEMES)}, not {inbound.scheme!r}")
         if not 1 <= inbound.tolerance <= LONGEST_TOLERANCE:
             raise StartupError(f"{at} tolerance is a number of seconds from 1 to {LONGEST_TOLERANCE}")
-    return made
+    return dict(made)
 
 
 def rule_settings(where: str, table: Mapping[str, Any]) -> dict[str, RuleSettings]:

@@ -31,6 +31,8 @@ Object = dict[str, Any]
 PREFIX = "/v1/inbound/"
 MAX_INBOUND_BYTES = 1024 * 1024
 """The largest body of a webhook."""
+UNSIGNED = "webhook-refused"
+"""The kind of problem of a webhook that is not signed as one that is taken."""
 INBOUND_LABEL = "inbound"
 """The label of an execution that a webhook has started; its value is the name in the settings."""
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,60}")
@@ -100,7 +102,7 @@ class Inbound:
         webhook = self._webhooks.get(name, self._nobody)
         event_id = event_id_in(webhook.scheme, webhook.keys(), headers, body, self._now(), webhook.tolerance)
         if event_id is None or webhook is self._nobody:
-            raise Rejected(401, "webhook-refused", "Not taken", "this webhook is not signed as one that is taken here")
+            raise Rejected(401, UNSIGNED, "Not taken", "this webhook is not signed as one that is taken here")
         execution_id = execution_id_for(webhook.name, event_id)
         sent = bodies.parse(body.decode(errors="replace"), False)
         with called_from(None, f"inbound:{webhook.name}"):
