@@ -61,6 +61,8 @@ def test_an_event_that_fits_a_rule_starts_its_workflow_once(deployed: Deployed) 
         return str(answer["EventId"])
 
     other, paid = put("order.cancelled", "no"), put("order.paid", 'yes, "quoted"')
+    url = f"/v1/executions/paid.{paid}"
+    eventually(lambda: deployed.http.get(url).is_success, "the event to start its workflow")
     ended = deployed.wait(f"paid.{paid}")
     assert (ended["status"], ended["labels"]) == ("SUCCEEDED", {"rule": "paid"})
     assert ended["result"] == {"value": 'yes, "quoted"'}

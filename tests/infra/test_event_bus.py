@@ -36,7 +36,7 @@ def test_its_role_reads_the_stream_puts_events_of_its_own_and_sees_no_execution(
         | stream()
         | consumes("Events")
         | sends("Events", "Undelivered")
-        | {f"events:PutEvents on {BUS} if events:source StringEquals stepfast"}
+        | {f"events:PutEvents on {BUS} if events:source ForAllValues:StringEquals stepfast if events:source Null false"}
     )
 
 

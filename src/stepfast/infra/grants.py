@@ -262,7 +262,7 @@ def _secrets(resources: Resources) -> list[iam.PolicyStatement]:
 
 def _only_own_events() -> Mapping[str, object]:
     """A condition that holds for events of this source alone: the bus takes none in the name of another."""
-    return {"StringEquals": {"events:source": EVENT_SOURCE}}
+    return {"ForAllValues:StringEquals": {"events:source": EVENT_SOURCE}, "Null": {"events:source": "false"}}
 
 
 def _only_keys(*patterns: str) -> Mapping[str, object]:
