@@ -6,6 +6,7 @@ import ipaddress
 import json
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -104,18 +105,24 @@ def _is_here(host: str) -> bool:
         return False
 
 
-def read_address(address: str) -> bytes:
-    """The body behind an address, which is neither redirected nor large. Raises httpx.HTTPError or ValueError."""
+def read_address(address: str, seconds: float = FETCH_SECONDS) -> bytes:
+    """The body behind an address, which is neither redirected nor large. Raises httpx.HTTPError or ValueError.
+
+    seconds: for connecting, and for the whole body.
+    """
     import httpx  # The authorizer of a deployment without sign-on does not need it.
 
-    body = bytearray()
-    with httpx.stream("GET", address, timeout=FETCH_SECONDS, follow_redirects=False) as response:
+    body, begun = bytearray(), time.monotonic()
+    with httpx.stream("GET", address, timeout=seconds, follow_redirects=False) as response:
         if response.status_code != 200:
             raise ValueError(f"the answer has the status {response.status_code}")
         for part in response.iter_bytes():
             body += part
             if len(body) > MAX_DOCUMENT_BYTES:
                 raise ValueError("the document is too large")
+            # The time-out of the client starts again with each part.
+            if time.monotonic() - begun > seconds:
+                raise ValueError("the document takes too long")
     return bytes(body)
 
 

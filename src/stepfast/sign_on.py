@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import json
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from stepfast.api_key import KNOWN, ApiKey
@@ -17,6 +18,8 @@ log = logging.getLogger(__name__)
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 """Those with a public key. With the others, whoever can check a token can also make one."""
+FORWARDED = "x-forwarded-access-token"
+"""The header in which oauth2-proxy hands a token on. It is checked as any token: no header is believed."""
 LEEWAY_SECONDS = 30
 """How far the issuer's clock may be from ours."""
 MAX_TOKEN_CHARACTERS = 16 * 1024
@@ -74,6 +77,27 @@ class SignOnSettings:
         texts = {name: table[name] for name in ("scopes_claim", "name_claim") if name in table}
         return cls(table["issuer"], table["audience"], scopes, tuple(algorithms), **texts)
 
+    def as_text(self) -> str:
+        """The table as JSON text, for the function that checks tokens in a deployment."""
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def of_text(cls, text: str, where: str) -> SignOnSettings:
+        """Reads what `as_text` has made. Raises StartupError.
+
+        text: JSON.
+        where: the name of the settings in errors.
+        """
+        try:
+            return cls.of(json.loads(text), where)
+        except ValueError as error:
+            raise StartupError(f"{where} is not JSON") from error
+
+
+def is_token(text: str) -> bool:
+    """Whether a caller's text is a token rather than an API key."""
+    return text.count(".") == 2
+
 
 def _scopes_of(table: object, where: str) -> Mapping[str, tuple[str, ...]]:
     if not isinstance(table, Mapping) or not table:
@@ -96,6 +120,15 @@ class SignOn:
         self._settings = settings
         self._keys = keys or IssuerKeys(settings.issuer, read_address, time.monotonic)
 
+    @staticmethod
+    def token_in(sent: str, headers: Mapping[str, str]) -> str | None:
+        """The token of a request; None if it has an API key, or neither.
+
+        sent: its key or token. headers: with names in lower case.
+        """
+        token = sent or headers.get(FORWARDED, "").strip()
+        return token if is_token(token) else None
+
     def would_read(self, token: str) -> bool:
         """Whether `find` would wait for the issuer."""
         named = self._named(token)
@@ -117,7 +150,7 @@ class SignOn:
 
     def _named(self, token: str) -> tuple[str, str] | None:
         """The key and the algorithm that a token names, if they may be right."""
-        if token.count(".") != 2 or len(token) > MAX_TOKEN_CHARACTERS:
+        if not is_token(token) or len(token) > MAX_TOKEN_CHARACTERS:
             return None
         try:
             header = self._jwt.get_unverified_header(token)

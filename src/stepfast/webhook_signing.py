@@ -23,6 +23,10 @@ LEAST_KEY_BYTES, MOST_KEY_BYTES = 24, 64
 LONGEST_EVENT_ID = 256
 
 
+SIGNATURE_HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature", "stripe-signature", "x-hub-signature-256")
+"""The headers that the schemes read."""
+
+
 def keys_in(text: str, scheme: Scheme = "standard") -> tuple[bytes, ...]:
     """The keys of a secret: several, separated by spaces, while one replaces another.
 

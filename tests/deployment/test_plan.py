@@ -88,7 +88,8 @@ def test_an_empty_folder_of_workflows_has_a_plan() -> None:
 def test_the_functions_and_their_handlers() -> None:
     import importlib
 
-    made = plan()
+    assert {*plan().functions, "step", "events"} == set(NEEDS)
+    made = Plan.of(Registry([]), Project(event_bus="default"))
     assert {*made.functions, "step"} == set(NEEDS)
     for function in (*made.functions.values(), made.pools["default"].function):
         module, _, name = function.handler.rpartition(".")

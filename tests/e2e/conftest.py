@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import time
@@ -21,10 +22,25 @@ from workflows.quarterly_financial_report.make_ledger import ledger_csv
 
 HERE = Path(__file__).parent
 NAME = "probes"
+WEBHOOK_SECRET = "whsec_" + base64.b64encode(b"k" * 24).decode()
 PROJECT = """
 [project]
 name = "probes"
 dependencies = ["stepfast", "reportlab", "aiosmtpd"]
+
+[tool.stepfast]
+event_bus = "default"
+
+[tool.stepfast.rules.paid]
+workflow = "echoed-event"
+
+[tool.stepfast.rules.paid.pattern]
+source = ["shop.payments"]
+detail-type = ["order.paid"]
+
+[tool.stepfast.inbound.shop]
+workflow = "echoed-event"
+aws_secret = "probes/shop"
 
 [tool.stepfast.pools.default]
 environment = {default}
@@ -115,6 +131,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     try:
         with running(tmp_path_factory.mktemp("emulator")) as emulator:
             emulator.bootstrap()
+            emulator.client("secretsmanager").create_secret(Name="probes/shop", SecretString=WEBHOOK_SECRET)
             outputs = emulator.deploy(NAME, folder)
             key = ApiKeys(emulator.client("dynamodb"), outputs["TableName"]).create("tests", SCOPES, time.time())[1]
             with emulator.http(outputs, key) as http:

@@ -3,6 +3,7 @@
 What 1.5.33 lacks, and what is done about it:
 
 - The condition key dynamodb:LeadingKeys: added here, so that the roles' real policies are enforced.
+- The condition key events:source: added here, for the role that puts events on a bus.
 - SQS's batch calls as what they are to IAM, the single ones (there is no action sqs:SendMessageBatch): mended here.
 - Alarms on metric math: taken as alarms on the first of their metrics; nothing here raises alarms.
 - Unpacking once: each worker would unpack the bundle for itself, thousands of files that take seconds to write.
@@ -75,6 +76,20 @@ def add_leading_keys() -> None:
     iam_actions.dynamodb_service_context = with_leading_keys
 
 
+def add_event_sources() -> None:
+    from ministack.core import iam_actions
+
+    without = iam_actions.request_tag_context
+
+    def with_sources(service: str, action: str, body: bytes, *rest: Any) -> dict[str, Any]:
+        context: dict[str, Any] = without(service, action, body, *rest)
+        if action != "events:PutEvents":
+            return context
+        return {**context, "events:source": sorted({entry["Source"] for entry in json.loads(body)["Entries"]})}
+
+    iam_actions.request_tag_context = with_sources
+
+
 def name_batch_calls_as_iam_does() -> None:
     from ministack.core import iam_actions
 
@@ -133,6 +148,7 @@ if __name__ == "__main__":
     if "WITHOUT_TLS" in os.environ:
         listen_without_tls_too(os.environ.pop("WITHOUT_TLS"))
     add_leading_keys()
+    add_event_sources()
     name_batch_calls_as_iam_does()
     take_metric_math()
     unpack_once()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,10 @@ import httpx
 import pytest
 
 import stepfast
+from stepfast.deployment.project import InboundSettings
 from stepfast.errors import StartupError
 from stepfast.http import page
+from stepfast.webhook_signing import headers_for
 from tests.embedded.flows import approval, order
 
 pytestmark = pytest.mark.anyio
@@ -135,3 +139,59 @@ async def test_the_start_and_the_end_of_a_server_are_answered_and_web_sockets_re
     received = iter([{"type": "websocket.connect"}])
     await app({"type": "websocket", "path": "/"}, receive, send)
     assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete", "websocket.close"]
+
+
+# -- webhooks of others -------------------------------------------------------------------------------------------
+
+SECRET = "whsec_" + base64.b64encode(b"k" * 24).decode()
+EVENT = b'{"item": "tea"}'
+
+
+def signed(id: str, key: bytes = b"k" * 24) -> dict[str, str]:
+    return headers_for((key,), id, int(time.time()), EVENT)
+
+
+async def test_webhooks_of_others_start_workflows_in_whichever_process_they_arrive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOP_SECRET", SECRET)
+    shop = {"shop": InboundSettings("order", "SHOP_SECRET")}
+
+    def application() -> stepfast.Embedded:
+        return stepfast.Embedded(tmp_path / "app.db", [order, approval], durability="process", inbound=shop)
+
+    async with application() as owner, application() as other:
+        assert (owner.is_owner, other.is_owner) == (True, False)
+        for number, engine in enumerate((owner, other)):
+            async with client(engine.asgi(api_keys=["key"])) as asking:
+
+                async def post(headers: dict[str, str], asking: httpx.AsyncClient = asking) -> httpx.Response:
+                    return await asking.post("/flows/v1/inbound/shop", content=EVENT, headers=headers)
+
+                taken = await post(signed(f"msg_{number}"))
+                assert (taken.status_code, taken.json()["execution_id"]) == (202, f"shop.msg_{number}")
+                assert (await post(signed(f"msg_{number}"))).status_code == 200
+                for wrong in ({}, signed("msg_9", b"o" * 24), signed("msg_9") | {"webhook-id": "msg_8"}):
+                    refused = await post(wrong)
+                    assert (refused.status_code, refused.json()["type"]) == (
+                        401,
+                        "urn:stepfast:problem:webhook-refused",
+                    )
+                assert (await asking.get("/flows/v1/executions")).status_code == 401  # all else asks for a key
+        assert (await other.execution("shop.msg_0", order).result(30)).total == 10
+
+
+async def test_settings_of_webhooks_that_are_not_right_are_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SHOP_SECRET", raising=False)
+    for settings, said in (
+        (InboundSettings("order", "SHOP_SECRET"), "SHOP_SECRET is not set"),
+        (InboundSettings("order"), "neither a secret"),
+        (InboundSettings("order", SECRET), "never the secret itself"),
+    ):
+        with pytest.raises(StartupError, match=said):
+            stepfast.Embedded(tmp_path / "app.db", [order], inbound={"shop": settings})
+    monkeypatch.setenv("SHOP_SECRET", SECRET)
+    with pytest.raises(StartupError, match="nobody"):
+        stepfast.Embedded(tmp_path / "app.db", [order], inbound={"shop": InboundSettings("nobody", "SHOP_SECRET")})

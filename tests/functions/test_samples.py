@@ -19,7 +19,7 @@ from tests.functions.conftest import Aws, Context
 from tests.functions.sources import EVENTS, failures, sample
 
 ID = "order-1001"
-FUNCTIONS = frozenset({"api", "authorizer", "advancer", "step", "timer", "resume", "sweeper"})
+FUNCTIONS = frozenset({"api", "authorizer", "advancer", "step", "timer", "resume", "sweeper", "events"})
 """The first word of a sample's name is the function that it is for."""
 STARTED = ("api-start.json",)
 SHIPPED = ("api-start.json", "advancer.json", "step.json")
@@ -98,6 +98,7 @@ API_SAMPLES: dict[str, tuple[tuple[str, ...], int]] = {
 OTHERS = {
     "advancer.json",
     "authorizer.json",
+    "events.json",
     "resume-redriven.json",
     "resume.json",
     "step-poison.json",

@@ -11,9 +11,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 AUDIENCE = "stepfast"
+CURVES: dict[str, Any] = {"ES256": ec.SECP256R1(), "ES384": ec.SECP384R1()}
 
 
 class TestIssuer:
@@ -22,15 +23,22 @@ class TestIssuer:
     __test__ = False
 
     def __init__(self) -> None:
-        self.keys: dict[str, rsa.RSAPrivateKey] = {}
+        self.keys: dict[str, Any] = {}
+        self.algorithms: dict[str, str] = {}
         self.asked: list[str] = []
         self.away = False
         self.claimed: str | None = None
         self.address = ""
         self.add_key("first")
 
-    def add_key(self, key_id: str, bits: int = 2048) -> None:
-        self.keys[key_id] = rsa.generate_private_key(public_exponent=65537, key_size=bits)
+    def add_key(self, key_id: str, bits: int = 2048, algorithm: str = "RS256") -> None:
+        self.algorithms[key_id] = algorithm
+        if algorithm == "EdDSA":
+            self.keys[key_id] = ed25519.Ed25519PrivateKey.generate()
+        elif algorithm in CURVES:
+            self.keys[key_id] = ec.generate_private_key(CURVES[algorithm])
+        else:
+            self.keys[key_id] = rsa.generate_private_key(public_exponent=65537, key_size=bits)
 
     def claims(self, **changed: Any) -> dict[str, Any]:
         now = int(time.time())
@@ -39,7 +47,7 @@ class TestIssuer:
         return {name: value for name, value in said.items() if value is not None}
 
     def token(self, key_id: str = "first", signer: str = "first", **changed: Any) -> str:
-        return jwt.encode(self.claims(**changed), self.keys[signer], "RS256", {"kid": key_id})
+        return jwt.encode(self.claims(**changed), self.keys[signer], self.algorithms[signer], {"kid": key_id})
 
     def answer(self, path: str) -> dict[str, Any] | None:
         self.asked.append(path)
@@ -47,12 +55,26 @@ class TestIssuer:
             return None
         if path == "/.well-known/openid-configuration":
             return {"issuer": self.claimed or self.address, "jwks_uri": f"{self.address}/keys"}
-        algorithm = jwt.algorithms.RSAAlgorithm
         listed = [
-            {**algorithm.to_jwk(key.public_key(), as_dict=True), "kid": key_id, "use": "sig", "alg": "RS256"}
+            {**_public(key), "kid": key_id, "use": "sig", "alg": self.algorithms[key_id]}
             for key_id, key in self.keys.items()
         ]
         return {"keys": listed} if path == "/keys" else None
+
+
+def table(address: str, **changed: Any) -> dict[str, Any]:
+    scopes = {"operators": ["read", "run", "operate"], "support": ["look"], "both": ["look", "read"]}
+    said = {"issuer": address, "audience": AUDIENCE, "scopes_claim": "groups", "name_claim": "email", "scopes": scopes}
+    return {**said, **changed}
+
+
+def _public(key: Any) -> dict[str, Any]:
+    kinds: dict[type, Any] = {
+        rsa.RSAPrivateKey: jwt.algorithms.RSAAlgorithm,
+        ec.EllipticCurvePrivateKey: jwt.algorithms.ECAlgorithm,
+    }
+    kind = next((made for known, made in kinds.items() if isinstance(key, known)), jwt.algorithms.OKPAlgorithm)
+    return dict(kind.to_jwk(key.public_key(), as_dict=True))
 
 
 @contextmanager

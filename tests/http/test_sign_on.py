@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
-import json
 import time
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import serialization
 
 from stepfast import workflow
 from stepfast.deployment.plan import Plan
 from stepfast.deployment.project import Project
 from stepfast.errors import StartupError
 from stepfast.http.auth import Authenticator, caller_of
-from stepfast.http.signed_on import FORWARDED, SignedOn
+from stepfast.http.signed_on import SignedOn
 from stepfast.issuer_keys import FRESH_SECONDS, ISSUER_KEPT_SECONDS, ISSUER_PAUSE_SECONDS, IssuerKeys, read_address
 from stepfast.language.registry import Registry
-from stepfast.sign_on import MAX_TOKEN_CHARACTERS, SignOn, SignOnSettings
-from tests.http.issuing import AUDIENCE, TestIssuer, issuing
+from stepfast.sign_on import FORWARDED, SignOn, SignOnSettings
+from tests.http.forging import ATTACKS
+from tests.http.issuing import TestIssuer, issuing, table
 
 START = "/v1/workflows/nothing/executions"
 
@@ -53,12 +48,6 @@ def guarded(serve: Any, issuer: TestIssuer, clock: Clock) -> Any:
     keys = IssuerKeys(issuer.address, read_address, lambda: clock.now)
     machines = Authenticator.from_environment({"STEPFAST_API_KEYS": "machine-key"})
     return serve(nothing, keys=SignedOn(SignOn(settings, keys), machines))
-
-
-def table(address: str, **changed: Any) -> dict[str, Any]:
-    scopes = {"operators": ["read", "run", "operate"], "support": ["look"], "both": ["look", "read"]}
-    said = {"issuer": address, "audience": AUDIENCE, "scopes_claim": "groups", "name_claim": "email", "scopes": scopes}
-    return {**said, **changed}
 
 
 def asked(api: Any, token: str, method: str = "GET", path: str = "/v1/executions", **headers: str) -> Any:
@@ -119,6 +108,17 @@ def test_the_issuer_is_asked_once_for_many_tokens(guarded: Any, issuer: TestIssu
     assert issuer.asked == ["/.well-known/openid-configuration", "/keys"]
 
 
+@pytest.mark.parametrize("algorithm", ["ES256", "ES384", "PS256", "EdDSA"])
+def test_other_algorithms_are_taken_where_the_settings_name_them(
+    serve: Any, issuer: TestIssuer, algorithm: str
+) -> None:
+    issuer.add_key("other", algorithm=algorithm)
+    for named, status in (([algorithm], 200), (["RS256"], 401)):
+        settings = SignOnSettings.of(table(issuer.address, algorithms=named))
+        api = serve(nothing, keys=SignedOn(SignOn(settings), None))
+        assert asked(api, issuer.token("other", "other")).status == status
+
+
 def test_clocks_may_differ_by_some_seconds(guarded: Any, issuer: TestIssuer) -> None:
     now = int(time.time())
     assert asked(guarded, issuer.token(iat=now + 10, nbf=now + 10)).status == 200
@@ -126,63 +126,6 @@ def test_clocks_may_differ_by_some_seconds(guarded: Any, issuer: TestIssuer) -> 
 
 
 # -- attacks --------------------------------------------------------------------------------------------------
-
-
-def _part(value: Any) -> str:
-    raw = value if isinstance(value, bytes) else json.dumps(value).encode()
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-def _unsigned(issuer: TestIssuer, algorithm: str) -> str:
-    return f"{_part({'alg': algorithm, 'kid': 'first'})}.{_part(issuer.claims())}."
-
-
-def _by_public_key(issuer: TestIssuer) -> str:
-    public = issuer.keys["first"].public_key()
-    secret = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    said = f"{_part({'alg': 'HS256', 'kid': 'first'})}.{_part(issuer.claims())}"
-    return f"{said}.{_part(hmac.new(secret, said.encode(), hashlib.sha256).digest())}"
-
-
-def _altered(issuer: TestIssuer) -> str:
-    head, _, signature = issuer.token(groups=["support"]).split(".")
-    return f"{head}.{_part(issuer.claims())}.{signature}"
-
-
-def _with_another_key(issuer: TestIssuer) -> str:
-    issuer.add_key("theirs")
-    token = issuer.token("first", "theirs")
-    del issuer.keys["theirs"]
-    return token
-
-
-def _with_a_short_key(issuer: TestIssuer) -> str:
-    issuer.add_key("short", 1024)
-    with warnings.catch_warnings(action="ignore"):
-        return issuer.token("short", "short")
-
-
-ATTACKS: dict[str, Callable[[TestIssuer], str]] = {
-    "no algorithm": lambda issuer: _unsigned(issuer, "none"),
-    "no algorithm, in capitals": lambda issuer: _unsigned(issuer, "NONE"),
-    "no signature": lambda issuer: _unsigned(issuer, "RS256"),
-    "HMAC with the public key": _by_public_key,
-    "altered": _altered,
-    "signed by somebody else": _with_another_key,
-    "a short key": _with_a_short_key,
-    "another issuer": lambda issuer: issuer.token(iss="https://elsewhere.example"),
-    "for another API": lambda issuer: issuer.token(aud="another"),
-    "expired": lambda issuer: issuer.token(exp=int(time.time()) - 60),
-    "not yet valid": lambda issuer: issuer.token(nbf=int(time.time()) + 120),
-    "issued in the future": lambda issuer: issuer.token(iat=int(time.time()) + 120),
-    "without an end": lambda issuer: issuer.token(exp=None),
-    "without an audience": lambda issuer: issuer.token(aud=None),
-    "without a subject": lambda issuer: issuer.token(sub=None),
-    "a path as its key": lambda issuer: issuer.token("../../keys"),
-    "an address as its key": lambda issuer: issuer.token("http://127.0.0.1:1/first"),
-    "no text": lambda issuer: "a.b.c",
-    "huge": lambda issuer: issuer.token(padding="x" * MAX_TOKEN_CHARACTERS),
-}
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
@@ -275,10 +218,15 @@ def test_a_wrong_setting_is_named(changed: dict[str, Any], named: str) -> None:
         Project.of({"auth": "jwt", "jwt": table("https://login.example.com", **changed)})
 
 
-def test_the_setting_and_its_table_belong_together_and_a_deployment_refuses_them() -> None:
+def test_the_setting_and_its_table_belong_together() -> None:
     for alone in ({"auth": "jwt"}, {"jwt": table("https://login.example.com")}):
         with pytest.raises(StartupError, match="belong together"):
             Project.of(alone)
-    project = Project.of({"auth": "jwt", "jwt": table("https://login.example.com")})
-    with pytest.raises(StartupError, match="stepfast dev"):
-        Plan.of(Registry([nothing]), project)
+
+
+def test_a_deployment_refuses_an_issuer_on_this_machine_and_settings_that_no_environment_holds() -> None:
+    scopes = {f"group-{number:04}": ["read"] for number in range(200)}
+    for changed, message in (({"issuer": "http://localhost:1"}, "https://"), ({"scopes": scopes}, "fewer values")):
+        said = table("https://login.example.com", **changed)
+        with pytest.raises(StartupError, match=message):
+            Plan.of(Registry([nothing]), Project.of({"auth": "jwt", "jwt": said}))

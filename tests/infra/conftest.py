@@ -13,7 +13,7 @@ from aws_cdk import aws_secretsmanager as secrets
 from cdk_nag import AwsSolutionsChecks
 
 from stepfast.deployment.plan import Plan
-from stepfast.deployment.project import LimitSettings, Project
+from stepfast.deployment.project import InboundSettings, LimitSettings, Project, SignOnSettings
 from stepfast.infra.assets import add_parameter, synthesizer_of
 from stepfast.infra.bundle import Bundle
 from stepfast.infra.constructs.front_door import Throttle
@@ -31,6 +31,12 @@ RESTORED = "arn:aws:dynamodb:eu-central-1:111122223333:table/restored"
 KMS_KEY = "arn:aws:kms:eu-central-1:111122223333:key/0000-1111"
 LAYER = "arn:aws:lambda:eu-central-1:111122223333:layer:telemetry:3"
 STREAM = f"{RESTORED}/stream/2026-11-22T00:00:00.000"
+INBOUND = {
+    "shop": InboundSettings("print", "SHOP", aws_secret="shop/webhook"),
+    "pay": InboundSettings("print", None, "stripe", aws_secret="ssm:/pay/webhook"),
+    "here": InboundSettings("print", "HERE"),
+}
+SIGN_ON = SignOnSettings("https://login.example.com", "stepfast", {"operators": ("read", "run")})
 Template = dict[str, Any]
 
 
@@ -68,7 +74,7 @@ def synthesized(registry: Registry, plan: Plan, tmp_path_factory: pytest.TempPat
 
     `networked` runs in a VPC, of which the CDK makes up what it would have looked up, and `tuned` with other
     numbers on another architecture, on a table and a bucket that were there before. `encrypted` has a KMS key, and
-    `by-alias` has its alias, and a table of data keys that was there before.
+    `by-alias` has its alias, a table of data keys that was there before, an event bus, and webhooks of others.
     """
     folder = tmp_path_factory.mktemp("cdk")
     # What functions are made of has tests of its own; here any folder will do.
@@ -94,7 +100,10 @@ def synthesized(registry: Registry, plan: Plan, tmp_path_factory: pytest.TempPat
     StepfastStack(app, "tuned", plan=tuned, bundle=bundle, options=options)
     encrypted = replace(plan, project=replace(plan.project, kms_key=KMS_KEY, encrypt_new=False))
     StepfastStack(app, "encrypted", plan=encrypted, bundle=bundle)
-    by_alias = replace(plan, project=replace(plan.project, kms_key="alias/flows", key_table="keys-of-before"))
+    aliased = replace(
+        plan.project, kms_key="alias/flows", key_table="keys-of-before", event_bus="orders", inbound=INBOUND
+    )
+    by_alias = Plan.of(registry, aliased)
     StepfastStack(app, "by-alias", plan=by_alias, bundle=bundle)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     app.synth()
@@ -157,6 +166,8 @@ def _tuned(project: Project) -> Project:
         sweep_minutes=10,
         parallelization=4,
         authorizer_cache=60,
+        auth="jwt",
+        jwt=SIGN_ON,
         max_child_depth=8,
         public_url="https://links.example.com",
         max_signals=500,

@@ -48,6 +48,9 @@ def test_no_backup_has_the_data_keys(synthesized: Synthesized) -> None:
 
 
 def test_the_functions_get_the_package_only_where_they_need_it() -> None:
+    signing_on = {requirements.name_of(line) for line in requirements.of_stepfast(sign_on=True)}
+    assert "pyjwt" in signing_on
+    assert "pyjwt" not in {requirements.name_of(line) for line in requirements.of_stepfast()}
     assert "cryptography" not in {requirements.name_of(line) for line in requirements.of_stepfast()}
     assert "cryptography" in {requirements.name_of(line) for line in requirements.of_stepfast(encryption=True)}
 

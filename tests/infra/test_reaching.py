@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stepfast.deployment.project import PoolSettings, Project
-from tests.infra.conftest import KMS_KEY, LAYER, STREAM, Synthesized, Template, only, resources
+from tests.infra.conftest import KMS_KEY, LAYER, SIGN_ON, STREAM, Synthesized, Template, only, resources
 from tests.infra.reading import named
 
 Look = Callable[[Template], Any]
@@ -50,6 +50,7 @@ PROJECT: dict[str, tuple[str, Look, Any]] = {
     "retention_days": ("plain", variable("Advancer", "STEPFAST_RETENTION_DAYS"), "30"),
     "log_retention_days": ("plain", log_days, {14}),
     "listing_shards": ("tuned", variable("Api", "STEPFAST_LISTING_SHARDS"), "4"),
+    "jwt": ("tuned", variable("Authorizer", "STEPFAST_JWT"), SIGN_ON.as_text()),
     "auth": ("full", variable("Api", "STEPFAST_AUTH"), "iam"),
     "authorizer_cache": ("tuned", of("AWS::ApiGatewayV2::Authorizer", "AuthorizerResultTtlInSeconds"), 60),
     "memory": ("tuned", of("AWS::Lambda::Function", "MemorySize", "Sweeper"), 1024),
@@ -79,6 +80,11 @@ PROJECT: dict[str, tuple[str, Look, Any]] = {
     "kms_key": ("encrypted", variable("StepPdf", "STEPFAST_KMS_KEY"), KMS_KEY),
     "encrypt_new": ("encrypted", variable("Api", "STEPFAST_ENCRYPT_NEW"), "false"),
     "key_table": ("by-alias", variable("Advancer", "STEPFAST_KEY_TABLE"), "keys-of-before"),
+    "event_bus": (
+        "by-alias",
+        lambda template: named(variable("Events", "STEPFAST_EVENT_BUS")(template)),
+        "arn:<AWS::Partition>:events:<AWS::Region>:<AWS::AccountId>:event-bus/orders",
+    ),
     "pools": ("plain", of("AWS::SQS::Queue", "VisibilityTimeout", "QueuesPoolpdf"), 100 + 10 + 60 + 30),
     "limits": (
         "tuned",
@@ -116,12 +122,12 @@ def test_a_setting_of_a_pool_reaches_the_template(synthesized: Synthesized, name
     assert look(synthesized.templates[stack]) == value
 
 
-OF_ONE_MACHINE = {"key_file", "jwt"}
+OF_ONE_MACHINE = {"key_file"}
 """Settings that `stepfast dev` alone reads."""
 OF_IMAGES = {"packaging", "image_base"}
 """tests/infra/test_image.py has them."""
 OF_EVENTS = {"rules", "webhooks", "inbound"}
-"""tests/infra/test_rules.py has the rules. `stepfast dev` alone delivers webhooks and takes those of others."""
+"""tests/infra/test_rules.py has the rules, test_event_bus.py webhooks of others. `stepfast dev` delivers webhooks."""
 
 
 def test_no_setting_is_left_out() -> None:

@@ -335,7 +335,7 @@ def test_a_killed_server_delivers_what_it_has_recorded_and_takes_an_event_once(
         ('webhooks.a]\nurl = "https://x.example"\nsecret = "S"\nworkflows = "w"', "workflows is a list of texts"),
         ('webhooks.a]\nurl = "https://x.example"\nsecret = "S"\ntimeout = 1', "has no setting 'timeout'"),
         ('webhooks."a.b"]\nurl = "https://x.example"\nsecret = "S"', "a name is 1 to 60"),
-        ('inbound.a]\nworkflow = "w"', "has no secret"),
+        ('inbound.a]\nworkflow = "w"', "neither a secret"),
         ('inbound.a]\nsecret = "S"', "has no workflow"),
         ('inbound.a]\nworkflow = "w"\nsecret = "S"\nscheme = "slack"', "scheme is one of"),
         ('inbound.a]\nworkflow = "w"\nsecret = "S"\ntolerance = 0', "tolerance is a number"),

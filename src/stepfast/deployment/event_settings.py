@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 from urllib.parse import urlsplit
@@ -19,9 +19,16 @@ from stepfast.webhook_signing import SCHEMES, Scheme, keys_in
 S = TypeVar("S")
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
-_BUS = re.compile(r"[A-Za-z0-9._-]{1,256}|arn:aws[a-z-]*:events:[a-z0-9-]+:\d{12}:event-bus/[A-Za-z0-9._/-]+")
+BUS = r"[A-Za-z0-9._-]{1,256}|arn:aws[a-z-]*:events:[a-z0-9-]+:\d{12}:event-bus/[A-Za-z0-9._/-]+"
+"""The name or the ARN of an event bus."""
 _URL = re.compile(r"[!-\[\]-~]{1,2000}")  # ASCII without spaces and backslashes
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+SSM = "ssm:"
+"""What the name of a parameter of Parameter Store begins with in the settings."""
+_AWS_SECRET = re.compile(
+    r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@-]{1,519}"
+    r"|ssm:[A-Za-z0-9/_.-]{1,1011}|(?!whsec_)[A-Za-z0-9/_+=.@-]{1,512}"
+)
 STATUSES: tuple[str, ...] = get_args(ExecutionStatus)
 LONGEST_TOLERANCE = 86400
 
@@ -47,18 +54,21 @@ class WebhookSettings:
 
 @dataclass(frozen=True, slots=True)
 class InboundSettings:
-    """`[tool.stepfast.inbound.NAME]`, for `stepfast dev`: webhooks of others that start a workflow.
+    """`[tool.stepfast.inbound.NAME]`: webhooks of others that start a workflow.
 
     workflow: the id of the workflow. Its input is the body of the webhook.
-    secret: where the secret is, as for a webhook.
+    secret: where `stepfast dev` has the secret, as for a webhook. None leaves the webhook to deployments.
+    aws_secret: where a deployment has the secret: the name or the ARN of a secret of Secrets Manager, or `ssm:` and the
+    name of a parameter of Parameter Store. None leaves the webhook to `stepfast dev`.
     scheme: who signs: "standard" (Standard Webhooks), "stripe" or "github".
     tolerance: the seconds by which the time of a signature may differ from now.
     """
 
     workflow: str
-    secret: str
+    secret: str | None = None
     scheme: Scheme = "standard"
     tolerance: int = 300
+    aws_secret: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +121,29 @@ def _is_address(url: str, schemes: Sequence[str]) -> bool:
 
 def inbound_settings(where: str, table: Mapping[str, Any]) -> dict[str, InboundSettings]:
     made = {name: _made(InboundSettings, f"{where}.{name}", settings) for name, settings in table.items()}
+    return checked_inbound(made, where)
+
+
+def checked_inbound(
+    made: Mapping[str, InboundSettings], where: str = "tool.stepfast.inbound"
+) -> dict[str, InboundSettings]:
+    """The webhooks of others by name, if they are valid."""
     for name, inbound in made.items():
         at = f"[{where}.{name}]"
         _check_name(at, name)
-        _check_secret(at, inbound.secret)
+        if inbound.secret is None and inbound.aws_secret is None:
+            raise StartupError(f"{at} has neither a secret, for `stepfast dev`, nor an aws_secret, for a deployment")
+        if inbound.secret is not None:
+            _check_secret(at, inbound.secret)
+        if inbound.aws_secret is not None and not _AWS_SECRET.fullmatch(inbound.aws_secret):
+            raise StartupError(
+                f"{at} aws_secret is the name or ARN of a secret of Secrets Manager, or ssm: and a parameter's name"
+            )
         if inbound.scheme not in SCHEMES:
             raise StartupError(f"{at} scheme is one of {', '.join(SCHEMES)}, not {inbound.scheme!r}")
         if not 1 <= inbound.tolerance <= LONGEST_TOLERANCE:
             raise StartupError(f"{at} tolerance is a number of seconds from 1 to {LONGEST_TOLERANCE}")
-    return made
+    return dict(made)
 
 
 def rule_settings(where: str, table: Mapping[str, Any]) -> dict[str, RuleSettings]:
@@ -154,9 +178,30 @@ def inbound_keys(
     """The keys by the names of the inbound webhooks. Raises StartupError, which names the settings."""
     keys = {}
     for name, inbound in settings.items():
-        at = f"[tool.stepfast.inbound.{name}]"
-        keys[name] = _keys(at, inbound.secret, inbound.scheme, environment)
+        if inbound.secret is not None:
+            at = f"[tool.stepfast.inbound.{name}]"
+            keys[name] = _keys(at, inbound.secret, inbound.scheme, environment)
     return keys
+
+
+def deployed_inbound(settings: Mapping[str, InboundSettings]) -> dict[str, InboundSettings]:
+    """Those that a deployment takes."""
+    return {name: inbound for name, inbound in settings.items() if inbound.aws_secret is not None}
+
+
+def inbound_text(settings: Mapping[str, InboundSettings]) -> str:
+    """Those that a deployment takes, as JSON text for the function that checks them; "" for none."""
+    listed = [
+        {
+            "name": name,
+            "workflow": inbound.workflow,
+            "scheme": inbound.scheme,
+            "tolerance": inbound.tolerance,
+            "secret": inbound.aws_secret,
+        }
+        for name, inbound in deployed_inbound(settings).items()
+    ]
+    return json.dumps(listed, separators=(",", ":")) if listed else ""
 
 
 def check_targets(
@@ -197,7 +242,7 @@ def _keys(at: str, secret: str, scheme: Scheme, environment: Mapping[str, str]) 
 # -- checks ------------------------------------------------------------------------------------------------------
 
 _TYPES: Mapping[str, tuple[type | tuple[type, ...], str]] = {
-    **dict.fromkeys(("url", "secret", "workflow", "bus", "scheme"), (str, "a text")),
+    **dict.fromkeys(("url", "secret", "aws_secret", "workflow", "bus", "scheme"), (str, "a text")),
     **dict.fromkeys(("workflows", "statuses"), (list, "a list of texts")),
     "pattern": (dict, "a table"),
     "allow_private": (bool, "true or false"),
@@ -221,7 +266,7 @@ def _made(kind: type[S], where: str, settings: object) -> S:
             raise StartupError(f"[{where}] {name} is {description}")
         values[name] = tuple(value) if isinstance(value, list) else value
     for name in ("url", "secret", "workflow"):
-        if name in known and name not in values:
+        if name in known and known[name].default is MISSING and name not in values:
             raise StartupError(f"[{where}] has no {name}")
     return kind(**values)
 
@@ -239,5 +284,5 @@ def _check_secret(at: str, secret: str) -> None:
 
 
 def _check_bus(at: str, bus: str) -> None:
-    if not _BUS.fullmatch(bus):
+    if not re.fullmatch(BUS, bus):
         raise StartupError(f"{at} bus is the name of an event bus, or its ARN")

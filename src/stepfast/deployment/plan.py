@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from stepfast.deployment import schedules
-from stepfast.deployment.event_settings import check_targets
+from stepfast.deployment.event_settings import check_targets, deployed_inbound, inbound_text
 from stepfast.deployment.limit_settings import numbers_of
 from stepfast.deployment.project import PoolSettings, Project
 from stepfast.deployment.queue_limits import RECEIVES
@@ -39,7 +39,14 @@ VISIBILITY_MARGIN_SECONDS = 30
 MESSAGE_RETENTION_SECONDS = 14 * 86400
 """The time that a queue keeps a message: the longest that SQS offers."""
 
+EVENT_RECEIVES = 480
+"""How often an event that waits is put on its bus before it becomes a dead letter: for half a day."""
+MAX_JWT_CHARACTERS, MAX_INBOUND_CHARACTERS = 3000, 2000
+"""Lambda gives all environment variables of a function 4 KB together."""
+
 WAKE_FILTER: Mapping[str, Any] = MappingProxyType({"dynamodb": {"NewImage": {"wake": {"N": [{"exists": True}]}}}})
+CAME_FILTER: Mapping[str, Any] = MappingProxyType({"dynamodb": {"NewImage": {"came": {"S": [{"exists": True}]}}}})
+"""Writes of a status, which the function events reads."""
 TTL_FILTER: Mapping[str, Any] = MappingProxyType(
     {
         "eventName": ["REMOVE"],
@@ -89,7 +96,7 @@ class QueuePlan:
 
 @dataclass(frozen=True, slots=True)
 class StreamPlan:
-    """The mapping of the table's stream to the advancer. Partial failures are reported.
+    """A mapping of the table's stream, by default that to the advancer. Partial failures are reported.
 
     A record is tried for `max_age` seconds without a limit of tries, so that an outage of AWS does not move it to the
     undelivered records. The advancer itself gives up sooner on a record that fails for another reason. A stream keeps
@@ -119,7 +126,8 @@ class PoolPlan:
 class Plan:
     """A deployment: functions by kind (all but step), pools by name, the queues, the stream, the sweep's period.
 
-    sweep_every: seconds. starts: the scheduled starts. Raises StartupError for numbers that contradict each other.
+    sweep_every: seconds. starts: the scheduled starts. event_queue, event_stream: what invokes the function `events`;
+    None without an event bus. Raises StartupError for numbers that contradict each other.
     """
 
     project: Project
@@ -130,6 +138,8 @@ class Plan:
     stream: StreamPlan
     sweep_every: int
     starts: tuple[schedules.ScheduledStart, ...] = ()
+    event_queue: QueuePlan | None = None
+    event_stream: StreamPlan | None = None
 
     def __post_init__(self) -> None:
         for wrong in _contradictions(self):
@@ -147,10 +157,7 @@ class Plan:
         own: the kinds of function for which the project has a file of its own (see own_functions).
         """
         project = project or Project()
-        if project.jwt is not None:
-            raise StartupError(
-                '[tool.stepfast] auth = "jwt" is for `stepfast dev`: callers of a deployment have keys or sign requests'
-            )
+        _check_sign_on(project)
         _check_steps(registry)
         numbers_of(registry, project.limits)  # raises for settings that do not fit
         for name in project.pools:
@@ -162,7 +169,9 @@ class Plan:
         for start in project.schedules.values():
             schedules.check(start, registry)
         check_targets(project.rules, "rules", registry)
+        _check_inbound(project, registry)
         functions = _function_plans(project, own)
+        events = project.event_bus is not None
         return cls(
             project=project,
             functions={function.kind: function for function in functions},
@@ -173,6 +182,31 @@ class Plan:
             stream=StreamPlan(parallelization=project.parallelization),
             sweep_every=project.sweep_minutes * 60,
             starts=tuple(project.schedules.values()),
+            event_queue=_event_queue(functions) if events else None,
+            event_stream=StreamPlan(parallelization=project.parallelization, filters=(CAME_FILTER,))
+            if events
+            else None,
+        )
+
+
+def _check_sign_on(project: Project) -> None:
+    if project.jwt is None:
+        return
+    if len(project.jwt.as_text()) > MAX_JWT_CHARACTERS:
+        raise StartupError(
+            f"[tool.stepfast.jwt] has more than {MAX_JWT_CHARACTERS} characters, which the authorizer's environment "
+            "does not hold: name fewer values in [tool.stepfast.jwt.scopes]"
+        )
+    if project.jwt.issuer.startswith("http:"):
+        raise StartupError("[tool.stepfast.jwt] issuer begins with https:// in a deployment: this machine is not there")
+
+
+def _check_inbound(project: Project, registry: Registry) -> None:
+    check_targets(deployed_inbound(project.inbound), "inbound", registry)
+    if len(inbound_text(project.inbound)) > MAX_INBOUND_CHARACTERS:
+        raise StartupError(
+            f"[tool.stepfast.inbound] of this deployment has more than {MAX_INBOUND_CHARACTERS} characters, which the "
+            "environment of the function api does not hold: take fewer webhooks"
         )
 
 
@@ -200,6 +234,8 @@ def _contradictions(plan: Plan) -> Iterator[str]:
                 f"and Lambda lets it for {LAMBDA_MAX_SECONDS}"
             )
     queues = [(plan.timer_queue, plan.functions["timer"]), (plan.park_queue, plan.functions["resume"])]
+    if plan.event_queue is not None:
+        queues.append((plan.event_queue, plan.functions["events"]))
     for queue, function in [*queues, *((pool.queue, pool.function) for pool in plan.pools.values())]:
         if queue.visibility < function.timeout + VISIBILITY_MARGIN_SECONDS:
             yield (
@@ -223,11 +259,17 @@ def _function_plans(project: Project, own: Collection[str]) -> tuple[FunctionPla
         "resume": 120,
         "sweeper": min(LAMBDA_MAX_SECONDS, project.sweep_minutes * 60 - 10),
     }
-    memory = {"authorizer": 256}
+    if project.event_bus is not None:
+        kinds["events"] = 60
+    memory = {"authorizer": 256, "events": 256}
     return tuple(
         FunctionPlan(kind, kind, seconds, memory.get(kind, project.memory), _environment(project), own=kind in own)
         for kind, seconds in kinds.items()
     )
+
+
+def _event_queue(functions: tuple[FunctionPlan, ...]) -> QueuePlan:
+    return QueuePlan(_visibility_timeout(functions, "events"), EVENT_RECEIVES, batch_size=10, max_concurrency=2)
 
 
 def _environment(project: Project) -> dict[str, str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from stepfast.deployment.event_settings import (
+    BUS,
     InboundSettings,
     RuleSettings,
     WebhookSettings,
@@ -84,9 +85,10 @@ class Project:
     log_retention_days: how long logs are kept.
     listing_shards: over how many partitions the index of all executions is spread. More of them allow more starts per
     second and make lists slower.
-    auth: "keys" asks callers for an API key; "iam" asks them to sign requests with AWS credentials.
-    authorizer_cache: seconds for which the gateway remembers that a key is valid; 0 checks every request. Meanwhile a
-    revoked key still works, and only the header `Authorization` is read.
+    auth: "keys" asks callers for an API key; "jwt" for a key or a token of your sign-on, by the table `jwt`; "iam" asks
+    them to sign requests with AWS credentials.
+    authorizer_cache: seconds for which the gateway remembers that a key or a token is valid; 0 checks every request.
+    Meanwhile a revoked key or an expired token still works, and only the header `Authorization` is read.
     memory: the memory in MB of the functions that run workflow code but no steps.
     parallelization: how many batches of one stream shard are advanced at once.
     sweep_minutes: the minutes between two sweeps.
@@ -120,8 +122,10 @@ class Project:
     encrypt_new: whether new executions are encrypted. `false` leaves encrypted ones as they are, which need the key.
     pools: the settings of pools, by the name of the pool.
     schedules: scheduled starts, by the name of the schedule.
-    jwt: whose tokens are taken with auth = "jwt", which is for `stepfast dev` (docs/access.md).
+    jwt: whose tokens are taken with auth = "jwt" (docs/access.md).
     limits: numbers of limits, by the name of the limit. They win over code, and also apply to `stepfast dev`.
+    event_bus: the event bus of EventBridge that changes of executions of a deployment are sent to, by its name or ARN.
+    None sends none (docs/events.md).
     webhooks: where `stepfast dev` posts changes of executions to, by name.
     inbound: webhooks of others that start workflows of `stepfast dev`, by name.
     rules: events of EventBridge that start workflows of a deployment, by name.
@@ -160,6 +164,7 @@ class Project:
     pools: Mapping[str, PoolSettings] = field(default_factory=dict)
     schedules: Mapping[str, ScheduledStart] = field(default_factory=dict)
     limits: Mapping[str, LimitSettings] = field(default_factory=dict)
+    event_bus: str | None = None
     webhooks: Mapping[str, WebhookSettings] = field(default_factory=dict)
     inbound: Mapping[str, InboundSettings] = field(default_factory=dict)
     rules: Mapping[str, RuleSettings] = field(default_factory=dict)
@@ -348,6 +353,7 @@ _PROJECT: Mapping[str, tuple[Check, str]] = {
     "kms_key": _text_matching(_KMS_KEY, "the ARN of a KMS key or alias, arn:aws:kms:…, or the name of one, alias/…"),
     "key_table": _text_matching(r"[A-Za-z0-9_.-]{3,255}", "the name of a table"),
     "key_file": _TEXT,
+    "event_bus": _text_matching(BUS, "the name of an event bus, such as default, or its ARN"),
     "encrypt_new": _FLAG,
 }
 

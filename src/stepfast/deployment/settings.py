@@ -9,11 +9,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 from stepfast.errors import StartupError
 
-Auth = Literal["keys", "iam"]
+Auth = Literal["keys", "iam", "jwt"]
 
 TABLE, BUCKET, WORKFLOWS = "STEPFAST_TABLE", "STEPFAST_BUCKET", "STEPFAST_WORKFLOWS"
 QUEUES, TIMER_QUEUE, PARK_QUEUE = "STEPFAST_QUEUES", "STEPFAST_TIMER_QUEUE", "STEPFAST_PARK_QUEUE"
@@ -32,6 +32,11 @@ OPENTELEMETRY, LIMITS = "STEPFAST_OPENTELEMETRY", "STEPFAST_LIMITS"
 KMS_KEY, KEY_TABLE, ENCRYPT_NEW = "STEPFAST_KMS_KEY", "STEPFAST_KEY_TABLE", "STEPFAST_ENCRYPT_NEW"
 ENCRYPTION = (KMS_KEY, KEY_TABLE, ENCRYPT_NEW)
 """The variables of every function that works on executions, in a deployment that has a kms_key."""
+JWT = "STEPFAST_JWT"
+"""Whose tokens the authorizer takes, as JSON text, in a deployment with `auth = "jwt"`."""
+EVENT_BUS, EVENT_QUEUE = "STEPFAST_EVENT_BUS", "STEPFAST_EVENT_QUEUE"
+INBOUND = "STEPFAST_INBOUND"
+"""The webhooks of others that the API takes, as JSON text, in a deployment that has any."""
 UNDELIVERED, PUBLIC_URL = "STEPFAST_UNDELIVERED", "STEPFAST_PUBLIC_URL"
 LAMBDA_MEMORY, DEFAULT_MEMORY = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 512
 """Lambda sets it: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html"""
@@ -48,6 +53,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "timer": (*_STORE, *_SENDING),
         "resume": (*_STORE, PARK_QUEUE),
         "sweeper": (*_STORE, *_SENDING),
+        "events": (TABLE, EVENT_BUS, EVENT_QUEUE, UNDELIVERED),
     }
 )
 """The variables that a function of each kind requires to start."""
@@ -57,7 +63,7 @@ ALSO: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *(WORKFLOWS, RETENTION, SHARDS, AUTH, LOG_VALUES, MAX_SIGNALS, MAX_SIGNAL_BYTES, OPENTELEMETRY, LIMITS),
             TIMER_QUEUE,
         ),
-        "authorizer": (),
+        **dict.fromkeys(("authorizer", "events"), ()),
         "resume": (WORKFLOWS, RETENTION, SHARDS, LOG_VALUES, OPENTELEMETRY),
         "step": (*_ADVANCING, PUBLIC_URL),
         **dict.fromkeys(("timer", "sweeper"), _ADVANCING),
@@ -88,7 +94,9 @@ class Settings:
     executions above a child. opentelemetry: whether executions are traces of OpenTelemetry.
     limits: numbers of limits, as JSON text. root: the folder of the bundle. public_url: what addresses of links begin
     with. kms_key: the KMS key that values are encrypted with, "" for none. key_table: the table of data keys.
-    encrypt_new: whether new executions are encrypted.
+    encrypt_new: whether new executions are encrypted. jwt: whose tokens are taken, as JSON text, "" for none.
+    event_bus: where changes of status go. event_queue: the URL of the queue of those that it has not taken.
+    inbound: the webhooks of others that are taken, as JSON text, "" for none.
     """
 
     table: str
@@ -118,6 +126,10 @@ class Settings:
     kms_key: str = ""
     key_table: str = ""
     encrypt_new: bool = True
+    jwt: str = ""
+    event_bus: str = ""
+    event_queue: str = ""
+    inbound: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], needs: Collection[str] = ()) -> Settings:
@@ -137,8 +149,8 @@ class Settings:
 
         days = _number(RETENTION, text(RETENTION, str(DEFAULT_RETENTION_DAYS)), 0)
         auth = text(AUTH, "keys")
-        if auth not in ("keys", "iam"):
-            raise StartupError(f"{AUTH} is `keys` or `iam`, not {auth!r}")
+        if auth not in get_args(Auth):
+            raise StartupError(f"{AUTH} is `keys`, `iam` or `jwt`, not {auth!r}")
 
         def flag(name: str, default: str = "false") -> bool:
             value = text(name, default)
@@ -173,6 +185,10 @@ class Settings:
             kms_key=text(KMS_KEY),
             key_table=text(KEY_TABLE),
             encrypt_new=flag(ENCRYPT_NEW, "true"),
+            jwt=text(JWT),
+            event_bus=text(EVENT_BUS),
+            event_queue=text(EVENT_QUEUE),
+            inbound=text(INBOUND),
             memory=_number(LAMBDA_MEMORY, text(LAMBDA_MEMORY, str(DEFAULT_MEMORY)), 1),
             max_child_depth=_number(MAX_CHILD_DEPTH, text(MAX_CHILD_DEPTH, str(DEFAULT_MAX_CHILD_DEPTH)), 1),
         )
@@ -204,6 +220,10 @@ class Settings:
             KMS_KEY: self.kms_key,
             KEY_TABLE: self.key_table,
             ENCRYPT_NEW: "true" if self.encrypt_new else "false",
+            JWT: self.jwt,
+            EVENT_BUS: self.event_bus,
+            EVENT_QUEUE: self.event_queue,
+            INBOUND: self.inbound,
             "AWS_REGION": self.region,
         }
 

@@ -1,4 +1,4 @@
-"""Changes of the status of executions, as webhooks report them (rule *event*). Pure.
+"""Changes of the status of executions, as webhooks and EventBridge report them (rule *event*). Pure.
 
 A change carries no value of the execution: neither input nor result, and of an error only its class and its step.
 """
@@ -69,6 +69,10 @@ class StatusChange:
         """ISO 8601, UTC, with microseconds and Z."""
         return f"{datetime.fromtimestamp(self.at, UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
 
+    def event(self) -> dict[str, Any]:
+        """The whole event, as the body of a webhook."""
+        return {"type": self.type, "timestamp": self.timestamp, "data": self.data()}
+
     def data(self) -> dict[str, Any]:
         """What a receiver learns of the change, as JSON values."""
         failed = self.error_type is not None
@@ -83,6 +87,32 @@ class StatusChange:
             "parent": self.parent,
             "error": {"type": self.error_type, "step": self.step} if failed else None,
         }
+
+
+def moment_of(
+    previous: str | None,
+    status: str,
+    created: float,
+    began: float | None,
+    ended: float | None,
+    resumed: float | None,
+    intervened: float | None,
+) -> float:
+    """When an execution came to stand as it does, by its own times: the same change has the same time in every report.
+
+    previous: None for a start. began: of the run. intervened: of the last intervention.
+    """
+    if previous is None:
+        at: float | None = created
+    elif previous == status:
+        at = began
+    elif status in ("SUCCEEDED", "CANCELLED") or (previous, status) == ("RUNNING", "FAILED"):
+        at = ended
+    elif (previous, status) == ("FAILED", "RUNNING"):
+        at = resumed
+    else:
+        at = intervened
+    return created if at is None else at
 
 
 def shortened(text: str | None) -> str | None:

@@ -57,9 +57,7 @@ class Poster(Protocol):
 
 def body_of(change: StatusChange) -> str:
     """The body of a webhook, as Standard Webhooks recommends it."""
-    return json.dumps(
-        {"type": change.type, "timestamp": change.timestamp, "data": change.data()}, separators=(",", ":")
-    )
+    return json.dumps(change.event(), separators=(",", ":"))
 
 
 class Deliverer:

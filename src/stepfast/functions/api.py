@@ -16,6 +16,7 @@ from stepfast.functions.entry import EntryPoint
 from stepfast.functions.host import Handler, Host
 from stepfast.http import api, problems
 from stepfast.http.auth import GatewayAuth
+from stepfast.http.inbound import InboundWebhook
 from stepfast.http.log_text import printable
 from stepfast.http.page import DashboardPage
 
@@ -49,6 +50,8 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
         background=False,
         start_threads=BATCH_THREADS,
         sleep=time.sleep,
+        inbound=_inbound(engine),
+        now=engine.clock.now,
     )
 
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -59,6 +62,15 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
             return response if _fits(response) else _too_large()
 
     return handler
+
+
+def _inbound(engine: Engine) -> list[InboundWebhook]:
+    """The webhooks of others. Without any their code and its clients are not loaded."""
+    if not engine.settings.inbound:
+        return []
+    from stepfast.functions.inbound_secrets import inbound_webhooks
+
+    return inbound_webhooks(engine.settings.inbound, engine.clients, engine.clock.now)
 
 
 def _note(event: dict[str, Any], status: int) -> None:

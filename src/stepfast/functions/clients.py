@@ -19,7 +19,7 @@ CONNECTIONS_PER_CLIENT = 16
 
 
 class Clients:
-    """boto3-like clients by service: `dynamodb`, `sqs`, `s3`, `scheduler`, `kms`.
+    """boto3-like clients by service: `dynamodb`, `sqs`, `s3`, `scheduler`, `kms`, `events`, `secretsmanager`, `ssm`.
 
     region: the region's name; None reads AWS_REGION (as the AWS command line does and boto3 does not), then falls back
     to boto3's own search. heard: called with each answer to the clients made here, as botocore's event `after-call`.
@@ -53,6 +53,18 @@ class Clients:
     @property
     def kms(self) -> Any:
         return self._client("kms")
+
+    @property
+    def events(self) -> Any:
+        return self._client("events")
+
+    @property
+    def secretsmanager(self) -> Any:
+        return self._client("secretsmanager")
+
+    @property
+    def ssm(self) -> Any:
+        return self._client("ssm")
 
     def _client(self, service: str) -> Any:
         if service not in self._made:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cache
@@ -117,6 +118,7 @@ def build(
     sleep: Callable[[float], None] | None = None,
     ends: TellsEnds | None = None,
     inbound: Iterable[InboundWebhook] = (),
+    now: Callable[[], float] = time.time,
 ) -> Api:
     """Makes the handler.
 
@@ -127,7 +129,7 @@ def build(
     sleep: waits in a request for a change; None where a server holds such requests back.
     start_threads: the threads that share a batch of starts, for a store whose calls block.
     ends: reports the ends of executions, for servers that let requests wait for them.
-    inbound: the webhooks of others that start workflows.
+    inbound: the webhooks of others that start workflows. now: the clock that their signatures are compared with.
     """
     pool = resolvers(
         *(operations, registry, call),
@@ -135,6 +137,7 @@ def build(
         start_threads=start_threads,
         sleep=sleep,
         inbound=inbound,
+        now=now,
     )
     return Api(pool, keys, page, ends)
 
@@ -148,13 +151,14 @@ def resolvers(
     start_threads: int = 1,
     sleep: Callable[[float], None] | None = None,
     inbound: Iterable[InboundWebhook] = (),
+    now: Callable[[], float] = time.time,
 ) -> ResolverPool:
     """What answers behind the authorization of an Api. `build` explains the arguments."""
     edition = secrets.token_hex(8)
     jobs = Jobs() if background else None
     timelines = Timelines()
     engine = ApiEngine(operations, registry, call, str, edition, jobs, timelines, start_threads, sleep)
-    senders = Inbound(operations, call, inbound)
+    senders = Inbound(operations, call, inbound, now)
     return ResolverPool(lambda: _resolver(engine), Callbacks(operations, call).answer, senders.answer)
 
 

@@ -81,10 +81,11 @@ class GatewayAuth:
     """Trusts the gateway that calls: its Lambda authorizer names the scopes, or IAM has let the caller in.
 
     by: which of the two; what the other would say is not looked at. A caller known by IAM has all scopes:
-    what may be called is then its policy's to say.
+    what may be called is then its policy's to say. With "jwt" the authorizer takes keys and tokens. A proxy in front
+    may add a token to what a browser sends for a page of another site, so those requests may only read.
     """
 
-    def __init__(self, by: Literal["keys", "iam"] = "keys") -> None:
+    def __init__(self, by: Literal["keys", "iam", "jwt"] = "keys") -> None:
         self._by = by
 
     def granted(self, event: Mapping[str, Any]) -> Grant:
@@ -92,7 +93,9 @@ class GatewayAuth:
         authorizer = (event.get("requestContext") or {}).get("authorizer") or {}
         if self._by == "iam" and authorizer.get("iam"):
             return EVERYTHING
-        if self._by == "keys" and authorizer.get("lambda"):
+        if self._by == "jwt":
+            refuse_foreign_pages_in(event)
+        if self._by in ("keys", "jwt") and authorizer.get("lambda"):
             return _grant_in(authorizer["lambda"])
         raise Rejected(401, "unauthorized", "Not let in", "the gateway in front has not said who calls")
 
@@ -105,8 +108,7 @@ class Trusted(GatewayAuth):
     """
 
     def granted(self, event: Mapping[str, Any]) -> Grant:
-        headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
-        refuse_foreign_pages(headers, ((event.get("requestContext") or {}).get("http") or {}).get("method") or "")
+        refuse_foreign_pages_in(event)
         return EVERYTHING
 
 
@@ -175,6 +177,12 @@ def refuse_foreign_pages(headers: Mapping[str, str], method: str) -> None:
     same = origin is None or site == "same-origin" or _is_of(origin, headers.get("host"))
     if method not in ("GET", "HEAD") and not (same and site in ("none", "same-origin")):
         raise Rejected(403, "forbidden-origin", "Not from this page", "pages of other sites may not change anything")
+
+
+def refuse_foreign_pages_in(event: Mapping[str, Any]) -> None:
+    """The same for a request as API Gateway describes it."""
+    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    refuse_foreign_pages(headers, ((event.get("requestContext") or {}).get("http") or {}).get("method") or "")
 
 
 def _grant_in(context: Mapping[str, Any]) -> Grant:

@@ -7,6 +7,7 @@ unknown name, a wrong, an old and a missing signature get the same answer after 
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import re
@@ -18,6 +19,7 @@ from typing import Any
 
 from stepfast.engine.caller import called_from
 from stepfast.engine.operations import Operations
+from stepfast.errors import Unavailable
 from stepfast.http import bodies, problems
 from stepfast.http.engine import EngineCaller
 from stepfast.http.problems import Rejected
@@ -29,6 +31,8 @@ Object = dict[str, Any]
 PREFIX = "/v1/inbound/"
 MAX_INBOUND_BYTES = 1024 * 1024
 """The largest body of a webhook."""
+UNSIGNED = "webhook-refused"
+"""The kind of problem of a webhook that is not signed as one that is taken."""
 INBOUND_LABEL = "inbound"
 """The label of an execution that a webhook has started; its value is the name in the settings."""
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,60}")
@@ -91,10 +95,14 @@ class Inbound:
             raise Rejected(405, "wrong-method", "Wrong method", "webhooks come by POST", {"Allow": "POST"})
         body = _body(event)
         name = str(event["rawPath"])[len(PREFIX) :]
+        for known in self._webhooks.values():
+            # The secrets of all are read if it is time, so that the time taken does not tell which names there are.
+            with contextlib.suppress(Unavailable):
+                known.keys()
         webhook = self._webhooks.get(name, self._nobody)
         event_id = event_id_in(webhook.scheme, webhook.keys(), headers, body, self._now(), webhook.tolerance)
         if event_id is None or webhook is self._nobody:
-            raise Rejected(401, "webhook-refused", "Not taken", "this webhook is not signed as one that is taken here")
+            raise Rejected(401, UNSIGNED, "Not taken", "this webhook is not signed as one that is taken here")
         execution_id = execution_id_for(webhook.name, event_id)
         sent = bodies.parse(body.decode(errors="replace"), False)
         with called_from(None, f"inbound:{webhook.name}"):

@@ -7,10 +7,7 @@ from collections.abc import Mapping
 from stepfast.api_key import ApiKey
 from stepfast.http.auth import Authenticator, Grant, key_in
 from stepfast.http.problems import Rejected
-from stepfast.sign_on import SignOn
-
-FORWARDED = "x-forwarded-access-token"
-"""The header in which oauth2-proxy hands a token on. It is checked as any token: no header is believed."""
+from stepfast.sign_on import FORWARDED, SignOn, is_token
 
 
 class SignedOn(Authenticator):
@@ -39,7 +36,7 @@ class SignedOn(Authenticator):
 
     def is_signed_on(self, headers: Mapping[str, str]) -> bool:
         """Whether the request has a token, and no key."""
-        return _token_in(headers).count(".") == 2
+        return is_token(_token_in(headers))
 
     def would_wait(self, headers: Mapping[str, str]) -> bool:
         """Whether `admit` would wait for the issuer, as the event loop must not."""

@@ -49,7 +49,7 @@ class Source:
     that the workflows need. include: further folders or files of the project that the workflows import or read.
     tracing: whether the functions trace, for which they need X-Ray's package. opentelemetry: whether they need its API.
     starts: the scheduled starts, which the API shows and starts by hand. encryption: whether values are encrypted, for
-    which the functions need cryptography.
+    which the functions need cryptography. sign_on: whether tokens are checked, for which they need PyJWT as well.
     """
 
     folder: Path
@@ -60,6 +60,7 @@ class Source:
     opentelemetry: bool = False
     starts: Sequence[ScheduledStart] = ()
     encryption: bool = False
+    sign_on: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,7 @@ def resolved(source: Source, target: Target, cache: Path, *, hashes: bool = Fals
     """
     asked = "\n".join(
         [
-            *requirements.of_stepfast(source.tracing, source.opentelemetry, source.encryption),
+            *requirements.of_stepfast(source.tracing, source.opentelemetry, source.encryption, source.sign_on),
             *requirements.of_project(source.folder, source.extras),
         ]
     )

@@ -58,6 +58,7 @@ class SettingKeywords(TypedDict, total=False):
     kms_key: str
     key_table: str
     key_file: str
+    event_bus: str
     encrypt_new: bool
     pools: Mapping[str, Mapping[str, Any]]
     schedules: Mapping[str, Mapping[str, Any]]
@@ -94,8 +95,8 @@ class Stepfast(DeploymentConstruct):
     schedule are replaced one by one, and so are the variables in the `environment` of a pool.
 
     A stack and an app may hold any number of them. `functions` maps "api", "authorizer", "advancer", "timer", "resume",
-    "sweeper", and "step-POOL" for each pool, to their constructs: grant permissions to the `role` of one. `queues` has
-    `pools` by name, `timer`, `park`, `dead_letters` and `undelivered`.
+    "sweeper", with `event_bus` "events", and "step-POOL" for each pool, to their constructs: grant permissions to the
+    `role` of one. `queues` has `pools` by name, `timer`, `park`, `dead_letters` and `undelivered`.
 
     The CDK's context is not read. Raises StartupError, or another StepfastError, for a project not in order.
     """

@@ -6,8 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 
-import jsii
-from aws_cdk import CfnOutput, IStableStringProducer, Lazy, Stack, Token
+from aws_cdk import CfnOutput, Lazy, Stack, Token
 from aws_cdk import aws_apigatewayv2 as gateway
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_ec2 as ec2
@@ -20,6 +19,7 @@ from constructs import Construct
 
 from stepfast.backends.dynamodb.table import LISTING
 from stepfast.deployment import settings
+from stepfast.deployment.event_settings import deployed_inbound, inbound_text
 from stepfast.deployment.limit_settings import limits_text
 from stepfast.deployment.plan import FunctionPlan, Plan
 from stepfast.errors import StartupError
@@ -30,12 +30,12 @@ from stepfast.infra.constructs import cost, sources
 from stepfast.infra.constructs.alarms import Alarms
 from stepfast.infra.constructs.code import Image, Packaging, Zip
 from stepfast.infra.constructs.dashboard import Dashboard, Watched
-from stepfast.infra.constructs.front_door import FrontDoor
+from stepfast.infra.constructs.front_door import AddressOf, FrontDoor
 from stepfast.infra.constructs.function import LambdaFunction, Shared
 from stepfast.infra.constructs.metrics import namespace_of
 from stepfast.infra.constructs.queues import Queues
 from stepfast.infra.constructs.retention import log_retention
-from stepfast.infra.constructs.rules import StartRules
+from stepfast.infra.constructs.rules import StartRules, bus_arn, secret_arns
 from stepfast.infra.constructs.schedules import Recurring, Timers
 from stepfast.infra.constructs.state import State
 from stepfast.infra.options import Options, domain_of
@@ -203,6 +203,7 @@ class DeploymentConstruct(Construct):
             throttle=self.options.throttle,
             log_days=self._shared.log_days,
             domain=domain_of(self.plan, self.options),
+            inbound=bool(deployed_inbound(project.inbound)),
         )
 
     def _name(self) -> str:
@@ -231,7 +232,7 @@ class DeploymentConstruct(Construct):
         }
 
     def _with_keys(self) -> bool:
-        return self.plan.project.auth == "keys"
+        return self.plan.project.auth in ("keys", "jwt")
 
     def _resources(self) -> grants.Resources:
         table = self._state.table
@@ -249,6 +250,9 @@ class DeploymentConstruct(Construct):
             schedule_role=self._timers.role.role_arn,
             key_table="" if self._state.keys is None else self._state.keys.table_arn,
             kms_key=self.plan.project.kms_key or "",
+            event_queue="" if self.queues.events is None else self.queues.events.queue_arn,
+            secrets=secret_arns(self, self.plan.project.inbound),
+            event_bus=bus_arn(self, self.plan.project.event_bus),
         )
 
     def _environment(self, plan: FunctionPlan, pool: str) -> Mapping[str, str]:
@@ -275,13 +279,19 @@ class DeploymentConstruct(Construct):
             settings.OPENTELEMETRY: str(project.opentelemetry).lower(),
             settings.POOL_TIMEOUTS: json.dumps(self.plan.pool_timeouts),
             settings.MAX_CHILD_DEPTH: str(project.max_child_depth),
-            settings.PUBLIC_URL: project.public_url or Lazy.string(_AddressOf(self)),
+            settings.PUBLIC_URL: project.public_url or Lazy.string(AddressOf(lambda: self.url)),
             settings.MAX_SIGNALS: str(project.max_signals),
             settings.MAX_SIGNAL_BYTES: str(project.max_signal_bytes),
         }
-        encryption = {} if plan.kind == "authorizer" else self._encryption()
+        if self.queues.events is not None:
+            everything[settings.EVENT_BUS] = bus_arn(self, project.event_bus)
+            everything[settings.EVENT_QUEUE] = self.queues.events.queue_url
+        encryption = {} if plan.kind in ("authorizer", "events") else self._encryption()
         read = (*settings.NEEDS[plan.kind], *settings.ALSO[plan.kind])
-        return {name: everything[name] for name in read} | dict(encryption)
+        also = {settings.JWT: project.jwt.as_text()} if project.jwt and plan.kind == "authorizer" else {}
+        if plan.kind == "api" and (inbound := inbound_text(project.inbound)):
+            also[settings.INBOUND] = inbound
+        return {name: everything[name] for name in read} | dict(encryption) | also
 
     def _encryption(self) -> Mapping[str, str]:
         """The environment variables of functions that encrypt."""
@@ -297,6 +307,10 @@ class DeploymentConstruct(Construct):
         sources.of_stream(functions["advancer"], functions["advancer"].target, stream, plan.stream, queues.undelivered)
         sources.of_queue(functions["timer"], functions["timer"].target, queues.timer, plan.timer_queue)
         sources.of_queue(functions["resume"], functions["resume"].target, queues.park, plan.park_queue)
+        if plan.event_stream and plan.event_queue and queues.events:
+            events = functions["events"]
+            sources.of_stream(events, events.target, stream, plan.event_stream, queues.undelivered)
+            sources.of_queue(events, events.target, queues.events, plan.event_queue)
         for name, pool in plan.pools.items():
             function = functions[pool.function.name]
             sources.of_queue(function, function.target, queues.pools[name], pool.queue)
@@ -314,6 +328,7 @@ class DeploymentConstruct(Construct):
             timer_queue=self.queues.timer,
             dead_letters=self.queues.dead_letters,
             undelivered=self.queues.undelivered,
+            event_letters=self.queues.event_letters,
             table=self.table.table_name,
             api=self._front_door.api.api_id,
             timers=self._timers.group,
@@ -363,17 +378,6 @@ class DeploymentConstruct(Construct):
                 value=self._front_door.domain_target,
                 description="What your domain's CNAME points to",
             )
-
-
-@jsii.implements(IStableStringProducer)
-class _AddressOf:
-    """The address of the API, which is made after the functions whose environment has it."""
-
-    def __init__(self, deployment: DeploymentConstruct) -> None:
-        self._deployment = deployment
-
-    def produce(self) -> str:
-        return self._deployment.url
 
 
 _DOCKER_NAMES = {"arm64": "arm64", "x86_64": "amd64"}

@@ -15,6 +15,8 @@ The functions' code decides what they need:
 |            | pool: keys of links      |                                                     |        |
 | timer      | executions, starts       | consumes timer; sends to timer and park             | makes  |
 | resume     | executions, starts       | consumes park                                       |        |
+| events     |                          | reads the stream; consumes and sends to its queue;  |        |
+|            |                          | sends to the undelivered; puts events on its bus    |        |
 | sweeper    | executions, listing, its | sends to pools, timer, park                         | makes  |
 |            | position, figures, starts|                                                     |        |
 
@@ -32,6 +34,7 @@ from typing import get_args
 from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
 
+from stepfast.backends.aws.event_bus import EVENT_SOURCE
 from stepfast.backends.aws.kms import CONTEXT
 from stepfast.backends.aws.s3 import OLD_PREFIX, PREFIX
 from stepfast.backends.dynamodb.item_keys import DELETED
@@ -66,6 +69,7 @@ class Resources:
     """The ARNs of one deployment, as CDK tokens. `schedules`: all schedules in the group of timers.
 
     key_table: of data keys, "" without encryption. kms_key: an ARN of a key or an alias, or the name of an alias.
+    event_queue, event_bus: "" without an event bus. secrets: of the webhooks that the API takes.
     """
 
     table: str
@@ -80,11 +84,14 @@ class Resources:
     schedule_role: str
     key_table: str = ""
     kms_key: str = ""
+    event_queue: str = ""
+    event_bus: str = ""
+    secrets: Sequence[str] = ()
 
 
 def of(kind: str, resources: Resources, pool: str = "") -> list[iam.PolicyStatement]:
     """The statements of a function, beyond its own log group."""
-    encryption = [*_encryption(resources, kind)] if resources.key_table and kind != "authorizer" else []
+    encryption = [*_encryption(resources, kind)] if resources.key_table and kind not in ("authorizer", "events") else []
     return [*_by_kind(kind, resources, pool), *encryption]
 
 
@@ -100,6 +107,7 @@ def _by_kind(kind: str, resources: Resources, pool: str) -> list[iam.PolicyState
             _schedules(resources),
             _links(resources),
             _allow("LookLater", ["sqs:SendMessage"], [resources.timer_queue]),
+            *_secrets(resources),
         ],
         "authorizer": lambda: [_allow("Keys", ["dynamodb:GetItem"], [resources.table], _only_keys("k#*"))],
         "advancer": lambda: [
@@ -127,6 +135,12 @@ def _by_kind(kind: str, resources: Resources, pool: str) -> list[iam.PolicyState
             _allow("Consume", _CONSUME, [resources.timer_queue]),
             _allow("Send", ["sqs:SendMessage"], [resources.timer_queue, resources.park_queue]),
             *_scheduling(resources),
+        ],
+        "events": lambda: [
+            _allow("ReadStream", _STREAM, [resources.stream]),
+            _allow("Consume", _CONSUME, [resources.event_queue]),
+            _allow("Send", ["sqs:SendMessage"], [resources.event_queue, resources.undelivered]),
+            _allow("PutEvents", ["events:PutEvents"], [resources.event_bus], _only_own_events()),
         ],
         "resume": lambda: [
             *_state(resources, *_STARTS),
@@ -234,6 +248,21 @@ def _schedules(resources: Resources) -> iam.PolicyStatement:
 def _links(resources: Resources) -> iam.PolicyStatement:
     """The keys that sign answer links: the default pool makes links, the API checks links and rotates keys."""
     return _allow("Links", ["dynamodb:GetItem", "dynamodb:PutItem"], [resources.table], _only_keys(LINKS))
+
+
+def _secrets(resources: Resources) -> list[iam.PolicyStatement]:
+    """Reading the secrets of webhooks of others, and none beside."""
+    parameters = [arn for arn in resources.secrets if ":ssm:" in arn]
+    secrets = [arn for arn in resources.secrets if arn not in parameters]
+    return [
+        *([_allow("WebhookSecrets", ["secretsmanager:GetSecretValue"], secrets)] if secrets else []),
+        *([_allow("WebhookParameters", ["ssm:GetParameter"], parameters)] if parameters else []),
+    ]
+
+
+def _only_own_events() -> Mapping[str, object]:
+    """A condition that holds for events of this source alone: the bus takes none in the name of another."""
+    return {"ForAllValues:StringEquals": {"events:source": EVENT_SOURCE}, "Null": {"events:source": "false"}}
 
 
 def _only_keys(*patterns: str) -> Mapping[str, object]:

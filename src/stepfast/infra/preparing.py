@@ -62,6 +62,7 @@ def prepare(
         project.opentelemetry,
         (*plan.starts, *options.starts),
         project.kms_key is not None,
+        project.jwt is not None,
     )
     if project.packaging == "image":
         return Prepared(plan, image.build(source, options.target, cache, project.image_base))

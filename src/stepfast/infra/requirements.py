@@ -42,9 +42,12 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
 
 
-def of_stepfast(tracing: bool = False, opentelemetry: bool = False, encryption: bool = False) -> list[str]:
+def of_stepfast(
+    tracing: bool = False, opentelemetry: bool = False, encryption: bool = False, sign_on: bool = False
+) -> list[str]:
     """The packages that stepfast itself needs in Lambda, from its installed metadata."""
     chosen = {"aws": True, "tracing": tracing, "opentelemetry": opentelemetry, "encryption": encryption}
+    chosen["sign-on"] = sign_on
     extras = {extra for extra, wanted in chosen.items() if wanted}
     lines = _wanted(distribution("stepfast").requires or (), extras)
     return [line for line in lines if name_of(line) != "stepfast"]

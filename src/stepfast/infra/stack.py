@@ -19,8 +19,8 @@ class StepfastStack(Stack):
     """The stack of one deployment. An account may have any number of them: no resource has a fixed name.
 
     `functions` maps the names of the functions to their constructs: "api", "authorizer", "advancer", "timer", "resume",
-    "sweeper", and "step-POOL" for each pool. Grant permissions to the `role` of a function. `deployment` has the other
-    resources, and the methods that grant access to the API.
+    "sweeper", with `event_bus` "events", and "step-POOL" for each pool. Grant permissions to the `role` of a function.
+    `deployment` has the other resources, and the methods that grant access to the API.
     """
 
     def __init__(

@@ -7,13 +7,12 @@ import os
 import sys
 import time
 import tomllib
-from functools import partial
 from pathlib import Path
 from socket import socket
 
 from stepfast.backends.sqlite.file import Durability
 from stepfast.deployment import schedules as scheduled
-from stepfast.deployment.event_settings import check_targets, inbound_keys, webhooks_of
+from stepfast.deployment.event_settings import webhooks_of
 from stepfast.deployment.limit_settings import numbers_of
 from stepfast.deployment.plan import Plan
 from stepfast.deployment.project import Project
@@ -23,13 +22,13 @@ from stepfast.errors import DefinitionError, StartupError
 from stepfast.http import server
 from stepfast.http.api import build
 from stepfast.http.auth import Authenticator
-from stepfast.http.inbound import InboundWebhook
 from stepfast.http.page import HOW_TO_BUILD, DashboardPage
 from stepfast.http.signed_on import SignedOn
 from stepfast.language.registry import Registry, discover
 from stepfast.local import dev_logs, reloading
 from stepfast.local.dev_logs import LogFormat
 from stepfast.local.encryption import key_file_of
+from stepfast.local.inbound_settings import inbound_of
 from stepfast.local.retention import DAY_SECONDS, retention_of
 from stepfast.local.runtime import STEP_GRACE_SECONDS, Runtime
 from stepfast.model import SignalLimits
@@ -105,7 +104,7 @@ def _serve_code(
     limits = {name: pool.max_concurrency for name, pool in project.pools.items() if pool.max_concurrency}
     processes = {name: pool.processes for name, pool in project.pools.items() if pool.processes}
     retention = retention_of(PROJECT)
-    inbound = _inbound(project, registry)
+    inbound = inbound_of(project.inbound, registry)
     code = reloading.WatchedCode(workflows, watched=reloads and reloading.SUPPORTED)
     with Runtime(
         registry,
@@ -140,16 +139,6 @@ def _serve_code(
                 listener.close()
     # A signal during the grace period ends the process instead of reloading it.
     return code.changed and not runtime.interrupted
-
-
-def _inbound(project: Project, registry: Registry) -> list[InboundWebhook]:
-    """The webhooks of others that start workflows here. Raises StartupError."""
-    check_targets(project.inbound, "inbound", registry)
-    keys = inbound_keys(project.inbound, os.environ)
-    return [
-        InboundWebhook(name, settings.workflow, settings.scheme, settings.tolerance, partial(keys.__getitem__, name))
-        for name, settings in project.inbound.items()
-    ]
 
 
 def check(registry: Registry, project: Path) -> None:

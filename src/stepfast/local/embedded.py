@@ -18,7 +18,13 @@ from stepfast.client.async_client import AsyncClient
 from stepfast.client.async_execution import AsyncExecution
 from stepfast.client.async_stacks import AsyncStacks
 from stepfast.client.starts import Start, WorkflowWithInput, WorkflowWithoutInput
-from stepfast.deployment.event_settings import WebhookSettings, checked_webhooks, webhooks_of
+from stepfast.deployment.event_settings import (
+    InboundSettings,
+    WebhookSettings,
+    checked_inbound,
+    checked_webhooks,
+    webhooks_of,
+)
 from stepfast.deployment.telemetry import telemetry_if
 from stepfast.errors import StartupError, StepfastError
 from stepfast.http.api import Api
@@ -30,6 +36,7 @@ from stepfast.http.page import DashboardPage
 from stepfast.http.waiting import HeldRequests
 from stepfast.language.registry import Registry
 from stepfast.language.workflows import Workflow
+from stepfast.local.inbound_settings import inbound_of
 from stepfast.local.owner_client import OWNER_ANSWER_SECONDS
 from stepfast.local.runtime import STEP_GRACE_SECONDS, Runtime
 from stepfast.local.shared_home import SharedHome
@@ -65,6 +72,8 @@ class Embedded(AsyncClient):
     opentelemetry: whether executions are traces of OpenTelemetry, and steps spans; see docs/opentelemetry.md.
     public_url: what the addresses of answer links begin with: where `asgi` is mounted, as others reach it.
     webhooks: where the owner posts changes of executions to, by name; see docs/events.md.
+    inbound: webhooks of others that start workflows, by name. `asgi` takes them at `/v1/inbound/NAME`; see
+    docs/events.md.
     key_file: the file of the keys that values are encrypted with, as `stepfast key-file create` makes it; see
     docs/encryption.md. None encrypts nothing.
     encrypt_new: whether new executions are encrypted. False leaves encrypted ones as they are.
@@ -88,6 +97,7 @@ class Embedded(AsyncClient):
         opentelemetry: bool = False,
         public_url: str = "",
         webhooks: Mapping[str, WebhookSettings] | None = None,
+        inbound: Mapping[str, InboundSettings] | None = None,
         key_file: str | os.PathLike[str] | None = None,
         encrypt_new: bool = True,
     ) -> None:
@@ -115,7 +125,7 @@ class Embedded(AsyncClient):
             )
 
         self.path = file
-        self._home = SharedHome(file, make)
+        self._home = SharedHome(file, make, inbound_of(checked_inbound(inbound or {}), registry))
         self._lanes: list[Lanes[dict[str, Any]]] = []
         self._retry_for = retry_for
         self._api = httpx.ASGITransport(self._application(Trusted(), None), raise_app_exceptions=False)

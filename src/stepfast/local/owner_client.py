@@ -13,11 +13,13 @@ import httpx
 
 from stepfast.errors import Unavailable
 from stepfast.http.auth import EVERYTHING, Authenticator, Grant
+from stepfast.http.inbound import UNSIGNED
 from stepfast.http.problems import Rejected
 from stepfast.http.waiting import APPLIED, PREFER
 from stepfast.local.owner_file import OwnerAddress
+from stepfast.webhook_signing import SIGNATURE_HEADERS
 
-HANDED_ON = ("content-type", "idempotency-key", "if-none-match")
+HANDED_ON = ("content-type", "idempotency-key", "if-none-match", *SIGNATURE_HEADERS)
 """The headers of a request that the routes read."""
 OWNER_ANSWER_SECONDS = 60.0
 """The time for the owner to answer. A replay of dead letters takes 20 s."""
@@ -133,6 +135,7 @@ class OwnerClient:
         except httpx.RequestError as error:
             raise Unavailable("the process that owns the file has not answered; try again") from error
         # After the death of an owner another program may get its port.
-        if answer.headers.get("server") != "stepfast" or answer.status_code == 401:
+        refused = answer.status_code == 401 and UNSIGNED not in answer.text
+        if answer.headers.get("server") != "stepfast" or refused:
             raise OwnerAway
         return answer

@@ -11,7 +11,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from stepfast.backends.sqlite.owner import DatabaseInUse
 from stepfast.errors import StartupError, Unavailable
 from stepfast.http import restricting
 from stepfast.http.api import Api, resolvers
+from stepfast.http.inbound import InboundWebhook
 from stepfast.http.resolver import ResolverPool
 from stepfast.http.server import Server, listen
 from stepfast.http.waiting import EndWatch
@@ -43,11 +44,12 @@ _THREAD = "stepfast-owner"
 class SharedHome:
     """Answers events of the API in this process or through the owner. Thread-safe.
 
-    path: the database. make: makes the Runtime, and raises DatabaseInUse while another process owns the file.
+    path: the database. make: makes the Runtime, and raises DatabaseInUse while another process owns the file. inbound:
+    the webhooks of others that start workflows.
     """
 
-    def __init__(self, path: Path, make: Callable[[], Runtime]) -> None:
-        self._path, self._make = path, make
+    def __init__(self, path: Path, make: Callable[[], Runtime], inbound: Sequence[InboundWebhook] = ()) -> None:
+        self._path, self._make, self._inbound = path, make, inbound
         self._file, self._client = OwnerFile(path), OwnerClient()
         self._changing = threading.Lock()
         self._owned: _Owned | None = None
@@ -143,7 +145,7 @@ class SharedHome:
                 except DatabaseInUse:
                     return False
                 try:
-                    self._owned = _Owned(runtime, self._file)
+                    self._owned = _Owned(runtime, self._file, self._inbound)
                 except BaseException:
                     runtime.close()
                     raise
@@ -170,9 +172,9 @@ class SharedHome:
 class _Owned:
     """The file as its owner has it: the runtime, and the server for the other processes."""
 
-    def __init__(self, runtime: Runtime, file: OwnerFile) -> None:
+    def __init__(self, runtime: Runtime, file: OwnerFile, inbound: Sequence[InboundWebhook]) -> None:
         self._runtime, self._file, self.ends = runtime, file, runtime.ends
-        self.pool: ResolverPool = resolvers(runtime.operations, runtime.registry, runtime.call)
+        self.pool: ResolverPool = resolvers(runtime.operations, runtime.registry, runtime.call, inbound=inbound)
         key = secrets.token_urlsafe(32)
         # As an Api, so that a request without the secret is refused before its body is read.
         api = Api(self.pool, OwnerAuthenticator([key]), None, runtime.ends)

@@ -6,14 +6,14 @@ import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from stepfast.deployment.limit_settings import limits_text
-from stepfast.deployment.plan import FunctionPlan, Plan, QueuePlan
+from stepfast.deployment.plan import FunctionPlan, Plan, QueuePlan, StreamPlan
 from stepfast.deployment.schedules import ScheduledStart
 from stepfast.deployment.settings import ALSO, ENCRYPT_NEW, KEY_TABLE, KMS_KEY, NEEDS, Settings
 from stepfast.engine.step_runner import AttemptRunner
-from stepfast.functions import advancer, api, authorizer, entry, resume, step, sweeper, timer
+from stepfast.functions import advancer, api, authorizer, entry, events, resume, step, sweeper, timer
 from stepfast.functions.clients import Clients
 from stepfast.functions.host import Host, WallClock
 from stepfast.language.registry import Registry
@@ -27,6 +27,7 @@ from stepfast.simulator.lane import StreamMapping
 from stepfast.simulator.player import Player
 from stepfast.simulator.provision import (
     BUCKET,
+    EVENTS,
     KEYS,
     PARK,
     SCHEDULES,
@@ -44,7 +45,7 @@ OPEN = ("/v1/health", "/", PATH)
 
 BUILDERS: Mapping[str, Callable[..., Handler]] = {
     module.__name__.rpartition(".")[2]: module.build
-    for module in (api, authorizer, advancer, step, timer, resume, sweeper)
+    for module in (api, authorizer, advancer, step, timer, resume, sweeper, events)
 }
 
 
@@ -113,6 +114,8 @@ class Deployment:
             "STEPFAST_MAX_CHILD_DEPTH": str(plan.project.max_child_depth),
             "STEPFAST_PUBLIC_URL": plan.project.public_url or f"https://{HOST}",
             "STEPFAST_MAX_SIGNALS": str(plan.project.max_signals),
+            "STEPFAST_EVENT_BUS": plan.project.event_bus or "",
+            "STEPFAST_EVENT_QUEUE": made.events,
             "STEPFAST_MAX_SIGNAL_BYTES": str(plan.project.max_signal_bytes),
         }
         self._encryption = {}
@@ -121,7 +124,10 @@ class Deployment:
             self._encryption = names
         functions = {kind: self._function(function) for kind, function in plan.functions.items()}
         player.gateway(functions["api"], functions["authorizer"], OPEN)
-        player.map_stream(self.stream, functions["advancer"], _stream_mapping(plan))
+        player.map_stream(self.stream, functions["advancer"], _stream_mapping(plan.stream))
+        if plan.event_stream is not None and plan.event_queue is not None:
+            player.map_stream(self.stream, functions["events"], _stream_mapping(plan.event_stream))
+            player.map_queue(EVENTS, functions["events"], _mapping(plan.event_queue))
         player.map_queue(TIMER, functions["timer"], _mapping(plan.timer_queue))
         player.map_queue(PARK, functions["resume"], _mapping(plan.park_queue))
         for name, pool in plan.pools.items():
@@ -133,7 +139,7 @@ class Deployment:
         names = {*NEEDS[kind], *ALSO[kind]}
         variables = {**self._environment, "STEPFAST_POOL": pool}
         environment = {name: value for name, value in variables.items() if name in names}
-        if kind != "authorizer":
+        if kind not in ("authorizer", "events"):
             environment |= self._encryption
         return Settings.from_environment({**environment, "AWS_REGION": REGION}, NEEDS[kind])
 
@@ -151,8 +157,7 @@ def _mapping(plan: QueuePlan) -> QueueMapping:
     return QueueMapping(batch_size=plan.batch_size, window=plan.window, max_concurrency=plan.max_concurrency)
 
 
-def _stream_mapping(plan: Plan) -> StreamMapping:
-    stream: Any = plan.stream
+def _stream_mapping(stream: StreamPlan) -> StreamMapping:
     return StreamMapping(
         batch_size=stream.batch_size,
         window=stream.window,
@@ -161,5 +166,5 @@ def _stream_mapping(plan: Plan) -> StreamMapping:
         max_age=stream.max_age,
         bisect=stream.bisect,
         failure_queue=UNDELIVERED,
-        starting_position=stream.starting_position,
+        starting_position=cast(Any, stream.starting_position),
     )

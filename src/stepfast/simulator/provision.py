@@ -22,6 +22,8 @@ TIMER, PARK, DEAD_LETTERS, UNDELIVERED = (
     "stepfast-dead-letters",
     "stepfast-undelivered",
 )
+EVENTS, EVENT_LETTERS = "stepfast-events", "stepfast-event-letters"
+"""The queues of a plan with an event bus."""
 RETENTION = 14 * 86400
 """Seconds for which the queues of what has failed keep a message: the longest that SQS allows."""
 
@@ -45,7 +47,8 @@ class AwsClients(Protocol):
 class Provisioned:
     """URLs of the queues that were made; `pools` by the name of the pool. role: ARN, of what the schedules may do.
 
-    kms_key: the ARN of the key of a plan with encryption, whatever key the plan names; "" without.
+    kms_key: the ARN of the key of a plan with encryption, whatever key the plan names; "" without. events: the queue of
+    a plan with an event bus.
     """
 
     pools: Mapping[str, str]
@@ -54,6 +57,7 @@ class Provisioned:
     undelivered: str
     role: str
     kms_key: str = ""
+    events: str = ""
 
 
 def provision(plan: Plan, clients: AwsClients, *, region: str, account: str) -> Provisioned:
@@ -81,6 +85,10 @@ def provision(plan: Plan, clients: AwsClients, *, region: str, account: str) -> 
         }
         return _create_queue(clients, name, attributes)
 
+    events = ""
+    if plan.event_queue is not None:
+        retention = {"VisibilityTimeout": "30", "MessageRetentionPeriod": str(RETENTION)}
+        events = queue(EVENTS, plan.event_queue, _create_queue(clients, EVENT_LETTERS, retention))
     made = Provisioned(
         pools={name: queue(pool_queue(name), pool.queue, undelivered) for name, pool in plan.pools.items()},
         timer=queue(TIMER, plan.timer_queue, undelivered),
@@ -88,6 +96,7 @@ def provision(plan: Plan, clients: AwsClients, *, region: str, account: str) -> 
         undelivered=undelivered,
         role=role,
         kms_key=_encryption(clients) if plan.project.kms_key else "",
+        events=events,
     )
     if plan.starts:
         clients.scheduler.create_schedule_group(Name=STARTS)

@@ -50,7 +50,7 @@ class Trouble:
     ) -> None:
         """Makes a service answer the functions with an error from now on.
 
-        service: "dynamodb", "sqs", "s3", "scheduler" or "kms".
+        service: "dynamodb", "sqs", "s3", "scheduler", "kms" or "events".
         duration: how long the outage lasts, in simulated time.
         error: the code of the error.
         operations: the names of the operations that fail; None for all.

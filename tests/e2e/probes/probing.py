@@ -235,3 +235,15 @@ async def tidy(value: str) -> str:
         return await signal("answered", str)
     finally:
         await counted(value)
+
+
+@workflow("echoed")
+async def echoed(value: str) -> str:
+    return await counted(value)
+
+
+@workflow("echoed-event")
+async def echoed_event(event: dict[str, str]) -> dict[str, str]:
+    """Started by events: its input is their detail, or their body."""
+    await counted(event["value"])
+    return event

@@ -6,7 +6,7 @@ a few times; everything else that passes has been tried again by botocore, as th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -249,13 +249,17 @@ def projected(names: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def changes_to(sets: Item, removes: Sequence[str]) -> dict[str, Any]:
-    """An update that sets and removes attributes; each is named by a placeholder, as many names are reserved."""
-    expression = "SET " + ", ".join(f"#{name} = :{name}" for name in sets)
+def changes_to(sets: Item, removes: Sequence[str], copies: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """An update that sets and removes attributes; each is named by a placeholder, as many names are reserved.
+
+    copies: attributes that get what another attribute, which is set too, has before the update.
+    """
+    copied = [f"#{name} = #{source}" for name, source in (copies or {}).items()]
+    expression = "SET " + ", ".join([*copied, *(f"#{name} = :{name}" for name in sets)])
     if removes:
         expression += " REMOVE " + ", ".join(f"#{name}" for name in removes)
     return {
         "UpdateExpression": expression,
-        "ExpressionAttributeNames": {f"#{name}": name for name in (*sets, *removes)},
+        "ExpressionAttributeNames": {f"#{name}": name for name in (*sets, *removes, *(copies or ()))},
         "ExpressionAttributeValues": {f":{name}": value for name, value in sets.items()},
     }

@@ -35,6 +35,6 @@ class ChildWrites:
         """Writes the link, and what follows from it: sets has the place in the index, and when the meta expires."""
         wanted = items.link_value(link)
         condition = linked(stands(execution.status, execution.generation), execution)
-        changes = changes_to({"link": wanted, **sets}, sorted({"wake", EXPIRES} - sets.keys()))
+        changes = changes_to({"link": wanted, **sets}, sorted({*items.MARKS, EXPIRES} - sets.keys()))
         stored = await self._table.update(item_keys.key(execution.execution_id, item_keys.META), changes, condition)
         return stored is None or text_in(stored, "link") == wanted["S"]

@@ -6,7 +6,7 @@ would hold nothing are left out.
 | item | sk | attributes |
 |---|---|---|
 | meta | `meta` | stat gen flow input output error causes labels made ended resumed, list_pk list_sk, expires, wake; \
-by, born, reopened, cut, fault, link, turn and hand (below) |
+by, born, reopened, cut, fault, link, turn, hand and came (below) |
 | input above 2 KB | `input#<digest>` | input |
 | command | `c#<command id>` | rev gen stat kind name tries cuts token lease due input output error first began \
 ended then signal past kids prog, wake; id where the key is too short for it |
@@ -33,6 +33,7 @@ Its `reopened` and `cut` say how many records the last rewind re-opened and how 
 in the middle of that transaction is noticed. Its `fault` is the failure that the listing shows, a JSON
 list of step, class of the error and generation. Its `link` is a JSON list, in the order of model.Link; a child has it.
 Its `turn` is a JSON list too, in the order of model.StartInfo.
+Its `came` is the status that it came from, only in the write that changes it, for who reads the stream.
 Its `forked` is a JSON object with the fields of model.ForkedFrom.
 Its `hand` is what an operator has done to it last, a JSON object with the fields of model.Intervention.
 Its `shown` is what its code shows, as in shown.py.
@@ -79,6 +80,10 @@ from stepfast.stored_text import StoredText
 
 WAKE, WAKE_TO_REPORT = 1, 2
 """The attribute `wake`. The second is of the end of an execution without children that may run."""
+CAME, NOWHERE = "came", "-"
+"""The attribute with the status before, in the write of a status; and what a new execution has in it."""
+MARKS = ("wake", CAME)
+"""What a write leaves for who reads the stream: other writes of the meta remove it."""
 LONGEST_NAME = 200
 """Characters of a step's or an error's name that the listing holds."""
 LONGEST_CLASS = 500
@@ -97,6 +102,8 @@ def meta_item(execution: Execution, input: Item, listing: Item, now: float) -> I
     item = head(execution.execution_id, META, now, version) | input | listing
     item |= {"flow": text(execution.workflow), "made": number(execution.created_at), "born": number(now)}
     item["wake"] = number(1)
+    if execution.status == "RUNNING":
+        item[CAME] = text(NOWHERE)
     if execution.first_generation:
         item["first"] = number(execution.first_generation)
     if execution.sent is not None:
@@ -124,7 +131,7 @@ def start_value(start: StartInfo | None) -> Value:
     return text(start_text(start) or "")
 
 
-def _link(item: Item) -> Link | None:
+def link_in(item: Item) -> Link | None:
     written = text_in(item, "link")
     return Link(*json.loads(written)) if written else None
 
@@ -209,7 +216,7 @@ def execution_of(item: Item, input: str) -> Execution:
         labels={name: value["S"] for name, value in labels.items()},
         causes=tuple(json.loads(causes)) if causes else (),
         sent=text_in(item, "sent"),
-        link=_link(item),
+        link=link_in(item),
         start=start_in(text_in(item, "turn")),
         progress=text_in(item, "prog"),
         traceparent=text_in(item, "tp"),
@@ -236,7 +243,7 @@ def ends_childless(meta: Item) -> bool:
 
 def is_child_of(meta: Item, parent: str) -> bool:
     """Whether a meta is of a child that this parent takes along when it is deleted."""
-    link = _link(meta)
+    link = link_in(meta)
     return not is_tombstone(meta) and link is not None and link.parent == parent and not link.left
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from stepfast.backends.dynamodb import item_keys
 from stepfast.backends.dynamodb.calls import Table
+from stepfast.backends.dynamodb.items import CAME
 from stepfast.backends.dynamodb.table import EXPIRES, LISTING
 from stepfast.backends.dynamodb.transactions import stands
 from stepfast.backends.dynamodb.typed_json import Item, float_in, int_in, number, text, text_in
@@ -101,7 +102,7 @@ class Keeping:
     async def _free(self, meta: Item) -> None:
         key = item_keys.key(item_keys.execution_id_of(meta), item_keys.META)
         changes = {
-            "UpdateExpression": f"REMOVE #{EXPIRES}",
-            "ExpressionAttributeNames": {f"#{EXPIRES}": EXPIRES},
+            "UpdateExpression": f"REMOVE #{EXPIRES}, #{CAME}",
+            "ExpressionAttributeNames": {f"#{name}": name for name in (EXPIRES, CAME)},
         }
         await self._table.update(key, changes, stands("FAILED", int_in(meta, "gen")))

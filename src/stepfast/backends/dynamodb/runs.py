@@ -67,7 +67,8 @@ class EarlierRuns:
             "began": number(new.run_began_at),
             "first": number(new.first_generation),
         }
-        return changes_to(sets, sorted((items.STANDING | {EXPIRES, "reopened", "cut", "prog"}) - sets.keys()))
+        removed = sorted((items.STANDING | {EXPIRES, "reopened", "cut", "prog"}) - sets.keys())
+        return changes_to(sets, removed, {items.CAME: "stat"})
 
     async def _archived(self, old: Execution, now: float) -> Item:
         """The item of the run that ends."""

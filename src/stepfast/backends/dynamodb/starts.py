@@ -115,13 +115,13 @@ class DynamoStarts:
     async def fold(self, execution: Execution, start: StartInfo, input: Item, turned: TurnedAway | None) -> bool:
         """input: its attribute, in the place where it stands."""
         sets = input | {"turn": items.start_value(start), "wrote": number(self._clock.now())}
-        change = self._table.update_action(_meta(execution), changes_to(sets, ["wake"]), _as_read(execution))
+        change = self._table.update_action(_meta(execution), changes_to(sets, items.MARKS), _as_read(execution))
         return await self._table.transact([change, *(self._away(turned) if turned is not None else ())]) is None
 
     async def begin(self, execution: Execution, start: StartInfo) -> bool:
         wanted = items.start_value(start)
         sets: Item = {"turn": wanted, "wrote": number(self._clock.now())}
-        changes = changes_to(sets, ["wake"]) if start.waits else changes_to(sets | {"wake": number(1)}, [])
+        changes = changes_to(sets, items.MARKS) if start.waits else changes_to(sets | {"wake": number(1)}, [items.CAME])
         stored = await self._table.update(_meta(execution), changes, _as_read(execution))
         # A write whose answer was lost is sent again, and meets itself.
         return stored is None or text_in(stored, "turn") == wanted["S"]

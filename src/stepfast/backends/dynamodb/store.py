@@ -130,12 +130,12 @@ class DynamoStore(DynamoReads):
 
     async def note(self, execution: Execution, progress: str) -> bool:
         key, condition = item_keys.key(execution.execution_id, item_keys.META), stands("RUNNING", execution.generation)
-        changes = changes_to({"prog": text(progress)}, ["wake"])
+        changes = changes_to({"prog": text(progress)}, items.MARKS)
         return await self._table.update(key, changes, condition) is None
 
     async def show(self, execution: Execution, shown: ShownState) -> bool:
         key = item_keys.key(execution.execution_id, item_keys.META)
-        changes, condition = changes_to(showing.attributes(shown), ["wake"]), showing.condition(execution, shown)
+        changes, condition = changes_to(showing.attributes(shown), items.MARKS), showing.condition(execution, shown)
         if shown.labels is None:
             return await self._table.update(key, changes, condition) is None
         if shown.labels == execution.labels:
@@ -225,7 +225,7 @@ class DynamoStore(DynamoReads):
             marks["cut"] = number(turn.entry.number + 1)  # so that a read which misses the entry is noticed
         if turn.after.generation != before.generation:
             marks["reopened"] = number(0)  # no record of the new generation is missing
-        changes = self._turn(turn.after, now, marks)
+        changes = self._turn(turn.after, now, marks, turned=turn.after.status != before.status)
         if turn.entry is None and not turn.events:
             return await self._table.update(key, changes, condition) is None
         change = self._table.update_action(key, changes, condition)
@@ -252,14 +252,19 @@ class DynamoStore(DynamoReads):
         # very item that it has written, which DynamoDB returns (ReturnValuesOnConditionCheckFailure).
         return stored is None or same(stored, item)
 
-    def _turn(self, execution: Execution, now: float, marks: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """The update of a meta that makes it stand as given; wakes only if `marks` say so."""
+    def _turn(
+        self, execution: Execution, now: float, marks: Mapping[str, Any] | None = None, turned: bool = True
+    ) -> dict[str, Any]:
+        """The update of a meta that makes it stand as given; wakes only if `marks` say so.
+
+        turned: whether its status changes.
+        """
         standing = self._texts.fit(execution.execution_id, items.standing(execution))
         sets = standing | {"wrote": number(now)} | dict(marks or {})
         sets["list_pk"] = self._keys(execution)["list_pk"]
         sets |= self._expires(execution, now)
-        removes = sorted((items.STANDING | {EXPIRES, "wake"}) - sets.keys())
-        return changes_to(sets, removes)
+        removes = sorted((items.STANDING | {EXPIRES, "wake"} | (set() if turned else {items.CAME})) - sets.keys())
+        return changes_to(sets, removes, {items.CAME: "stat"} if turned else None)
 
     def _keys(self, execution: Execution) -> Item:
         status = kind_of(execution) + execution.status

@@ -10,6 +10,7 @@ from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from stepfast.functions import metering
@@ -62,10 +63,13 @@ class Alarms(Construct):
         return topic
 
     def _watch_letters(self, watched: Watched) -> None:
-        for id, queue, text in (
+        letters: list[tuple[str, sqs.IQueue, str]] = [
             ("DeadLetters", watched.dead_letters, "Executions have failed and wait to be resumed."),
             ("Undelivered", watched.undelivered, "Messages or stream records that no function could handle."),
-        ):
+        ]
+        if watched.event_letters is not None:
+            letters.append(("UnsentEvents", watched.event_letters, "Events that the event bus has refused for long."))
+        for id, queue, text in letters:
             visible = aws("SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": queue.queue_name}, "Maximum", 1)
             self._alarm(id, visible, 0, text)
 

@@ -25,6 +25,7 @@ class Watched:
     timer_queue: sqs.IQueue
     dead_letters: sqs.IQueue
     undelivered: sqs.IQueue
+    event_letters: sqs.IQueue | None
     table: str
     api: str
     timers: str

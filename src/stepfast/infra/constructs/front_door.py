@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from aws_cdk import Duration, RemovalPolicy, Stack
+import jsii
+from aws_cdk import Duration, IStableStringProducer, RemovalPolicy, Stack
 from aws_cdk import aws_apigatewayv2 as gateway
 from aws_cdk import aws_apigatewayv2_authorizers as authorizers
 from aws_cdk import aws_apigatewayv2_integrations as integrations
@@ -26,6 +28,8 @@ OPEN = {
     "Assets": ("/assets/{file}", "The page's scripts and styles, the same for everybody."),
 }
 """The routes that need no key, each with the reason."""
+INBOUND = ("/v1/inbound/{name}", "A webhook of others is checked by its signature; nothing else is answered here.")
+"""The same of a deployment that takes webhooks of others."""
 # The access log has no query, header or body. The path may contain an execution id, and nothing else of it.
 _LOGGED = {
     "at": "$context.requestTimeEpoch",
@@ -73,6 +77,8 @@ class FrontDoor(Construct):
     authorizer: the function that knows the API keys; None asks for IAM signatures instead.
 
     cache: seconds that an answer of the authorizer is used again, 0 for none.
+
+    inbound: whether webhooks of others are taken.
     """
 
     def __init__(
@@ -87,6 +93,7 @@ class FrontDoor(Construct):
         throttle: Throttle | None = None,
         log_days: logs.RetentionDays = logs.RetentionDays.ONE_MONTH,
         domain: Domain | None = None,
+        inbound: bool = False,
     ) -> None:
         super().__init__(scope, id)
         self.api = gateway.HttpApi(
@@ -100,10 +107,12 @@ class FrontDoor(Construct):
             # With a custom domain the default endpoint is off, so one TLS policy holds for all requests.
             disable_execute_api_endpoint=domain is not None,
         )
-        for name, (path, why) in OPEN.items():
+        opened = {**OPEN, "Inbound": INBOUND} if inbound else OPEN
+        methods = {PATH: [gateway.HttpMethod.GET, gateway.HttpMethod.POST], INBOUND[0]: [gateway.HttpMethod.POST]}
+        for name, (path, why) in opened.items():
             routes = self.api.add_routes(
                 path=path,
-                methods=[gateway.HttpMethod.GET, *((gateway.HttpMethod.POST,) if path == PATH else ())],
+                methods=methods.get(path, [gateway.HttpMethod.GET]),
                 integration=integrations.HttpLambdaIntegration(name, api),
                 authorizer=gateway.HttpNoneAuthorizer(),
             )
@@ -155,6 +164,17 @@ class FrontDoor(Construct):
             for id, kind in (("Address", route53.ARecord), ("AddressV6", route53.AaaaRecord)):
                 kind(self, id, zone=domain.zone, record_name=f"{domain.name}.", target=alias)
         return named
+
+
+@jsii.implements(IStableStringProducer)
+class AddressOf:
+    """The address of the API, which is made after the functions whose environment has it."""
+
+    def __init__(self, address: Callable[[], str]) -> None:
+        self._address = address
+
+    def produce(self) -> str:
+        return self._address()
 
 
 def _authorizer(function: lambda_.IFunction | None, cache: int) -> gateway.IHttpRouteAuthorizer:

@@ -18,7 +18,8 @@ class Queues(Construct):
 
     dead_letters: failed executions; redriving a message from there to `park` resumes its execution.
     undelivered: step and timer messages and stream records that no function could handle. In a healthy deployment it
-    stays empty.
+    stays empty. events, event_letters: events that the bus has not taken yet, and those that it has refused for too
+    long; None without an event bus.
     """
 
     def __init__(self, scope: Construct, id: str, *, plan: Plan) -> None:
@@ -27,6 +28,11 @@ class Queues(Construct):
         self.undelivered = self._last("Undelivered")
         self.park = self._queue("Park", plan.park_queue, self.dead_letters)
         self.timer = self._queue("Timer", plan.timer_queue, self.undelivered)
+        self.events: sqs.Queue | None = None
+        self.event_letters: sqs.Queue | None = None
+        if plan.event_queue is not None:
+            self.event_letters = self._last("EventLetters")
+            self.events = self._queue("Events", plan.event_queue, self.event_letters)
         self.pools: Mapping[str, sqs.Queue] = {
             name: self._queue(f"Pool-{name}", pool.queue, self.undelivered) for name, pool in plan.pools.items()
         }

@@ -5,14 +5,43 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from stepfast.deployment.event_settings import RuleSettings, start_template
+from stepfast.deployment.event_settings import SSM, InboundSettings, RuleSettings, deployed_inbound, start_template
 
-__all__ = ["StartRules"]
+__all__ = ["StartRules", "bus_arn", "secret_arns"]
+
+
+def bus_arn(scope: Construct, bus: str | None) -> str:
+    """The ARN of an event bus, of its name in this account or of its ARN; "" for none."""
+    if not bus or ":" in bus:
+        return bus or ""
+    return Stack.of(scope).format_arn(service="events", resource="event-bus", resource_name=bus)
+
+
+def secret_arns(scope: Construct, inbound: Mapping[str, InboundSettings]) -> tuple[str, ...]:
+    """The ARNs of the secrets and parameters of the webhooks that a deployment takes, each once."""
+    names = sorted({settings.aws_secret or "" for settings in deployed_inbound(inbound).values()})
+    return tuple(_secret_arn(Stack.of(scope), name) for name in names)
+
+
+def _secret_arn(stack: Stack, name: str) -> str:
+    if name.startswith("arn:"):
+        return name
+    if name.startswith(SSM):
+        path = name.removeprefix(SSM).removeprefix("/")
+        return stack.format_arn(service="ssm", resource="parameter", resource_name=path)
+    # Secrets Manager adds six characters to a name that only its owner knows before.
+    return stack.format_arn(
+        service="secretsmanager",
+        resource="secret",
+        resource_name=f"{name}-??????",
+        arn_format=ArnFormat.COLON_RESOURCE_NAME,
+    )
 
 
 class StartRules(Construct):

@@ -110,7 +110,7 @@ class MotoCloud(Kit[CloudStage], Trouble):
     ) -> None:
         """Makes a step fail, as `Environment.outage` does, or a service of AWS answer the functions with an error.
 
-        step: the step, or one of "dynamodb", "sqs", "s3", "scheduler" and "kms".
+        step: the step, or one of "dynamodb", "sqs", "s3", "scheduler", "kms" and "events".
         lasts: how long the outage lasts, in simulated time. That of a service has to end.
         error: the exception that attempts of the step raise, or the code of the service's error.
         operations: the names of the operations of the service that fail; None for all.

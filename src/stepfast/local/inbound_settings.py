@@ -1,0 +1,22 @@
+"""The webhooks of others that a server of this machine takes, by its settings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import partial
+
+from stepfast.deployment.event_settings import InboundSettings, check_targets, inbound_keys
+from stepfast.http.inbound import InboundWebhook
+from stepfast.language.registry import Registry
+
+
+def inbound_of(settings: Mapping[str, InboundSettings], registry: Registry) -> list[InboundWebhook]:
+    """The webhooks with their keys, which are read once. Raises StartupError."""
+    keys = inbound_keys(settings, os.environ)
+    here = {name: one for name, one in settings.items() if name in keys}
+    check_targets(here, "inbound", registry)
+    return [
+        InboundWebhook(name, one.workflow, one.scheme, one.tolerance, partial(keys.__getitem__, name))
+        for name, one in here.items()
+    ]
