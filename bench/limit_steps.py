@@ -64,6 +64,7 @@ LIMITS: dict[str, tuple[Callable[[int], Any], list[Limit[Any]]]] = {
     "gate that is open": (_nothing, [Limit("open", gate=Gate())]),
     "one key": (_nothing, [Limit("single", concurrency=1_000_000, rate=1e6, key=all_in_one)]),
     "a key each": (_nothing, [Limit("each", concurrency=1, rate=10, key=one_each)]),
+    "a rate each": (_nothing, [Limit("rates", rate=10, key=one_each)]),
     "paced": (_noted, [Limit("paced", rate=RATE)]),
     "slotted": (_held, [Limit("slotted", concurrency=SLOTS, key=key_of, shared=True)]),
     "played plain": (_played, []),

@@ -19,6 +19,7 @@ from typing import Any
 from bench import limit_steps as steps
 from bench.aws_meter import METER
 from bench.bed import RESULT_TIMEOUT_SECONDS, Spent, folder, resident_mb
+from bench.limit_keys import keys as keys_on_aws
 from bench.table import shown, table
 from stepfast.local.runtime import Runtime
 from stepfast.testing import MotoCloud
@@ -219,6 +220,7 @@ def main() -> None:
         *keys(asked.keys),
         *written(asked.played),
         *played_rate(asked.paced),
+        *keys_on_aws(asked.keys),
     ]
     print(table(("limits", "measured", "target"), rows))
     print(f"cores {os.cpu_count()}, load average before the run {busy:.1f}")
