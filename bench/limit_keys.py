@@ -52,9 +52,9 @@ class _Account:
 
     def __init__(self, client: Any) -> None:
         self._client, self.clock = client, _Clock()
-        self._limits = DynamoLimits(Table(client, NAME, self.clock), self.clock)  # type: ignore[arg-type]
+        self._limits = DynamoLimits(Table(client, NAME, self.clock), self.clock)
         store: Any = SimpleNamespace(limits=self._limits)
-        self._limiter = Limiter(store, store, self.clock)  # type: ignore[arg-type]
+        self._limiter = Limiter(store, store, self.clock)
         self._unseen = boto3.client("dynamodb", region_name="eu-central-1")
         self.meter = Meter(lambda key: self._unseen.get_item(TableName=NAME, Key=key).get("Item"))
         self.meter.watch(client)

@@ -70,7 +70,7 @@ async def raced(number: int) -> list[Any]:
     return [await waits, *doubled]
 
 
-ALL = (gathered, chained, mended, raced)
+ALL: tuple[Any, ...] = (gathered, chained, mended, raced)
 if hasattr(stepfast, "Limit"):  # The old version may be of before limits.
     paced = stepfast.Limit("paced", rate=20, burst=2)
     narrow = stepfast.Limit("narrow", concurrency=2)

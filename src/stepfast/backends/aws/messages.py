@@ -102,8 +102,8 @@ def _permits_in(permits: Any, waited: Any) -> tuple[Permit, ...]:
 def _permit_in(fields: Any, waited: Any) -> Permit:
     """A permit of a body; ForeignMessage for anything else.
 
-    Functions of before sent no `waited`: they put what it says behind the other fields, or did not say it. What newer
-    ones may have added to either is left out.
+    Functions of before sent no `waited`: they put its fields behind the others, or left them out. Further fields, which
+    later functions may send, are ignored.
     """
     plain: list[Any] = [None, False, "", 0.0]
     if isinstance(fields, list):
