@@ -23,6 +23,7 @@ from bench.limit_keys import keys as keys_on_aws
 from bench.table import shown, table
 from stepfast.local.runtime import Runtime
 from stepfast.testing import MotoCloud
+from tests.simulation import test_crowd as crowd_world
 
 Row = tuple[str, str, str]
 LOOK_SECONDS = 0.005
@@ -103,15 +104,28 @@ def _rate_rows(home: str, rate: int, times: Sequence[float]) -> list[Row]:
     ]
 
 
-def slots(executions: int) -> list[Row]:
+def slots(executions: int, name: str = "slotted") -> list[Row]:
     """Executions that start at once, on few slots that customers share."""
-    embedded("slotted", range(executions))
+    embedded(name, range(executions))
     begin = min(at for at, _ in steps.began)
     waits = [(steps.key_of(number), at - begin) for at, number in steps.began]
     changes = sorted([(at, 1) for at, _ in steps.began] + [(at, -1) for at in steps.ended])
     span = max(steps.ended) - begin
     busy = sum(steps.ended) - sum(at for at, _ in steps.began)
-    return _slot_rows("embedded", executions, changes, busy / steps.SLOTS / span, waits)
+    seconds = steps.HOLD_SECONDS if name == "slotted" else steps.LONG_HOLD_SECONDS
+    home = f"embedded, steps of {seconds:g} s"
+    return _slot_rows(home, executions, changes, busy / steps.SLOTS / span, waits)
+
+
+def crowd(seeds: int, count: int = 1000) -> list[Row]:
+    """Steps that wait for few slots in simulated time, while workers die: the worst of several worlds."""
+    worlds = [crowd_world.played(seed, 0.0003, count) for seed in range(seeds)]
+    of = f"simulated: {count:,} wait for {steps.SLOTS} slots, {sum(world.died for world in worlds)} workers die"
+    return [
+        (f"{of}, most at once", str(max(world.most for world in worlds)), f"at most {steps.SLOTS}"),
+        (f"{of}, share of the slots that is busy", shown(min(world.busy() for world in worlds)), "at least 0.95"),
+        (f"{of}, longest wait to the mean", shown(max(world.longest_to_mean() for world in worlds)), "at most 2"),
+    ]
 
 
 def _slot_rows(
@@ -217,6 +231,8 @@ def main() -> None:
         *throughput(asked.rounds, max(10, asked.executions // 5)),
         *rate(asked.executions),
         *slots(asked.executions * 3 // 10),
+        *slots(asked.executions // 10, "slotted longer")[1:2],
+        *crowd(4),
         *keys(asked.keys),
         *written(asked.played),
         *played_rate(asked.paced),
