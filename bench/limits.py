@@ -21,9 +21,14 @@ from bench.aws_meter import METER
 from bench.bed import RESULT_TIMEOUT_SECONDS, Spent, folder, resident_mb
 from bench.limit_keys import keys as keys_on_aws
 from bench.table import shown, table
+from stepfast import Limit
+from stepfast.backends.sqlite.store import SqliteBackend
 from stepfast.local.runtime import Runtime
 from stepfast.testing import MotoCloud
+from stepfast.testing.memory import MemoryFile
+from tests.contract.clock import FixedClock
 from tests.simulation import test_crowd as crowd_world
+from tests.simulation.late_world import Lateness, LateWorld
 
 Row = tuple[str, str, str]
 LOOK_SECONDS = 0.005
@@ -102,6 +107,18 @@ def _rate_rows(home: str, rate: int, times: Sequence[float]) -> list[Row]:
         (f"{of}, most in a second", str(most), f"at most {rate}"),
         (f"{of}, share of the rate that is used", shown(used), "at least 0.97"),
     ]
+
+
+def busy_process(count: int) -> list[Row]:
+    """Steps on a rate in simulated time, begun by one process that is busy for up to 0.1 s again and again."""
+    file = MemoryFile()
+    backend = SqliteBackend(file, FixedClock())  # type: ignore[arg-type]
+    limit: Limit[Any] = Limit("late", rate=steps.RATE)
+    try:
+        times = LateWorld(backend.limits, limit, count, 0, Lateness(busy=0.1), sole=True).play()
+    finally:
+        file.close()
+    return _rate_rows("simulated, in a busy process", steps.RATE, times)
 
 
 def slots(executions: int, name: str = "slotted") -> list[Row]:
@@ -230,6 +247,7 @@ def main() -> None:
     rows = [
         *throughput(asked.rounds, max(10, asked.executions // 5)),
         *rate(asked.executions),
+        *busy_process(asked.executions),
         *slots(asked.executions * 3 // 10),
         *slots(asked.executions // 10, "slotted longer")[1:2],
         *crowd(4),

@@ -12,9 +12,15 @@ pytestmark = pytest.mark.slow
 
 
 def test_a_short_run_of_the_embedded_figures_has_every_row() -> None:
-    rows = [*limits.throughput(1, 2), *limits.slots(6), *limits.crowd(1, 20), *limits.keys(20)]
+    rows = [
+        *limits.throughput(1, 2),
+        *limits.slots(6),
+        *limits.crowd(1, 20),
+        *limits.busy_process(50),
+        *limits.keys(20),
+    ]
     assert [measured for _, measured, _ in rows if not measured] == []
-    assert len(rows) == 6 + 3 + 3 + 3
+    assert len(rows) == 6 + 3 + 3 + 2 + 3
 
 
 def test_write_units_of_a_played_step_are_counted() -> None:
