@@ -13,8 +13,8 @@ from stepfast.language.steps import Step
 from stepfast.language.workflows import Workflow
 
 RATE, PLAYED_RATE, SLOTS, KEYS = 100, 100, 5, 10
-HOLD_SECONDS = 0.2
-"""What a step takes that holds a slot of the embedded runtime."""
+HOLD_SECONDS, LONG_HOLD_SECONDS = 0.2, 1.0
+"""What steps take that hold a slot of the embedded runtime."""
 PLAYED_SECONDS = 5.0
 """What a step takes in the played account, where time is simulated."""
 
@@ -32,11 +32,15 @@ async def _noted(number: int) -> int:
     return number
 
 
-async def _held(number: int) -> int:
+async def _held(number: int, seconds: float = HOLD_SECONDS) -> int:
     began.append((time.time(), number))
-    await asyncio.sleep(HOLD_SECONDS)
+    await asyncio.sleep(seconds)
     ended.append(time.time())
     return number
+
+
+async def _held_longer(number: int) -> int:
+    return await _held(number, LONG_HOLD_SECONDS)
 
 
 async def _played(number: int) -> int:
@@ -64,8 +68,10 @@ LIMITS: dict[str, tuple[Callable[[int], Any], list[Limit[Any]]]] = {
     "gate that is open": (_nothing, [Limit("open", gate=Gate())]),
     "one key": (_nothing, [Limit("single", concurrency=1_000_000, rate=1e6, key=all_in_one)]),
     "a key each": (_nothing, [Limit("each", concurrency=1, rate=10, key=one_each)]),
+    "a rate each": (_nothing, [Limit("rates", rate=10, key=one_each)]),
     "paced": (_noted, [Limit("paced", rate=RATE)]),
     "slotted": (_held, [Limit("slotted", concurrency=SLOTS, key=key_of, shared=True)]),
+    "slotted longer": (_held_longer, [Limit("slotted-longer", concurrency=SLOTS, key=key_of, shared=True)]),
     "played plain": (_played, []),
     "played rate": (_played, [Limit("played-rate", rate=1e6)]),
     "played slot": (_played, [Limit("played-slot", concurrency=1_000)]),

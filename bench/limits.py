@@ -19,9 +19,16 @@ from typing import Any
 from bench import limit_steps as steps
 from bench.aws_meter import METER
 from bench.bed import RESULT_TIMEOUT_SECONDS, Spent, folder, resident_mb
+from bench.limit_keys import keys as keys_on_aws
 from bench.table import shown, table
+from stepfast import Limit
+from stepfast.backends.sqlite.store import SqliteBackend
 from stepfast.local.runtime import Runtime
 from stepfast.testing import MotoCloud
+from stepfast.testing.memory import MemoryFile
+from tests.contract.clock import FixedClock
+from tests.simulation import test_crowd as crowd_world
+from tests.simulation.late_world import Lateness, LateWorld
 
 Row = tuple[str, str, str]
 LOOK_SECONDS = 0.005
@@ -102,15 +109,40 @@ def _rate_rows(home: str, rate: int, times: Sequence[float]) -> list[Row]:
     ]
 
 
-def slots(executions: int) -> list[Row]:
+def busy_process(count: int) -> list[Row]:
+    """Steps on a rate in simulated time, begun by one process that is busy for up to 0.1 s again and again."""
+    file = MemoryFile()
+    backend = SqliteBackend(file, FixedClock())  # type: ignore[arg-type]
+    limit: Limit[Any] = Limit("late", rate=steps.RATE)
+    try:
+        times = LateWorld(backend.limits, limit, count, 0, Lateness(busy=0.1), sole=True).play()
+    finally:
+        file.close()
+    return _rate_rows("simulated, in a busy process", steps.RATE, times)
+
+
+def slots(executions: int, name: str = "slotted") -> list[Row]:
     """Executions that start at once, on few slots that customers share."""
-    embedded("slotted", range(executions))
+    embedded(name, range(executions))
     begin = min(at for at, _ in steps.began)
     waits = [(steps.key_of(number), at - begin) for at, number in steps.began]
     changes = sorted([(at, 1) for at, _ in steps.began] + [(at, -1) for at in steps.ended])
     span = max(steps.ended) - begin
     busy = sum(steps.ended) - sum(at for at, _ in steps.began)
-    return _slot_rows("embedded", executions, changes, busy / steps.SLOTS / span, waits)
+    seconds = steps.HOLD_SECONDS if name == "slotted" else steps.LONG_HOLD_SECONDS
+    home = f"embedded, steps of {seconds:g} s"
+    return _slot_rows(home, executions, changes, busy / steps.SLOTS / span, waits)
+
+
+def crowd(seeds: int, count: int = 1000) -> list[Row]:
+    """Steps that wait for few slots in simulated time, while workers die: the worst of several worlds."""
+    worlds = [crowd_world.played(seed, 0.0003, count) for seed in range(seeds)]
+    of = f"simulated: {count:,} wait for {steps.SLOTS} slots, {sum(world.died for world in worlds)} workers die"
+    return [
+        (f"{of}, most at once", str(max(world.most for world in worlds)), f"at most {steps.SLOTS}"),
+        (f"{of}, share of the slots that is busy", shown(min(world.busy() for world in worlds)), "at least 0.95"),
+        (f"{of}, longest wait to the mean", shown(max(world.longest_to_mean() for world in worlds)), "at most 2"),
+    ]
 
 
 def _slot_rows(
@@ -215,10 +247,14 @@ def main() -> None:
     rows = [
         *throughput(asked.rounds, max(10, asked.executions // 5)),
         *rate(asked.executions),
+        *busy_process(asked.executions),
         *slots(asked.executions * 3 // 10),
+        *slots(asked.executions // 10, "slotted longer")[1:2],
+        *crowd(4),
         *keys(asked.keys),
         *written(asked.played),
         *played_rate(asked.paced),
+        *keys_on_aws(asked.keys),
     ]
     print(table(("limits", "measured", "target"), rows))
     print(f"cores {os.cpu_count()}, load average before the run {busy:.1f}")

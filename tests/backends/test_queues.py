@@ -294,10 +294,29 @@ def test_a_message_that_sqs_will_never_take_is_told(sending: Cloud) -> None:
 
 
 def test_a_permit_of_earlier_functions_is_read() -> None:
-    """They did not say what was waited for: messages are in flight while functions are replaced."""
-    permit = Permit(LimitId("pdf", "k", 1), 2, 3.0, "t", 4.0, True, 1.0, True, "k")
+    """They did not say what was waited for, or said it in the permit: messages are in flight while functions change."""
+    permit = Permit(LimitId("pdf", "k", 1), 2, 3.0, "t", 4.0, True, 1.0, True, "k", 0.5)
+    other = replace(permit, put_off=None, asked=None)
+    fields = json.loads(body_of(Message("step", "one", "a", 0, permits=(permit, other)), None, 5.0))
+    assert posted_in(json.dumps(fields)).message.permits == (permit, other)
+    waited = fields.pop("waited")
+    early = replace(permit, asked=None, in_line=False, turn="", put_off=0.0)
+    for known, read in ((0, early), (3, replace(permit, put_off=0.0)), (4, permit)):
+        held = [[*shared, *more[:known]] for shared, more in zip(fields["permits"], waited, strict=True)]
+        assert posted_in(json.dumps(fields | {"permits": held})).message.permits[0] == read
+
+
+def test_a_permit_of_later_functions_is_read_without_what_they_have_added() -> None:
+    permit = Permit(LimitId("pdf", "k", 1), 2, 3.0, "t", 4.0, True, 1.0, True, "k", None)
     fields = json.loads(body_of(Message("step", "one", "a", 0, permits=(permit,)), None, 5.0))
+    fields |= {"permits": [[*fields["permits"][0], "new"]], "waited": [[*fields["waited"][0], {}]]}
     assert posted_in(json.dumps(fields)).message.permits == (permit,)
-    fields["permits"] = [held[:8] for held in fields["permits"]]
-    (read,) = posted_in(json.dumps(fields)).message.permits
-    assert read == replace(permit, asked=None, in_line=False, turn="")
+
+
+@pytest.mark.parametrize("field", ["permits", "waited"])
+@pytest.mark.parametrize("value", ["x", 1, {"a": 1}, [["x"]], [[None, 1, 2, "x"]]])
+def test_permits_of_someone_else_are_refused(field: str, value: Any) -> None:
+    permit = Permit(LimitId("pdf"), 2, 3.0, "t", 4.0, True)
+    fields = json.loads(body_of(Message("step", "one", "a", 0, permits=(permit,)), None, 5.0))
+    with pytest.raises(ForeignMessage):
+        posted_in(json.dumps(fields | {field: value}))

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from bench import limits
+from bench import limit_keys, limits
 from bench.limits import _rate_rows, _slot_rows
+from bench.table import shown
 
 pytestmark = pytest.mark.slow
 
 
 def test_a_short_run_of_the_embedded_figures_has_every_row() -> None:
-    rows = [*limits.throughput(1, 2), *limits.slots(6), *limits.keys(20)]
+    rows = [
+        *limits.throughput(1, 2),
+        *limits.slots(6),
+        *limits.crowd(1, 20),
+        *limits.busy_process(50),
+        *limits.keys(20),
+    ]
     assert [measured for _, measured, _ in rows if not measured] == []
-    assert len(rows) == 6 + 3 + 3
+    assert len(rows) == 6 + 3 + 3 + 2 + 3
 
 
 def test_write_units_of_a_played_step_are_counted() -> None:
@@ -21,6 +28,11 @@ def test_write_units_of_a_played_step_are_counted() -> None:
     assert plain > 1
     assert len(calls) == 2
     assert limits.played("played slot", 2, apart=True)[0] == plain + 2
+
+
+def test_what_keys_cost_on_aws_goes_by_the_keys_in_use() -> None:
+    measured = [measured for _, measured, _ in limit_keys.keys(6)]
+    assert measured == ["1.00", "1.00", shown(2 + 1 / 6), shown(0), "1.00", "0"]
 
 
 def test_a_rate_and_slots_are_judged_by_when_steps_begin() -> None:

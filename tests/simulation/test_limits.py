@@ -20,6 +20,10 @@ def test_limits_hold_and_nobody_waits_for_ever(first: int) -> None:
         played(seed)
 
 
+def test_steps_end_though_the_clocks_differ_by_more_than_they_may_be_late() -> None:
+    played(20245)
+
+
 def a_slot_is_given_back_before_the_attempt(patch: Patch) -> None:
     early = (
         "await self._limiter.give_back(step_name(run.message.run_id, run.command.id), run.permits)\n"
@@ -65,6 +69,10 @@ def a_moment_is_not_reserved(patch: Patch) -> None:
     patch.setattr(limit_items, "reserved", reserved)
 
 
+def a_step_that_was_late_is_late_again(patch: Patch) -> None:
+    edited(patch, Limiter, "_at_its_moment", (" - min(lead, LATE_SECONDS)", ""))
+
+
 MUTANTS = {
     a_slot_is_given_back_before_the_attempt: 7,
     a_slot_that_is_handed_over_is_not_counted: 3,
@@ -74,6 +82,7 @@ MUTANTS = {
     a_permit_is_used_for_two_attempts: 67,
     whoever_loses_the_claim_gives_the_slot_back: 7,
     a_moment_is_not_reserved: 1,
+    a_step_that_was_late_is_late_again: 20245,
 }
 """Each wrong engine, and the seed that shows it soonest."""
 

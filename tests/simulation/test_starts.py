@@ -15,13 +15,20 @@ from stepfast.engine.turns import Turns
 from stepfast.errors import Unavailable
 from stepfast.model import Execution
 from tests.simulation.breaking import Patch, edited, noticed
-from tests.simulation.start_world import debounced, played
+from tests.simulation.start_flows import debounced
+from tests.simulation.start_world import played
 
 
 @pytest.mark.parametrize("first", range(0, 120, 20))
 def test_starts_take_turns_and_nobody_waits_for_ever(first: int) -> None:
     for seed in range(first, first + 20):
         played(seed)
+
+
+@pytest.mark.parametrize("seed", [342, 1127, 1684])
+def test_what_was_replaced_is_resumed_and_what_stalls_takes_another_moment(seed: int) -> None:
+    """Seeds of which the first engine, or the first invariant, was wrong."""
+    played(seed)
 
 
 @pytest.mark.parametrize("first", range(0, 30, 10))
@@ -106,6 +113,11 @@ def a_moment_that_has_passed_is_used(patch: Patch) -> None:
     patch.setattr(beginning, "LATE_SECONDS", 1e9)
 
 
+def a_moment_that_passes_while_it_is_reserved_is_used(patch: Patch) -> None:
+    edited(patch, beginning, "reserved_moment", (" and clock.now() <= moment + LATE_SECONDS", ""))
+    patch.setattr(turns, "reserved_moment", beginning.reserved_moment)
+
+
 def the_moment_of_whoever_was_faster_is_lost(patch: Patch) -> None:
     edited(patch, Beginning, "drive", ("        execution = stored\n", "        return None\n"))
 
@@ -136,13 +148,14 @@ MUTANTS: dict[Any, int] = {
     a_resume_does_not_take_its_key: 7,
     a_key_is_free_once_nobody_is_in_line: 0,
     an_heir_is_sent_no_message: 0,
-    an_heir_is_sent_its_message_after_the_write: 207,
+    an_heir_is_sent_its_message_after_the_write: 5,
     a_start_that_waits_is_not_in_line: 0,
     a_start_that_is_skipped_is_not_written: 1,
     an_id_that_was_skipped_is_created: 16,
     nobody_is_replaced: 2,
     a_moment_is_not_reserved: 3,
     a_moment_that_has_passed_is_used: 13,
+    a_moment_that_passes_while_it_is_reserved_is_used: 1684,
     the_moment_of_whoever_was_faster_is_lost: 14,
 }
 """Each wrong engine, and the seed that shows it soonest."""

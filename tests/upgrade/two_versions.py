@@ -1,7 +1,7 @@
 """Functions of two versions beside each other on one table, as while a deployment replaces them. Run by hand:
 
 git archive COMMIT src | tar -x -C OLD
-python -m tests.upgrade.two_versions OLD/src [--seed 1] [--executions 30]
+python -m tests.upgrade.two_versions OLD/src [--seed 1] [--executions 30] [--limits]
 
 Executions start under the old functions, go on while each event goes to functions of the one or of the other version by
 chance, and end under the new ones. Each version is a process of its own; moto plays AWS in the process of this module.
@@ -20,7 +20,7 @@ import tempfile
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -210,10 +210,11 @@ EXPECTED: dict[str, Callable[[int], Any]] = {
     "chained": lambda number: 16 * number,
     "mended": lambda number: [2 * number, "mended", "gone"],
     "raced": lambda number: ["gone", 2 * number, 2 * number],
+    "limited": lambda number: [2 * number, 2 * (number + 1)],
 }
 
 
-def play(old: Path, seed: int, executions: int) -> int:
+def play(old: Path, seed: int, executions: int, played: Sequence[str] = FLOWS) -> int:
     """How many executions did not come to their result."""
     with _account() as (clients, settings, environment), tempfile.TemporaryDirectory() as folder:
         environment |= {EFFECTS: folder}
@@ -225,13 +226,13 @@ def play(old: Path, seed: int, executions: int) -> int:
             account = Account(clients, settings, draw, [before])
             world = Play(account, executions)
             for number in range(executions):
-                world.start(FLOWS[number % len(FLOWS)], number)
+                world.start(played[number % len(played)], number)
                 if number % 3 == 0:
                     world.go(0.1)
             world.go(2)
             account.versions = [before, after]
             for number in range(executions, 2 * executions):
-                world.start(FLOWS[number % len(FLOWS)], number)
+                world.start(played[number % len(played)], number)
                 world.go(0.1)
             world.go(5)
             Path(folder, "mended").touch()
@@ -292,8 +293,10 @@ def main() -> int:
     parser.add_argument("old", type=Path, help="the folder src of the old version")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--executions", type=int, default=30)
+    parser.add_argument("--limits", action="store_true", help="with limited steps, which the old version must know")
     asked = parser.parse_args()
-    return 1 if play(asked.old.resolve(), asked.seed, asked.executions) else 0
+    played = (*FLOWS, "limited", "limited") if asked.limits else FLOWS
+    return 1 if play(asked.old.resolve(), asked.seed, asked.executions, played) else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Workflows that both versions run, for tests/upgrade/two_versions.py; all of it is of version 0.1's language."""
+"""Workflows of both versions, for tests/upgrade/two_versions.py; all but `limited` is of version 0.1's language."""
 
 from __future__ import annotations
 
@@ -70,4 +70,19 @@ async def raced(number: int) -> list[Any]:
     return [await waits, *doubled]
 
 
-ALL = (gathered, chained, mended, raced)
+ALL: tuple[Any, ...] = (gathered, chained, mended, raced)
+if hasattr(stepfast, "Limit"):  # The old version may be of before limits.
+    paced = stepfast.Limit("paced", rate=20, burst=2)
+    narrow = stepfast.Limit("narrow", concurrency=2)
+
+    @step(limits=[paced, narrow])
+    def double_slowly(number: int) -> int:
+        ran()
+        return 2 * number
+
+    @workflow("limited")
+    async def limited(number: int) -> list[int]:
+        """Steps that miss their moments, since functions take long here, and that wait in line for a slot."""
+        return list(await asyncio.gather(double_slowly(number), double_slowly(number + 1)))
+
+    ALL = (*ALL, limited)

@@ -56,8 +56,8 @@ class Beginning:
             # A moment that has passed by is used by nobody: many executions that are late would begin at once.
             if start.throttle is not None and (start.begins_at is None or now > start.begins_at + LATE_SECONDS):
                 moment = await reserved_moment(self._store, self._clock, execution.workflow, start)
-                if moment > self._clock.now():
-                    changed = replace(start, begins_at=moment)
+                now = self._clock.now()
+                changed = replace(start, begins_at=moment) if moment > now else replace(changed, begins_at=now)
             if await self._store.begin(execution, changed):
                 await self._free(execution)
                 return changed.begins_at if changed.waits else None
@@ -138,11 +138,16 @@ async def holder_of(store: Store, hold: Hold) -> Execution | None:
 
 
 async def reserved_moment(store: Store, clock: Clock, workflow: str, start: StartInfo) -> float:
-    """The next free moment of a throttle, which nobody else gets. If a crash follows, nobody uses it."""
+    """The next free moment of a throttle, which nobody else gets. If a crash follows, nobody uses it.
+
+    If this process stalls until its moment has long passed, that is lost, and it takes another: those that come after
+    would begin beside it otherwise.
+    """
     id, numbers = throttle_id(workflow, start)
     while True:
         now = clock.now()
         item = await store.limits.read(id)
         taken, moment = reserved(item, numbers, now)
-        if await store.limits.write(replace(taken, changed_at=now), item.version) is not None:
+        written = await store.limits.write(replace(taken, changed_at=now), item.version)
+        if written is not None and clock.now() <= moment + LATE_SECONDS:
             return moment

@@ -154,6 +154,7 @@ class Limiter:
         A step that has missed a moment by more than a little takes another. In the hands of one worker it is allowed
         twice the lateness each time, so that it ends.
         """
+        lead = 0.0
         for tries in itertools.count():
             now = self._clock.now()
             # The clock of whoever gave a slot may be ahead of this one: only a moment of a rate is waited for.
@@ -168,11 +169,14 @@ class Limiter:
             if timely == permits:
                 await self._paced(permits)
                 return tuple(permits)
+            lead = max([lead, *(now - old.since for old, new in zip(permits, timely, strict=True) if old != new)])
             permits = timely
         late = [permit for permit in permits if permit.token and begin - permit.since > SLOT_HOLD_SECONDS]
         await self.give_back(request.step, late)
         kept = tuple(_waiting(permit, request.since) for permit in permits if permit not in late)
-        await self._queue.send([(replace(request.message, permits=(*of_gates, *kept)), begin - self._nap)])
+        # Where messages are late, or the clocks differ, the next one would miss its moment as well, for ever.
+        due = begin - self._nap - min(lead, LATE_SECONDS)
+        await self._queue.send([(replace(request.message, permits=(*of_gates, *kept)), due)])
         return StepWaits(PassedOn(begin))
 
     async def _timely(self, permit: Permit, request: TakeRequest, tries: int) -> Permit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from dataclasses import dataclass, replace
@@ -44,6 +45,7 @@ def body_of(message: Message, due: float | None, now: float) -> str:
         fields["run"] = message.run
     if message.permits:
         fields["permits"] = [_permit_list(permit) for permit in message.permits]
+        fields["waited"] = [_waited_list(permit) for permit in message.permits]
     if due is not None:
         fields["due"] = due
     return json.dumps({**fields, "sent": now}, separators=(",", ":"))
@@ -64,7 +66,7 @@ def posted_in(body: str) -> Posted:
         )
         run = fields.get("run", 1)
         due, sent, hint = fields.get("due"), fields.get("sent", 0.0), _hint_in(fields.get("ask"))
-        permits = tuple(_permit_in(permit) for permit in fields.get("permits", ()))
+        permits = _permits_in(fields.get("permits", []), fields.get("waited", []))
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ForeignMessage("stepfast did not send this message") from error
     texts = (message.execution_id, message.command_id, message.pool)
@@ -83,14 +85,31 @@ def posted_in(body: str) -> Posted:
 def _permit_list(permit: Permit) -> list[Any]:
     id = permit.id
     held = [permit.revision, permit.since, permit.token, permit.lease, permit.reserved]
-    fields = [id.name, id.key, id.shard, *held, permit.asked, permit.in_line, permit.turn]
-    return fields if permit.put_off == 0.0 else [*fields, permit.put_off]
+    return [id.name, id.key, id.shard, *held]
 
 
-def _permit_in(fields: Any) -> Permit:
-    """A permit of a body; ForeignMessage for anything else. Earlier functions did not say what was waited for."""
-    defaults: dict[int, list[Any]] = {8: [None, False, "", 0.0], 11: [0.0]}
-    match [*fields, *defaults.get(len(fields), [])] if isinstance(fields, list) else fields:
+def _waited_list(permit: Permit) -> list[Any]:
+    """What a permit says beside `_permit_list`. It stands apart: earlier functions refuse a longer permit."""
+    return [permit.asked, permit.in_line, permit.turn, permit.put_off]
+
+
+def _permits_in(permits: Any, waited: Any) -> tuple[Permit, ...]:
+    if not isinstance(permits, list) or not isinstance(waited, list):
+        raise ForeignMessage("stepfast did not send this message")
+    return tuple(_permit_in(*each) for each in itertools.zip_longest(permits, waited[: len(permits)]))
+
+
+def _permit_in(fields: Any, waited: Any) -> Permit:
+    """A permit of a body; ForeignMessage for anything else.
+
+    Functions of before sent no `waited`: they put its fields behind the others, or left them out. Further fields, which
+    later functions may send, are ignored.
+    """
+    plain: list[Any] = [None, False, "", 0.0]
+    if isinstance(fields, list):
+        more = waited if isinstance(waited, list) else fields[8:]
+        fields = [*fields[:8], *more[:4], *plain[len(more) :]]
+    match fields:
         case [
             str(name),
             str(key),
