@@ -14,9 +14,9 @@ from typing import Any
 
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.sqs.models import sqs_backends
+
 from stepfast.testing import MotoCloud
 from stepfast.testing.cloud import resources
-
 from tests.upgrade import table_flows as flows
 
 
@@ -27,9 +27,7 @@ def packed(body: bytes) -> str:
 def held() -> dict[str, Any]:
     dynamodb, s3 = resources.client("dynamodb"), resources.client("s3")
     stored = dynamodb.scan(TableName="stepfast")["Items"]
-    items = [
-        item for item in stored if not item["pk"]["S"].startswith("k#")
-    ]  # an API key is of the cloud, not of these
+    items = [item for item in stored if not item["pk"]["S"].startswith("k#")]
     bucket = s3.list_buckets()["Buckets"][0]["Name"]
     keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket).get("Contents", ())]
     values = {key: packed(s3.get_object(Bucket=bucket, Key=key)["Body"].read()) for key in keys}

@@ -127,7 +127,7 @@ class Signalling:
         return waits
 
     async def _may_be_kept(self, execution_id: str) -> bool:
-        """Whether a replay of this process may know the waits: with a store without deltas none can, and it is not read."""
+        """Whether a replay of this process may know the waits: without deltas none can, and nothing is read."""
         if self._catching_up is not None:
             return False
         executions = await self._reading.read_many([execution_id])

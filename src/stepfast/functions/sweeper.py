@@ -48,8 +48,8 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
 async def _sweep(engine: SendingEngine, visits: Visits, table: Table) -> dict[str, Any]:
     """Continues the current lap. A lap visits every execution once and may take several sweeps.
 
-    The item at POSITION_KEY holds `after` (the cursor), `began` (the start of this lap), `every` (the seconds between the
-    starts of the last two laps) and, once that is so, `walked` (the walks over executions of earlier versions are over).
+    The item at POSITION_KEY holds `after` (the cursor), `began` (the start of this lap), `every` (the seconds between
+    the starts of the last two laps) and, once that is so, `walked`: the walks over earlier executions are over.
     It was written by a sweep minutes ago; whoever reads an older one visits executions once more.
     """
     kept = table.get(POSITION_KEY, consistent=False) or {}
