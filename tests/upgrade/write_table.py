@@ -7,17 +7,20 @@ Run with the code of that version, from the root of this repository:
 from __future__ import annotations
 
 import base64
+import importlib
 import json
 import zlib
 from datetime import timedelta
 from typing import Any
 
-from moto.core import DEFAULT_ACCOUNT_ID
 from moto.sqs.models import sqs_backends
 
 from stepfast.testing import MotoCloud
-from stepfast.testing.cloud import resources
 from tests.upgrade import table_flows as flows
+
+ACCOUNT = "123456789012"
+resources: Any = importlib.import_module("stepfast.testing.cloud.resources")
+"""Version 0.1 has it there."""
 
 
 def packed(body: bytes) -> str:
@@ -31,7 +34,7 @@ def held() -> dict[str, Any]:
     bucket = s3.list_buckets()["Buckets"][0]["Name"]
     keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket).get("Contents", ())]
     values = {key: packed(s3.get_object(Bucket=bucket, Key=key)["Body"].read()) for key in keys}
-    queues = sqs_backends[DEFAULT_ACCOUNT_ID][dynamodb.meta.region_name].queues
+    queues = sqs_backends[ACCOUNT][dynamodb.meta.region_name].queues
     messages = {name: [message.body for message in queue._messages] for name, queue in queues.items()}
     return {"items": items, "values": values, "messages": messages}
 
