@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import shutil
+import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from stepfast.deployment.schedule_file import starts_in
 from stepfast.deployment.schedules import ScheduledStart
 from stepfast.errors import StartupError
 from stepfast.http.page import BUILT
-from stepfast.infra import bundle
+from stepfast.infra import bundle, bytecode
 from stepfast.infra.bundle import Bundle, Source, build, digest_of
 from stepfast.infra.target import Target
 from tests.infra.conftest import PROJECT
@@ -115,8 +116,7 @@ def test_it_holds_what_runs_and_nothing_else(arm: Bundle) -> None:
     assert not {"cli", "integrations", "local", "simulator", "testing", "infra"} & {
         path.name for path in (arm.folder / "stepfast").iterdir()
     }
-    left = [path for path in arm.folder.rglob("*") if path.suffix == ".pyc" or path.name in ("RECORD", "tests")]
-    assert left == []
+    assert [path for path in arm.folder.rglob("*") if path.name in ("RECORD", "tests", "old.cpython-313.pyc")] == []
     assert (arm.folder / "workflows/printing.py").is_file()
 
 
@@ -196,3 +196,27 @@ def test_the_api_finds_the_schedules_in_it(project: Path, cache: Path) -> None:
 def test_without_schedules_it_has_no_file_of_them(arm: Bundle) -> None:
     assert not (arm.folder / schedule_file.NAME).exists()
     assert starts_in(str(arm.folder)) == []
+
+
+def test_a_bundle_for_a_python_that_is_here_has_bytecode_which_needs_no_source(tmp_path: Path) -> None:
+    folder, python = tmp_path / "task", f"{sys.version_info.major}.{sys.version_info.minor}"
+    folder.mkdir()
+    (folder / "compiled.py").write_text("PLACE = __file__\nANSWER = 42\n")
+    before = digest_of(folder)
+    assert bytecode.add(folder, python)
+    assert digest_of(folder) == before
+    [compiled] = folder.rglob("*.pyc")
+    assert str(tmp_path).encode() not in compiled.read_bytes()  # the same wherever it was made
+    # It is used without a look at the source: a cold start neither compiles nor compares.
+    (folder / "compiled.py").write_text("ANSWER = 0\n")
+    program = "import compiled; print(compiled.ANSWER, compiled.PLACE)"
+    said = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=True)
+    assert said.stdout.split() == ["42", str(folder / "compiled.py")]
+    bytecode.remove(folder)
+    assert [path.name for path in folder.rglob("*")] == ["compiled.py"]
+
+
+def test_where_that_python_is_missing_a_bundle_has_sources_only(tmp_path: Path) -> None:
+    (tmp_path / "one.py").write_text("ANSWER = 42\n")
+    assert not bytecode.add(tmp_path, "3.99")
+    assert [path.name for path in tmp_path.rglob("*")] == ["one.py"]

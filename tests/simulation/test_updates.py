@@ -132,6 +132,9 @@ class UpdatingWorld(World):
         for number in range(3):
             self._hear(f"u{number}", finished(whole.update_state(ID, f"u{number}")).shown())
             answered, result, _ = self.told[f"u{number}"]
+            work = snapshot.records.get(f"update:u{number}/work")
+            if answered == "failed" and work is not None and work.status == "FAILED":
+                continue  # its step was out of attempts, and the sender was told so
             if answered != "succeeded":
                 raise Broken(f"update {number} has changed the execution, and was told {answered}")
             if result != seen[: len(result)]:

@@ -53,8 +53,8 @@ replay and what is stored by now; start over from the store."""
 class Advanced:
     """What an advance has come to.
 
-    snapshot: the execution as it was read last; None where it does not exist, or where its end was only reported. With
-    a live replay it may have only the records that have changed. sent: the messages that were sent, each with when it
+    snapshot: the execution as it was read last; None where it does not exist, or where nothing was read. With a live
+    replay it may have only the records that have changed. sent: the messages that were sent, each with when it
     is due. finished: True where this advance has written the end. waits: True where the execution is RUNNING and its
     workflow is not deployed here.
     """
@@ -132,14 +132,14 @@ class Advancer:
                     return Advanced(snapshot, tuple(sent))
                 if resend is not None and not opened.cached:
                     replay.lines.drop()  # the sweep repeats what a pass before it has logged
-                outcome = await self._pass(snapshot, opened, replay, resend, sent)
+                outcome = await self._pass(snapshot, opened, replay, resend, sent, wakes=news is None)
                 if outcome in ("done", "ended") and replay.decided:
                     replay.lines.flush()
                 if outcome != "reload" and replay.error is None:
                     if self._memory is not None and news is not None and opened.live is not None:
                         self._memory.remember(execution_id, opened.live, "" if remembered else str(recalled))
                     opened.keep()
-                news = News(opened.taken) if outcome == "go on" and news is not None else None
+                news = News(opened.taken, own=True) if outcome == "go on" and news is not None else None
                 if outcome in ("done", "ended"):
                     return Advanced(snapshot, tuple(sent), finished=outcome == "ended")
 
@@ -153,9 +153,19 @@ class Advancer:
         self._lives.clear()
 
     async def _pass(
-        self, snapshot: Snapshot, opened: OpenedReplay, replay: Replay, resend: Resend | None, sent: list[Sent]
+        self,
+        snapshot: Snapshot,
+        opened: OpenedReplay,
+        replay: Replay,
+        resend: Resend | None,
+        sent: list[Sent],
+        wakes: bool,
     ) -> Outcome:
-        """Does what comes next. The order of what is opened has what this pass has appended to its log."""
+        """Does what comes next. The order of what is opened has what this pass has appended to its log.
+
+        wakes: whether what this pass records has to wake another advance. News need none: they come again until a
+        pass on them has ended well.
+        """
         execution, order = snapshot.execution, opened.order
         await progress.note(self._store, execution, replay)
         if not replay.finished:
@@ -176,7 +186,7 @@ class Advancer:
                 # the signal that is there was taken.
                 entry = _entry(execution, replay, order, ())
                 return "go on" if await self._append(replay, order, entry) else "reload"
-            if await self._store.commit(execution.run_id, Commit(taken, wake=True)):
+            if await self._store.commit(execution.run_id, Commit(taken, wake=wakes)):
                 opened.taken = (taken,)
             replay.lines.flush()  # from here on the record says that the code has been here
             return "go on" if opened.taken else "reload"

@@ -31,13 +31,15 @@ class News:
     """Why an execution is to be advanced: the records and signals that were written with a wake, each at least once.
 
     whole: False where something else was written, too, so that the execution is to be read in any case. reports: True
-    where that was the end of an execution without children that may run: at most its parent gets a report.
+    where that was the end of an execution without children that may run: at most its parent gets a report. own: True
+    where the pass that goes on has written these records itself.
     """
 
     records: Sequence[Record] = ()
     signals: Sequence[Signal] = ()
     whole: bool = True
     reports: bool = False
+    own: bool = False
 
     def of(self, replay: Replay) -> dict[str, Record] | None:
         """The records that this replay does not have yet; None where it does not wait for them: it has missed some."""
@@ -89,11 +91,11 @@ class Memory:
         With a token everything is to be read. It is "" where nothing is to be remembered.
         """
         live = self._lives.take(execution_id)
-        if live is not None and not live.token:
+        if live is not None and not (live.token or news.own):
             self._lives.put(execution_id, live)  # not remembered, but whoever reads everything can go on with it
         elif live is not None:
             fresh = news.of(live.replay)
-            if fresh is not None and await self._holders.holder(execution_id) == live.token:
+            if fresh is not None and (news.own or await self._holders.holder(execution_id) == live.token):
                 return self._opened(live, fresh, news)
             live.replay.close()
         if execution_id not in self._long:

@@ -120,7 +120,8 @@ class LiveReplays:
         """Reads the execution; what has changed will do where a replay is kept and the store has deltas."""
         live = self.take(execution_id)
         if live is not None:
-            snapshot, mark = await self._read(store, execution_id, live)
+            waits = self._deltas is None and bool(waits_of(live.replay))
+            snapshot, mark = await self._read(store, execution_id, live, signals=waits)
             if live.goes_on_with(snapshot):
                 return Loaded(snapshot, live, mark)
             live.replay.close()
@@ -129,9 +130,11 @@ class LiveReplays:
         snapshot, mark = await self._read(store, execution_id, None)
         return Loaded(snapshot, None, mark)
 
-    async def _read(self, store: Store, execution_id: str, live: Live | None) -> tuple[Snapshot | None, int | None]:
-        if self._deltas is None:
-            return await store.load(execution_id, signals=live is None), None
+    async def _read(
+        self, store: Store, execution_id: str, live: Live | None, signals: bool = False
+    ) -> tuple[Snapshot | None, int | None]:
+        if self._deltas is None:  # signals that are waited for are read with the rest: two reads cost more
+            return await store.load(execution_id, signals=signals or live is None), None
         delta = await self._deltas.changes(execution_id, None if live is None else live.mark)
         return (None, None) if delta is None else (delta.snapshot, delta.mark)
 

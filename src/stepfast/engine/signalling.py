@@ -106,9 +106,7 @@ class Signalling:
         kept_waits = await self._waits_by_parts(execution_id)
         if kept_waits is not None:
             return kept_waits
-        executions = await self._reading.read_many([execution_id])
-        runs = any(execution.status == "RUNNING" for execution in executions)
-        for _ in range(REPLAY_TRIES if runs else 0):
+        for _ in range(REPLAY_TRIES if await self._may_be_kept(execution_id) else 0):
             kept = self._lives.waits(execution_id)
             if kept is not None:
                 if await self._lives.stand(execution_id, kept):
@@ -127,6 +125,13 @@ class Signalling:
         if replay is not None and not replay.finished and not replay.stale:
             self._lives.put(execution_id, Live(replay, Order(snapshot.cursor), None))
         return waits
+
+    async def _may_be_kept(self, execution_id: str) -> bool:
+        """Whether a replay of this process may know the waits: without deltas none can, and nothing is read."""
+        if self._catching_up is not None:
+            return False
+        executions = await self._reading.read_many([execution_id])
+        return any(execution.status == "RUNNING" for execution in executions)
 
     async def _waits_by_parts(self, execution_id: str) -> tuple[Command, ...] | None:
         """The same from a replay that this process has kept of a long execution; None where it has kept none."""

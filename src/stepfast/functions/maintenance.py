@@ -7,6 +7,7 @@ and removes the expiry that version 0.1 gave to failures.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from stepfast.backends.dynamodb.calls import Table
 from stepfast.backends.dynamodb.label_walk import LabelWalk
@@ -27,8 +28,11 @@ DELETION_SECONDS = 60.0
 """Seconds that one sweep may spend on deletions."""
 
 
-async def tidy(engine: SendingEngine, table: Table, needed: float) -> None:
-    """Works as long as the invocation has more than `needed` seconds left."""
+async def tidy(engine: SendingEngine, table: Table, needed: float, walked: bool) -> bool:
+    """Works as long as the invocation has more than `needed` seconds left.
+
+    walked: what an earlier call has answered: whether both walks are over for good, so that they are not looked up.
+    """
 
     def has_time() -> bool:
         return engine.time_left() > needed
@@ -36,20 +40,27 @@ async def tidy(engine: SendingEngine, table: Table, needed: float) -> None:
     store, now = engine.table_store, engine.clock.now()
     if has_time():
         await store.deleting.sweep(now + min(DELETION_SECONDS, engine.time_left() - needed))
-    indexed = await LabelWalk(table, engine.settings.listing_shards).go_on(engine.clock, has_time)
-    if indexed:
-        log.info("%d label(s) of earlier executions were put into the index", indexed)
     if engine.keyring.store is not None and has_time():
         await _tidy_keys(engine, table, now)
+    return walked or await _walk(engine, table, now, has_time)
+
+
+async def _walk(engine: SendingEngine, table: Table, now: float, has_time: Callable[[], bool]) -> bool:
+    """Goes on with the two walks over executions of earlier versions; whether both are over for good."""
+    labels = LabelWalk(table, engine.settings.listing_shards)
+    indexed = await labels.go_on(engine.clock, has_time)
+    if indexed:
+        log.info("%d label(s) of earlier executions were put into the index", indexed)
     held = table.get(RETENTION_KEY)
     walk = walk_of(held, now)
     if walk.over:
-        return
+        return labels.is_over()
     freed = await Keeping(table, engine.settings.listing_shards).go_on(walk, now, has_time)
     if walk != walk_of(held, 0.0):
         await table.put({**RETENTION_KEY, **walk.item()})
     if freed:
         log.info("%d FAILED execution(s) of version 0.1 would have expired: they are kept now", freed)
+    return False
 
 
 async def _tidy_keys(engine: SendingEngine, table: Table, now: float) -> None:

@@ -48,10 +48,12 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
 async def _sweep(engine: SendingEngine, visits: Visits, table: Table) -> dict[str, Any]:
     """Continues the current lap. A lap visits every execution once and may take several sweeps.
 
-    The item at POSITION_KEY holds `after` (the cursor), `began` (the start of this lap) and `every` (the seconds
-    between the starts of the last two laps).
+    The item at POSITION_KEY holds `after` (the cursor), `began` (the start of this lap), `every` (the seconds between
+    the starts of the last two laps) and, once that is so, `walked`: the walks over earlier executions are over.
+    It was written by a sweep minutes ago; whoever reads an older one visits executions once more.
     """
-    kept = table.get(POSITION_KEY) or {}
+    kept = table.get(POSITION_KEY, consistent=False) or {}
+    walked: Item = {"walked": kept["walked"]} if "walked" in kept else {}
     after, began = text_in(kept, "after") or "", float_in(kept, "began")
     every = float_in(kept, "every") or USUAL_VISIT_SECONDS
     if after == "" or began is None:
@@ -61,9 +63,10 @@ async def _sweep(engine: SendingEngine, visits: Visits, table: Table) -> dict[st
     while rounds == 0 or (after != "" and engine.time_left() >= ROUND_SECONDS):
         after = await engine.operations.sweep(after, every=every, limit=ROUND_SIZE, visit=visits.visit)
         rounds += 1
-        item = {**POSITION_KEY, "after": text(after), "began": number(began), "every": number(every)}
+        item = {**POSITION_KEY, "after": text(after), "began": number(began), "every": number(every), **walked}
         await table.put(item)
-    await tidy(engine, table, ROUND_SECONDS)
+    if await tidy(engine, table, ROUND_SECONDS, bool(walked)) and not walked:
+        await table.put({**item, "walked": number(1)})
     stuck = visits.take_stuck()
     engine.meter.count(metering.STUCK, stuck)
     log.info("swept %d round(s), %s; %d execution(s) are stuck", rounds, "more to come" if after else "a lap", stuck)

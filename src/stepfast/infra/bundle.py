@@ -21,7 +21,7 @@ from stepfast.deployment import schedule_file
 from stepfast.deployment.project import is_inside
 from stepfast.deployment.schedules import ScheduledStart
 from stepfast.errors import StartupError
-from stepfast.infra import lock, requirements
+from stepfast.infra import bytecode, lock, requirements
 from stepfast.infra.target import Target
 
 # No function imports these. A bundle without them loads faster and has less to attack.
@@ -65,7 +65,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A folder ready for Lambda. `digest` depends only on the names and contents of its files."""
+    """A folder ready for Lambda. `digest` depends only on the names and contents of its files, bytecode left out."""
 
     folder: Path
     digest: str
@@ -102,6 +102,7 @@ def build(source: Source, target: Target, cache: Path) -> Bundle:
         folder = Path(work) / "bundle"
         shutil.copytree(packages, folder)
         add_code(source, folder)
+        _compile_code(source, folder, target)
         weigh(folder, MAX_UNPACKED_BYTES, 'leave out what no step needs, or set packaging = "image" in [tool.stepfast]')
         return keep(folder, cache / f"bundle-{target.architecture}")
 
@@ -116,6 +117,16 @@ def add_code(source: Source, folder: Path) -> None:
     normalise(folder)
 
 
+def _compile_code(source: Source, folder: Path, target: Target) -> None:
+    """Compiles what `add_code` adds. The packages were compiled when they were installed, once for all bundles."""
+    for name in ("stepfast", source.workflows, *source.include):
+        if (folder / name).is_dir():
+            bytecode.add(folder / name, target.python, folder)
+    if sum(path.stat().st_size for path in _files(folder)) > MAX_UNPACKED_BYTES:
+        bytecode.remove(folder)
+    normalise(folder)
+
+
 def keep(folder: Path, place: Path) -> Bundle:
     """Moves a folder to `place`, with a part of its digest behind the name, where it stays."""
     digest = digest_of(folder)
@@ -126,9 +137,10 @@ def keep(folder: Path, place: Path) -> Bundle:
 
 
 def digest_of(folder: Path) -> str:
-    """SHA-256 over the names and contents of all files."""
+    """SHA-256 over the names and contents of all files but bytecode, which follows from them."""
     total = hashlib.sha256()
-    for path in sorted(_files(folder), key=lambda path: path.relative_to(folder).as_posix()):
+    sources = (path for path in _files(folder) if path.parent.name != bytecode.FOLDER)
+    for path in sorted(sources, key=lambda path: path.relative_to(folder).as_posix()):
         content = hashlib.sha256(path.read_bytes()).hexdigest()
         total.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
     return total.hexdigest()
@@ -179,6 +191,7 @@ def _install(pinned: str, target: Target, folder: Path) -> None:
         hashed = ["--require-hashes"] if "--hash=" in pinned else []
         lock.uv(["pip", "install", "--quiet", "--no-deps", *hashed, *place, *kind, "-r", "-"], folder.parent, pinned)
         _prune(new)
+        bytecode.add(new, target.python)
         _move(new, folder)
 
 

@@ -19,7 +19,7 @@ from stepfast.backends.dynamodb.calls import Table
 from stepfast.backends.dynamodb.item_keys import partition
 from stepfast.backends.dynamodb.label_walk import LabelWalk
 from stepfast.backends.dynamodb.labels import label_partition
-from stepfast.backends.dynamodb.listing_keys import CHILD, JOB, listing_entry, sortable, time_of
+from stepfast.backends.dynamodb.listing_keys import CHILD, JOB, listing_entry, shards_of, sortable, time_of
 from stepfast.backends.dynamodb.table import LISTING
 from stepfast.backends.dynamodb.typed_json import Item, text
 from stepfast.engine.arguments import foreign_cursor
@@ -85,8 +85,8 @@ class Listing:
     def _by_status(self, query: Query, low: str, high: str) -> tuple[list[str], str | None]:
         statuses: list[str] = [query.status] if query.status else list(get_args(ExecutionStatus))
         share = min(len(statuses), USUAL) * self._shards
-        kinds = [f"{kind}{status}" for kind in _kinds(query) for status in statuses]
-        partitions = [_Partition(f"{kind}#{shard}") for kind in kinds for shard in range(self._shards)]
+        names = [name for status in statuses for kind in _kinds(query) for name in self._partitions(kind, status)]
+        partitions = [_Partition(name) for name in names]
         asked = _filters(query)
         asked["Limit"] = FILTERED if "FilterExpression" in asked else 2 * query.limit // share + 4
         return self._merged(partitions, query, low, high, asked)
@@ -147,19 +147,20 @@ class Listing:
         A position of another form starts again at the beginning.
         """
         # The shards of children come after those of roots, and those of jobs are last.
-        kinds = ("", CHILD, JOB)
-        last_shard = len(kinds) * self._shards
-        shard, seen = _sweep_position(after, last_shard)
+        names = [name for kind in ("", CHILD, JOB) for name in self._partitions(kind, "RUNNING")]
+        shard, seen = _sweep_position(after, len(names))
         ids: list[str] = []
-        while shard < last_shard and len(ids) < limit:
+        while shard < len(names) and len(ids) < limit:
             # BETWEEN includes both its limits. This is above the entry that was read last, and below any other.
             low = seen + "\x01" if seen else _LOWEST
-            kind = kinds[shard // self._shards]
-            page = self._query(f"{kind}RUNNING#{shard % self._shards}", low, sortable(before), Limit=limit - len(ids))
+            page = self._query(names[shard], low, sortable(before), Limit=limit - len(ids))
             ids += [_id(item["list_sk"]["S"]) for item in page["Items"]]
             last = page.get("LastEvaluatedKey")
             shard, seen = (shard, last["list_sk"]["S"]) if last else (shard + 1, "")
-        return ids, f"{shard}:{seen}" if shard < last_shard else ""
+        return ids, f"{shard}:{seen}" if shard < len(names) else ""
+
+    def _partitions(self, kind: str, status: str) -> list[str]:
+        return [f"{kind}{status}#{shard}" for shard in range(shards_of(kind, self._shards))]
 
     def _query(self, key: str, low: str, high: str, **parameters: Any) -> dict[str, Any]:
         values = {":pk": text(key), ":low": text(low), ":high": text(high)}

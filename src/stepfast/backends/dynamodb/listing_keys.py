@@ -12,7 +12,9 @@ from stepfast.model import Execution
 CHILD = "CHILD-"
 """What the partition of a child begins with, before its status. A list of roots does not read these partitions."""
 JOB = "JOB-"
-"""The same of a bulk job. Few jobs stand apart from many executions, so both lists read what they show and no more."""
+"""The same of a bulk job. Few jobs stand apart from many executions, so both lists read what they show and no more.
+They are so few that they share one partition for each status: the sweep pays for each partition, also for an empty one.
+"""
 
 
 def sortable(at: float) -> str:
@@ -34,10 +36,16 @@ def shard_of(execution_id: str, shards: int) -> int:
     return zlib.crc32(execution_id.encode()) % shards
 
 
+def shards_of(kind: str, shards: int) -> int:
+    """Over how many partitions the executions of a kind and a status are spread."""
+    return 1 if kind == JOB else shards
+
+
 def listing_keys(execution_id: str, status: str, created_at: float, shards: int) -> Item:
     """The index keys of a meta. status: with CHILD or JOB before it, as `kind_of` says."""
+    shard = shard_of(execution_id, shards_of(JOB if status.startswith(JOB) else "", shards))
     return {
-        "list_pk": text(f"{status}#{shard_of(execution_id, shards)}"),
+        "list_pk": text(f"{status}#{shard}"),
         "list_sk": text(listing_entry(created_at, execution_id)),
     }
 
