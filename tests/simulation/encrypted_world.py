@@ -6,6 +6,7 @@ die between its data key and its execution, and a deletion between its execution
 
 from __future__ import annotations
 
+import random
 import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,10 +14,13 @@ from typing import Any
 from stepfast.engine.advancer import Advancer
 from stepfast.engine.data_keys import YOUNG_SECONDS, KeyEntry, Keyring
 from stepfast.engine.operations import Operations
+from stepfast.engine.park_handler import ParkHandler
 from stepfast.engine.replay_cache import LiveReplays
 from stepfast.engine.sealed_reads import key_id_of
 from stepfast.engine.sealed_store import SealedStore
+from stepfast.engine.step_handler import StepHandler
 from stepfast.engine.step_runner import AttemptCall, Ended
+from stepfast.engine.timer_handler import TimerHandler
 from stepfast.engine.worker import Worker
 from stepfast.errors import Unavailable
 from stepfast.model import Execution
@@ -91,20 +95,25 @@ class EncryptedWorld(ForkingWorld):
         self.backend.on_erased = self._erased
 
     def _erased(self, erased: Sequence[tuple[str, str]]) -> None:
-        """Children that go with their parent: this home destroys their keys in the same moment."""
+        """Children that go with their parent: their keys are destroyed in the same moment."""
         for execution_id, sent in erased:
             id = key_of(execution_id, sent)
-            if id is not None and self.key_store.held.pop(id, None) is not None:
-                self.destroyed += 1
+            if id is not None and "." in execution_id:  # whoever deletes the parent destroys the parent's key
+                self.destroyed += self.key_store.held.pop(id, None) is not None
 
     def _machine(self) -> tuple[Advancer, Worker, Operations]:
         ports: Any = EncryptedPorts(self)
         store: Any = SealedStore(ports, Keyring(self.clock, self.key_store, Master()))
         lives = LiveReplays(deltas=store)
         advancer = Advancer(store, ports, self.clock, self.registry, lives)
-        draw = self.worker(store, self.clock, self, lives)
+        draw = random.Random(self.random.random())
+        worker = Worker(
+            StepHandler(store, ports, self.clock, self.registry, self, draw, lives=lives),
+            TimerHandler(store, ports, self.clock),
+            ParkHandler(store, self.clock, self.registry),
+        )
         self._sealed = store
-        return advancer, draw, Operations(store, self.clock, self.registry, advancer)
+        return advancer, worker, Operations(store, self.clock, self.registry, advancer)
 
     async def _start(self) -> None:
         await self._engine()[2].start(self.workflow, MARK, ROOT)
