@@ -39,6 +39,11 @@ def items(sealed: Deployed, table: str) -> str:
 
 
 def test_values_come_back_and_are_not_in_the_table(sealed: Deployed) -> None:
+    import shutil
+    try:
+        sealed.start("hello", {"names": [SECRET]}, "secret-0")
+    finally:
+        shutil.copy(sealed.emulator.folder / "ministack.log", "/tmp/proof-ms.log")
     assert sealed.run("hello", {"names": [SECRET]}, "secret-1")["result"] == [f"Hello, {SECRET}!"]
     held = items(sealed, sealed.outputs["TableName"])
     assert "secret-1" in held

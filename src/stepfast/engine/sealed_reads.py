@@ -121,7 +121,7 @@ class SealedReads(Generic[S]):
         self._store, self._ring = store, keyring
         self._keys = KeyFinder(store, keyring)
         self.reader: RecordReader = _SealedReader(store.reader, self._keys)
-        # What names no value is read from the store itself.
+        # Reads that return no value go to the store itself.
         self.entries, self.faults, self.figures, self.idle = store.entries, store.faults, store.figures, store.idle
 
     async def read(self, execution_id: str) -> Execution | None:

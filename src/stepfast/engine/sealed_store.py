@@ -55,8 +55,8 @@ class SealedStore(SealedReads[S]):
         self.links: LinkStore = SealedLinks(store.links, self._keys)
         self.starts = SealedStarts(store.starts, self._keys)
         if keyring.store is None:
-            # No key is set up: these have nothing to encrypt. Whoever writes an execution has read it, and reading one
-            # that is encrypted is refused. So steps go to the store itself.
+            # No key is set up, so these have nothing to encrypt. The engine writes an execution only after it has read
+            # it, and reading an encrypted one is refused.
             for name in _WRITES:
                 setattr(self, name, getattr(store, name))
 
