@@ -301,6 +301,7 @@ class Ports:
         self._world, self._part = world, part
         if part is None:
             self.links = Ports(world, world.backend.links)
+            self.reader: Any = world.backend.reader
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._part or self._world.backend, name)
