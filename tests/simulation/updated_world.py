@@ -35,7 +35,7 @@ async def settling(_: Any) -> Any:
         return list(taken)
 
     @add.check
-    def _(number: int) -> None:
+    def fits(number: int) -> None:
         if number == WRONG:
             raise UpdateRefused("that is wrong")
 
