@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from botocore.awsrequest import AWSResponse
+from moto import mock_aws
 from typer.testing import CliRunner, Result
 
 from stepfast.backends.sqlite.schema import SCHEMA_VERSION
 from stepfast.cli import doctor_disk, doctor_packages
 from stepfast.cli.app import app
+from stepfast.functions.clients import Clients
 from stepfast.http.auth import Authenticator
 from tests.http.serving import Api, served
 
@@ -255,3 +260,45 @@ def test_data_keys_without_a_key_file_are_a_warning(project: Path, url: str) -> 
     (project / "app.db.keys").write_bytes(b"")
     result = run("--json", "--db", str(project / "app.db"), url=url, code=0)
     assert outcomes(result)["encryption"] == "WARN"
+
+
+@pytest.fixture
+def kms(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    for name, value in {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_REGION": "eu-central-1"}.items():
+        monkeypatch.setenv(name, value)
+    with mock_aws():
+        yield boto3.client("kms", region_name="eu-central-1")
+
+
+def test_the_kms_key_is_tried(project: Path, url: str, kms: Any) -> None:
+    arn = kms.create_key()["KeyMetadata"]["Arn"]
+    (project / "pyproject.toml").write_text(f'[tool.stepfast]\nkms_key = "{arn}"\n')
+    made = run("--json", url=url, code=0)
+    assert outcomes(made)["kms key"] == "OK"
+    assert f"{arn} makes data keys and opens them" in made.stdout
+    assert "encryption" not in outcomes(made)
+    (project / "pyproject.toml").write_text('[tool.stepfast]\nkms_key = "alias/nothing"\n')
+    missing = run("--json", url=url, code=1)
+    assert outcomes(missing)["kms key"] == "FAIL"
+    assert "see that the key is enabled, in this region" in missing.stdout
+
+
+def test_credentials_that_may_not_use_the_kms_key_are_no_failure(
+    project: Path, url: str, kms: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(model: Any, **about: Any) -> Any:
+        body = {"Error": {"Code": "AccessDeniedException", "Message": "no"}, "ResponseMetadata": {}}
+        return AWSResponse("https://kms", 400, {}, None), body
+
+    (project / "pyproject.toml").write_text('[tool.stepfast]\nkms_key = "alias/theirs"\n')
+    right = Clients._make
+
+    def made(self: Clients, name: str) -> Any:
+        client = right(self, name)
+        client.meta.events.register_first("before-call.kms", denied)
+        return client
+
+    monkeypatch.setattr(Clients, "_make", made)
+    result = run("--json", url=url, code=0)
+    assert outcomes(result)["kms key"] == "WARN"
+    assert "these credentials may not use it" in result.stdout

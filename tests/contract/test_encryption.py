@@ -29,11 +29,13 @@ from stepfast.engine.ports import Commit, End, Query
 from stepfast.engine.sealed_reads import key_id_of
 from stepfast.engine.sealed_store import SealedStore
 from stepfast.errors import Misconfigured
-from stepfast.model import Execution, Failure, OrderEntry, Record, Signal
+from stepfast.model import Execution, Failure, OrderEntry, Record, Signal, Snapshot
 from stepfast.shown import ShownState, mark_of, status_value
 from stepfast.simulator import provision, resources
 from stepfast.standing import ForkedFrom
+from stepfast.stored_text import text_of
 from stepfast.testing import MotoCloud
+from stepfast.values.encryption import key_of
 from tests.backends.cloud import BUCKET, TABLE, Cloud, shared_client
 from tests.backends.encrypted_cloud import KEY_TABLE, EncryptedCloud
 from tests.contract.encrypted import EncryptedEmbedded, keyring_on
@@ -245,6 +247,37 @@ def test_what_comes_of_an_encrypted_execution_is_encrypted_also_where_new_ones_a
     assert sorted(home.keys()) == ["fork", "one"]
 
 
+def test_a_fork_and_its_origin_share_no_ciphertext_and_outlive_each_other(home: Any) -> None:
+    home.run(home.store.create(execution()))
+    home.run(home.store.commit("one", Commit(record(output=LARGE), wake=False)))
+    home.run(home.store.add_signal("one", Signal("s1", "go", json.dumps(SECRET), 1000.0)))
+    snapshot = home.run(home.store.load("one"))
+    fork = execution("fork", forked=ForkedFrom("one", 1, 0, ("charge",), 1000.0, request=SECRET))
+    copies = [replace(each, revision=1) for each in snapshot.records.values()]
+    home.run(home.store.fork(ForkCopy(fork, copies, (), snapshot.signals)))
+    raw = {id: home.run(home.plain().load(id)) for id in ("one", "fork")}
+    names = {id: {str(key_of(id, text_of(text))) for text in _texts(held)} for id, held in raw.items()}
+    assert len(names["one"]) == len(names["fork"]) == 1, "all that is stored of each is under its own key"
+    assert "None" not in names["one"] | names["fork"]
+    assert home.run(home.store.finish(End(execution(status="SUCCEEDED", result="1", ended_at=1001.0))))
+    assert home.run(home.store.erase(execution(status="SUCCEEDED", result="1", ended_at=1001.0)))
+    assert home.keys() == ["fork"]
+    kept = home.run(home.other().load("fork"))
+    assert kept.records["charge"].output == LARGE
+    assert kept.signals[0].payload == json.dumps(SECRET)
+
+
+def _texts(held: Snapshot) -> list[Any]:
+    record = held.records["charge"]
+    return [held.execution.input, held.execution.sent, record.input, record.output, held.signals[0].payload]
+
+
+def test_where_no_key_is_set_up_a_step_goes_to_the_store_itself(home: Any) -> None:
+    plain = home.plain()
+    without: Any = SealedStore(plain, Keyring(home.clock))
+    assert (without.commit, without.append, without.finish) == (plain.commit, plain.append, plain.finish)
+
+
 def test_without_a_key_an_encrypted_execution_is_refused_and_named(home: Any) -> None:
     home.run(home.store.create(execution()))
     without: Any = SealedStore(home.plain(), Keyring(home.clock, hint="set key_file"))
@@ -323,9 +356,7 @@ def test_no_value_is_in_the_table_the_bucket_or_a_queue_after_a_whole_story() ->
         ids = {item["pk"]["S"].removeprefix("x#") for item in items if item["sk"]["S"] == "meta"}
         assert {item["pk"]["S"] for item in keys} == ids
         assert cloud.request("DELETE", f"/v1/executions/{run.execution_id}").status == 200
-        keys = resources.client("dynamodb").scan(TableName=provision.KEYS)["Items"]
-        assert run.execution_id not in {item["pk"]["S"] for item in keys}
-        cloud.advance(timedelta(days=2))  # the sweep finds the key of the child
+        # The key of the child goes with its parent's, and not only once the sweep comes by.
         assert resources.client("dynamodb").scan(TableName=provision.KEYS)["Items"] == []
 
 

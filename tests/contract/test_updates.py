@@ -160,7 +160,27 @@ async def fails() -> int:
     return len(seen)
 
 
-WORKFLOWS = (cart, account, seats, careless, fails)
+@workflow("phases")
+async def phases() -> list[int]:
+    taken: list[int] = []
+    full = asyncio.Event()
+
+    @update
+    async def add(number: int) -> int:
+        taken.append(number)
+        await book(f"number {number}")
+        if len(taken) == 2:
+            full.set()
+        return sum(taken)
+
+    await signal("next", str)
+    await book("middle")
+    await full.wait()
+    await all_updates_done()
+    return taken
+
+
+WORKFLOWS = (cart, account, seats, careless, fails, phases)
 
 
 @pytest.fixture(params=KITS, ids=["sqlite", "dynamodb"])
@@ -335,3 +355,23 @@ def test_a_terminated_execution_answers_no_more(env: Any) -> None:
     with pytest.raises(WrongStatus, match="ended before"):
         env.update_answer(run, left)
     assert env.query(run, "total") == 1
+
+
+def test_a_fork_keeps_what_was_answered_before_its_point_and_nothing_later(env: Any) -> None:
+    origin = env.start(phases)
+    assert env.update(origin, "add", 1, update_id="first") == 1
+    env.signal(origin, "next", "go")
+    env.run_until(lambda: "middle" in calls)
+    env.advance(timedelta(seconds=5))
+    assert env.update(origin, "add", 2, update_id="second") == 3
+    assert env.run_until(origin).result == [1, 2]
+    done = len(calls)
+    fork = env.fork(origin, "fork", before="book")
+    env.advance(timedelta(seconds=5))
+    assert env.update(fork, "add", 1, update_id="first") == 1, "answered before the point, so it is not run again"
+    assert calls[done:] == ["middle"]
+    with pytest.raises(UpdateNotFound):
+        env.update_answer(fork, "second")
+    assert env.update(fork, "add", 20, update_id="second") == 21, "its id is free in the fork"
+    assert env.run_until(fork).result == [1, 20]
+    assert origin.result == [1, 2]

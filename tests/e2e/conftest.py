@@ -99,7 +99,8 @@ class Deployed:
         return done
 
     def run(self, workflow: str, input: Any, id: str) -> dict[str, Any]:
-        assert self.start(workflow, input, id).status_code == 201
+        started = self.start(workflow, input, id)
+        assert started.status_code == 201, started.text
         return self.wait(id)
 
     def attempts(self, step: str, id: str) -> int:

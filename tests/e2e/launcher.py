@@ -4,6 +4,7 @@ What 1.5.33 lacks, and what is done about it:
 
 - The condition key dynamodb:LeadingKeys: added here, so that the roles' real policies are enforced.
 - The condition key events:source: added here, for the role that puts events on a bus.
+- The condition keys kms:EncryptionContext:…: added here, so that a data key can be bound to its execution.
 - SQS's batch calls as what they are to IAM, the single ones (there is no action sqs:SendMessageBatch): mended here.
 - Alarms on metric math: taken as alarms on the first of their metrics; nothing here raises alarms.
 - Unpacking once: each worker would unpack the bundle for itself, thousands of files that take seconds to write.
@@ -90,6 +91,21 @@ def add_event_sources() -> None:
     iam_actions.request_tag_context = with_sources
 
 
+def add_encryption_context() -> None:
+    from ministack.core import iam_actions
+
+    without = iam_actions.request_tag_context
+
+    def with_encryption_context(service: str, iam_action: str, body: bytes, params: dict[str, Any]) -> dict[str, Any]:
+        context: dict[str, Any] = without(service, iam_action, body, params)
+        if service == "kms":
+            named = json.loads(body or b"{}").get("EncryptionContext", {})
+            context |= {f"kms:EncryptionContext:{name}": value for name, value in named.items()}
+        return context
+
+    iam_actions.request_tag_context = with_encryption_context
+
+
 def name_batch_calls_as_iam_does() -> None:
     from ministack.core import iam_actions
 
@@ -149,6 +165,7 @@ if __name__ == "__main__":
         listen_without_tls_too(os.environ.pop("WITHOUT_TLS"))
     add_leading_keys()
     add_event_sources()
+    add_encryption_context()
     name_batch_calls_as_iam_does()
     take_metric_math()
     unpack_once()

@@ -15,6 +15,7 @@ from stepfast.backends.dynamodb.api_keys import SCOPES, ApiKeys
 from stepfast.backends.dynamodb.label_walk import WalkProgress
 from stepfast.restriction import Restriction
 from tests.e2e.conftest import Deployed, eventually
+from tests.e2e.emulator import REGION
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -45,7 +46,7 @@ def job_done(deployed: Deployed, body: dict[str, Any]) -> dict[str, Any]:
     return done
 
 
-def command_line(deployed: Deployed, *arguments: str) -> subprocess.CompletedProcess[str]:
+def command_line(deployed: Deployed, *arguments: str, by_url: bool = True) -> subprocess.CompletedProcess[str]:
     """`stepfast` with the URL of the deployment, in the folder of its project."""
     environment = {
         **deployed.emulator.environment,
@@ -54,7 +55,7 @@ def command_line(deployed: Deployed, *arguments: str) -> subprocess.CompletedPro
         "PROBES": str(deployed.world),
     }
     url = deployed.emulator.api_url(deployed.outputs)
-    command = [str(Path(sys.executable).with_name("stepfast")), "--url", url, *arguments]
+    command = [str(Path(sys.executable).with_name("stepfast")), *(["--url", url] if by_url else []), *arguments]
     return subprocess.run(command, cwd=deployed.folder, env=environment, text=True, capture_output=True)
 
 
@@ -161,6 +162,10 @@ def test_verify_and_pull_read_the_deployment(deployed: Deployed, tmp_path: Path)
     failed(deployed, "op-verified-failed")
     checked = command_line(deployed, "verify", "op-verified", "op-verified-failed", "--json")
     assert checked.returncode == 0, checked.stdout + checked.stderr
+    table = ("--table", deployed.outputs["TableName"], "--region", REGION)
+    of_table = command_line(deployed, "verify", *table, "op-verified", "op-verified-failed", "--json", by_url=False)
+    assert of_table.returncode == 0, of_table.stdout + of_table.stderr
+    assert json.loads(of_table.stdout)["executions"] == json.loads(checked.stdout)["executions"] == 2
     file = tmp_path / "pulled.db"
     pulled = command_line(deployed, "pull", "op-verified-failed", "--output", str(file), "--json")
     assert pulled.returncode == 0, pulled.stdout + pulled.stderr

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from stepfast import Client, signal, workflow
+from stepfast import Client, signal, update, workflow
 from stepfast.http.auth import Authenticator
 from stepfast.http.waiting import MAX_END_WAIT_SECONDS, HeldRequests
 from tests.http.serving import Api, event, served, serving
@@ -176,3 +176,54 @@ def test_a_run_that_is_named_and_another_method_wait_for_nothing() -> None:
     asked = waiting.asked(event("GET", "/v1/executions/one", headers={"prefer": "wait=900"}))
     assert asked is not None
     assert asked.seconds == MAX_END_WAIT_SECONDS
+
+
+@workflow("counter")
+async def counter() -> int:
+    seen: list[int] = []
+
+    @update
+    async def add(number: int) -> int:
+        await signal(f"go{number}", str)
+        seen.append(number)
+        return len(seen)
+
+    await signal("end", str)
+    return len(seen)
+
+
+def test_the_answer_of_an_update_comes_as_it_is_given_and_holds_no_thread(serve: Callable[..., Api]) -> None:
+    api = serve(counter)
+    api.start("counter")
+    with served(api.handler) as url, httpx.Client(base_url=url, timeout=60) as http:
+
+        def send(number: int) -> httpx.Response:
+            body = {"payload": number, "wait": 20}
+            return http.post("/v1/executions/one/updates/add", json=body)
+
+        many = 24  # more than there are threads for reads and for writes
+        with ThreadPoolExecutor(many) as pool:
+            sent = [pool.submit(send, number) for number in range(many)]
+            until(lambda: watched(api) == many, what="all of them to wait")
+            listed = http.get("/v1/executions/one?commands=false", timeout=10)
+            assert listed.status_code == 200, "whoever waits is in nobody's way"
+            for number in range(many):
+                api.ask("POST", f"/v1/executions/one/signals/go{number}", {"payload": "gone"})
+            answers = [each.result(30) for each in sent]
+    assert [(each.status_code, each.json()["status"]) for each in answers] == [(200, "succeeded")] * many
+    assert sorted(each.json()["result"] for each in answers) == list(range(1, many + 1))
+    assert watched(api) == 0
+
+
+def test_an_update_that_is_not_answered_in_time_was_stored_once(serve: Callable[..., Api]) -> None:
+    api = serve(counter)
+    api.start("counter")
+    with served(api.handler) as url, httpx.Client(base_url=url, timeout=60) as http:
+        late = http.post("/v1/executions/one/updates/add", json={"payload": 1, "wait": 0.2})
+        assert (late.status_code, late.json()["status"]) == (202, "pending")
+        path = f"/v1/executions/one/updates/{late.json()['update_id']}"
+        assert http.get(path, params={"wait": 0.2}).status_code == 202
+        api.ask("POST", "/v1/executions/one/signals/go1", {"payload": "gone"})
+        assert http.get(path, params={"wait": 19.98765432101234}).json()["result"] == 1
+        updates = [each for each in api.get("/v1/executions/one")["commands"] if each["kind"] == "update"]
+        assert len(updates) == 1

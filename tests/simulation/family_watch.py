@@ -32,6 +32,12 @@ INVARIANTS = {
     "a-repair-stands": "the outcome that was given by hand, whatever an attempt from before it reports",
     "a-job-acts-once": "on each execution, and sees to all of its list, whatever crashes",
     "a-link-works-once": "one answer is taken, and no other",
+    "an-update-is-answered-once": "whoever asks for an update by its id is told the same, whatever happened meanwhile",
+    "a-refused-update-leaves-nothing": "no signal, and so nothing to run",
+    "nothing-is-in-the-clear": "no value of an encrypted execution stands in the file",
+    "each-has-a-key-of-its-own": "what is stored of an execution is encrypted under its own data key",
+    "a-living-one-keeps-its-key": "no execution that is there has lost its data key",
+    "a-deleted-one-is-unreadable": "once it is told so, its data key is destroyed; after a crash, the sweep does it",
     "a-signal-is-taken-once": "in whatever run: each that was sent, and none twice",
 }
 

@@ -18,7 +18,7 @@ from stepfast.engine.ports import Delete, Later, Refuse
 from stepfast.engine.replay_cache import LiveReplays
 from stepfast.engine.step_runner import AttemptCall, Ended
 from stepfast.engine.worker import Worker
-from stepfast.errors import GiveUp, Refused, Unavailable
+from stepfast.errors import GiveUp, Misconfigured, Refused, Unavailable
 from stepfast.language.registry import Registry
 from stepfast.model import Execution
 from stepfast.testing.memory import finished
@@ -263,7 +263,7 @@ class FamilyWorld(SimulatedHome):
                 return
         except StopIteration:
             pass
-        except (Unavailable, Refused) as error:
+        except (Unavailable, Misconfigured, Refused) as error:
             self.note(f"{handler.name} {handler.about}: {error}")
         self.live.remove(handler)
         if handler.name == "advance":
@@ -301,6 +301,7 @@ class Ports:
         self._world, self._part = world, part
         if part is None:
             self.links = Ports(world, world.backend.links)
+            self.reader: Any = world.backend.reader
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._part or self._world.backend, name)

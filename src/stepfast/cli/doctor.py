@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from stepfast.cli import doctor_packages, printing
+from stepfast.cli import doctor_encryption, doctor_packages, printing
 from stepfast.cli.doctor_packages import FAIL, OK, WARN, Finding
 from stepfast.cli.session import DEFAULT_URL, AsJson, Session, session, without_credentials
 from stepfast.client import NotAllowed, Unreachable
@@ -47,7 +47,7 @@ def _findings(settings: Session, db: Path) -> Iterator[Finding]:
     yield doctor_packages.extras()
     yield project_settings()
     yield doctor_disk.file(db)
-    yield from encryption(db)
+    yield from doctor_encryption.encryption(db)
     yield from doctor_disk.disk(db.absolute().parent)
     yield from server(settings)
 
@@ -71,35 +71,6 @@ def project_settings() -> Finding:
     except StartupError as error:
         return Finding("settings", FAIL, str(error), "correct it in pyproject.toml")
     return Finding("settings", OK, "[tool.stepfast] of pyproject.toml can be read")
-
-
-def encryption(db: Path) -> Iterator[Finding]:
-    """The key file, whether it can be used, and the key store beside the file. Nothing where neither is asked for."""
-    from stepfast.backends.sqlite.data_keys import keys_path
-    from stepfast.deployment.project import Project
-    from stepfast.local.encryption import key_file_of, usable
-
-    try:
-        path = key_file_of(Project.read("pyproject.toml"), Path())
-    except StartupError:
-        return  # `project_settings` has said so
-    store = keys_path(db)
-    if path is None:
-        if store.is_file():
-            text = f"{store} has data keys, and no key file is named: what is encrypted cannot be read"
-            yield Finding("encryption", WARN, text, "set key_file in [tool.stepfast], or STEPFAST_KEY_FILE")
-        return
-    try:
-        keys = usable(path)
-    except StepfastError as error:
-        yield Finding("encryption", FAIL, str(error))
-        return
-    shown = f"{path} has {keys} key{'' if keys == 1 else 's'} and can be used"
-    if db.is_file() and not store.is_file():
-        text = f"{shown}, and there is no key store {store}: what was encrypted before cannot be read"
-        yield Finding("encryption", WARN, text, "bring it back, unless nothing was encrypted yet")
-        return
-    yield Finding("encryption", OK, shown)
 
 
 def server(settings: Session) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from stepfast.errors import InvalidRequest
 from stepfast.language.workflows import Workflow
 from stepfast.model import Execution, Record, Snapshot, changed
 from stepfast.replay.cancelling import mark_of
+from stepfast.replay.handlers import SIGNAL as UPDATE_SIGNAL
 from stepfast.replay.replay import Replay
 
 EVERY = 1 << 53
@@ -36,7 +37,7 @@ def plan_fork(workflow: Workflow[..., Any], snapshot: Snapshot, before: str | No
     Taken over are the outcomes of all commands that the code had asked for by then. A command that had no outcome when
     the snapshot was read, or whose failure was not applied by then, runs anew, and so does all that follows. The code
     decides what it had asked for: it is run with the input of the origin. If it breaks off, every outcome is taken
-    over.
+    over. An update that the code had not taken by then stays with the origin: its sender has sent it to that one.
     Raises InvalidRequest for a command that the execution does not have, and where there is no failure to fork at.
     """
     execution, records = snapshot.execution, snapshot.records
@@ -63,7 +64,8 @@ def plan_fork(workflow: Workflow[..., Any], snapshot: Snapshot, before: str | No
     kept = [
         record
         for record in outcomes
-        if record.id in replay.taken or (record.id in replay.issued and record.status == "SUCCEEDED")
+        if record.id in replay.taken
+        or (record.id in replay.issued and record.status == "SUCCEEDED" and record.name != UPDATE_SIGNAL)
     ]
     has_outcome = {record.id for record in kept}
     timers = [

@@ -12,11 +12,10 @@ from typing import Any, Generic, TypeVar
 
 from stepfast.engine import sealing
 from stepfast.engine.data_keys import Keyring
-from stepfast.engine.metrics import Tallies
-from stepfast.engine.ports import Delta, Fault, Page, Query, Store
+from stepfast.engine.ports import Delta, Page, Query, Store
 from stepfast.engine.record_reader import RecordPage, RecordQuery, RecordReader
 from stepfast.errors import Misconfigured, Unavailable
-from stepfast.model import Event, Execution, OrderEntry, Record, Signal, Snapshot, run_of
+from stepfast.model import Event, Execution, Record, Signal, Snapshot, run_of
 from stepfast.values.encryption import DATA_KEY_BYTES, DataKey, KeyId, key_of
 
 log = logging.getLogger(__name__)
@@ -46,7 +45,8 @@ class KeyFinder:
     def of(self, stored: Execution) -> DataKey | None:
         """The data key of an execution as it is stored. Misconfigured where it cannot be had."""
         id = key_id_of(stored)
-        self._remember(stored.execution_id, stored.generation, id)
+        if self.ring.store is not None:
+            self._remember(stored.execution_id, stored.generation, id)
         return None if id is None else self.ring.find(id)
 
     async def for_write(self, execution_id: str, generation: int) -> DataKey | None:
@@ -121,6 +121,8 @@ class SealedReads(Generic[S]):
         self._store, self._ring = store, keyring
         self._keys = KeyFinder(store, keyring)
         self.reader: RecordReader = _SealedReader(store.reader, self._keys)
+        # Reads that return no value go to the store itself.
+        self.entries, self.faults, self.figures, self.idle = store.entries, store.faults, store.figures, store.idle
 
     async def read(self, execution_id: str) -> Execution | None:
         stored = await self._store.read(execution_id)
@@ -169,9 +171,6 @@ class SealedReads(Generic[S]):
         opened = None if record is None else sealing.open_record(key, record, run_of(run_id)[1])
         return sealing.open_execution(key, stored), opened
 
-    async def entries(self, run_id: str, since: int = 0) -> Sequence[OrderEntry]:
-        return await self._store.entries(run_id, since)
-
     async def history(self, run_id: str) -> list[Event]:
         return self._events(run_of(run_id)[0], await self._store.history(run_id))
 
@@ -197,15 +196,6 @@ class SealedReads(Generic[S]):
         stored = await self._store.page(query)
         return Page(tuple(map(self._keys.listed, stored.executions)), stored.next)
 
-    async def faults(self, workflow: str | None, limit: int) -> tuple[Sequence[Fault], bool]:
-        return await self._store.faults(workflow, limit)
-
-    async def figures(self, workflow: str, since: int, until: int) -> Mapping[int, Tallies]:
-        return await self._store.figures(workflow, since, until)
-
-    async def idle(self, limit: int, after: str = "") -> tuple[Sequence[str], str]:
-        return await self._store.idle(limit, after)
-
 
 class _SealedReader:
     """The RecordReader of a SealedStore."""
@@ -223,5 +213,7 @@ class _SealedReader:
         return dict(zip(stored, await self._opened(execution, list(stored.values())), strict=True))
 
     async def _opened(self, execution: Execution, records: Sequence[Record]) -> Sequence[Record]:
+        if not records:
+            return records
         key = await self._keys.for_write(execution.execution_id, execution.generation)
         return records if key is None else [sealing.open_record(key, record, execution.run) for record in records]

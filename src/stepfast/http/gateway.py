@@ -23,10 +23,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 from stepfast.errors import PROBLEM_URN
 from stepfast.http.bodies import MAX_BODY
-from stepfast.http.lanes import Lanes
+from stepfast.http.lanes import Lanes, ThreadLane
 from stepfast.http.problems import CONTENT_TYPE
 from stepfast.http.streaming import EventStreams
-from stepfast.http.waiting import ClientGone, HeldRequests
+from stepfast.http.waiting import ClientGone, HeldRequests, WaitAsked
 
 __all__ = ["MAX_BODY", "application", "to_event"]
 
@@ -86,7 +86,7 @@ def application(
 
     async def respond(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         assert scope["type"] == "http", scope["type"]
-        taken = False
+        taken, follows = False, None
         try:
             event = to_event(scope)
             declared = _declared(event["headers"])
@@ -105,9 +105,12 @@ def application(
                             return
                     elif waiting is None or asked is None:
                         response = await lane.run(handler, event, None)
+                        follows = waiting.after(event, response) if waiting is not None else None
                     else:
                         response = await waiting.run(asked, lambda: lane.run(handler, event, None), receive)
             taken = taken or declared == 0
+            if waiting is not None and follows is not None:
+                response = await _answered(waiting, follows, response, lanes["read"], handler, receive)
         except ClientGone:
             return
         except Unreadable as error:
@@ -118,6 +121,20 @@ def application(
         await _answer(send, response, scope["method"], ends=not taken)
 
     return respond
+
+
+async def _answered(
+    waiting: HeldRequests,
+    follows: tuple[WaitAsked, Object],
+    stored: Object,
+    lane: ThreadLane[Object],
+    handler: Handler,
+    receive: Receive,
+) -> Object:
+    """The answer of an update that was stored; how it was stored, where its sender may not read the answer."""
+    asked, read = follows
+    response = await waiting.run(asked, lambda: lane.run(handler, read, None), receive)
+    return response if int(response["statusCode"]) in (200, 202) else stored
 
 
 def lane_of(event: Object) -> str:

@@ -18,6 +18,7 @@ from stepfast.http.models import (
     Shown,
     Time,
 )
+from stepfast.http.waiting import DEFAULT_ANSWER_WAIT_SECONDS
 from stepfast.shown import MAX_LABELS
 
 
@@ -48,7 +49,7 @@ class UpdateRequest(Asked):
     payload: Json = None
     update_id: ExecutionId | None = Field(None, description="makes the call repeatable; made up when left out")
     wait: float = Field(
-        5.0,
+        DEFAULT_ANSWER_WAIT_SECONDS,
         ge=0,
         le=MOST_WAIT_SECONDS,
         description="the most seconds to wait for the answer; then 202: ask again by its id",

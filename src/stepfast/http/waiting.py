@@ -1,5 +1,5 @@
 """Requests that wait for an execution: for its end, by `Prefer: wait=SECONDS` (RFC 7240, section 4.3) on its address;
-for a change, by `?wait=SECONDS` on its events.
+for a change, by `?wait=SECONDS` on its events; for the answer of an update, by `wait` of its request.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 __all__ = [
     "APPLIED",
+    "DEFAULT_ANSWER_WAIT_SECONDS",
     "MAX_END_WAIT_SECONDS",
     "PREFER",
     "ClientGone",
@@ -32,12 +33,17 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 PREFER, APPLIED = "prefer", "Preference-Applied"
 MAX_END_WAIT_SECONDS = 20
 """The longest wait: below the 29 or 30 seconds after which gateways and proxies commonly give a request up."""
+DEFAULT_ANSWER_WAIT_SECONDS = 5.0
+"""How long a request that stores an update waits for its answer, unless it says so itself."""
 RECHECK_SECONDS = 2.0
 """The time after which an execution is read again unasked: of some ends nobody tells, such as a deletion."""
 _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*(\d{1,9})\s*(?:$|[,;])", re.IGNORECASE)
 _PATH = re.compile(r"/v1/executions/([^/]+)")
 _EVENTS = re.compile(r"/v1/executions/([^/]+)/events")
 _QUERY = re.compile(r"(?:^|&)wait=([1-9][0-9]?)(?:$|&)")
+_UPDATE = re.compile(r"/v1/executions/([^/]+)/updates/([^/]+)")
+_SECONDS = re.compile(r"(?:^|&)wait=([0-9]{1,2}(?:\.[0-9]{0,20})?)(?:$|&)")
+_PENDING = 202
 _GOING_ON = frozenset({"RUNNING", "PAUSED"})
 
 
@@ -64,7 +70,7 @@ class WaitAsked:
     """Which execution's end is waited for, and for how many seconds. changes: any change is waited for."""
 
     execution_id: str
-    seconds: int
+    seconds: float
     changes: bool = False
 
 
@@ -88,6 +94,9 @@ class HeldRequests:
         """What a request waits for; None if it is to be answered at once."""
         if event["requestContext"]["http"]["method"] != "GET":
             return None
+        if (update := _UPDATE.fullmatch(event["rawPath"])) is not None:
+            wait = _SECONDS.search(event["rawQueryString"])
+            return None if wait is None else _answer_of(update[1], float(wait[1]))
         changes = events_path(event["rawPath"])
         if changes is not None:
             asked = _QUERY.search(event["rawQueryString"])
@@ -97,6 +106,28 @@ class HeldRequests:
         if path is None or wait is None or "run=" in event["rawQueryString"]:  # a run that is over waits for nothing
             return None
         return WaitAsked(path[1], min(int(wait[1]), MAX_END_WAIT_SECONDS))
+
+    def after(self, event: Object, response: Object) -> tuple[WaitAsked, Object] | None:
+        """What a request that has stored an update waits for, and the event of the read that has its answer.
+
+        None if there is nothing to wait for. The update was stored once: the reads repeat nothing.
+        """
+        update = _UPDATE.fullmatch(event["rawPath"])
+        if update is None or event["requestContext"]["http"]["method"] != "POST":
+            return None
+        if int(response["statusCode"]) != _PENDING or response.get("isBase64Encoded"):
+            return None
+        sent, held = json.loads(event.get("body") or "{}"), json.loads(response["body"])
+        seconds = float(sent.get("wait", DEFAULT_ANSWER_WAIT_SECONDS))
+        if seconds <= 0:
+            return None
+        path = f"/v1/executions/{update[1]}/updates/{held['update_id']}"
+        http = {**event["requestContext"]["http"], "method": "GET", "path": path}
+        read = {**event, "rawPath": path, "rawQueryString": "", "requestContext": {**event["requestContext"]}}
+        read["requestContext"]["http"] = http
+        read["headers"] = {name: held for name, held in event["headers"].items() if not name.startswith("content-")}
+        read.pop("body", None)
+        return _answer_of(update[1], seconds), read
 
     async def run(self, asked: WaitAsked, read: Callable[[], Awaitable[Object]], receive: Receive) -> Object:
         """The answer to a read of the execution: the first one that says what is waited for, or the last one in time.
@@ -124,6 +155,8 @@ class HeldRequests:
             gone.cancel()
             closing.cancel()
             self._held.discard(released)
+        if not isinstance(asked.seconds, int):
+            return response
         return {**response, "headers": {**(response.get("headers") or {}), APPLIED: f"wait={asked.seconds}"}}
 
 
@@ -132,8 +165,14 @@ async def disconnected(receive: Receive) -> None:
         pass
 
 
+def _answer_of(execution_id: str, seconds: float) -> WaitAsked:
+    return WaitAsked(execution_id, min(seconds, float(MAX_END_WAIT_SECONDS)), changes=True)
+
+
 def _goes_on(response: Object) -> bool:
-    """Whether the answer does not show yet what is waited for: an end, or events."""
+    """Whether the answer does not show yet what is waited for: an end, events, or the answer of an update."""
+    if int(response["statusCode"]) == _PENDING:
+        return True
     if int(response["statusCode"]) != 200 or response.get("isBase64Encoded"):
         return False
     body = json.loads(response["body"])

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -21,7 +21,7 @@ from stepfast.backends.dynamodb.calls import ABSENT, Condition, Table, changes_t
 from stepfast.backends.dynamodb.listing_keys import listing_entry, shard_of, sortable
 from stepfast.backends.dynamodb.table import EXPIRES, LISTING
 from stepfast.backends.dynamodb.transactions import stands
-from stepfast.backends.dynamodb.typed_json import Item, float_in, int_in, number, same, text
+from stepfast.backends.dynamodb.typed_json import Item, float_in, int_in, number, same, text, text_in
 from stepfast.engine.ports import Clock
 from stepfast.errors import ExecutionDeleted, Unavailable
 from stepfast.model import run_id_of
@@ -47,6 +47,10 @@ class Deleting:
 
     def __init__(self, table: Table, blobs: Blobs, clock: Clock, shards: int) -> None:
         self._table, self._blobs, self._clock, self._shards = table, blobs, clock, shards
+        self.on_child_deleted: Callable[[str, str | None], Awaitable[None]] = _nothing
+        """Called with a child's id and fingerprint once it is deleted with its parent."""
+        self.on_gone_on: Callable[[str], Awaitable[None]] = _nothing
+        """Called with the id of an execution whose deletion was gone on with."""
 
     def note(self, execution_id: str) -> None:
         """Writes that an execution has values in the bucket: its deletion looks there only then."""
@@ -126,6 +130,7 @@ class Deleting:
         if meta is None or not items.is_tombstone(meta):
             return  # a global secondary index follows its table with a delay: the tombstone is gone by now
         deleted, generation = float_in(meta, "deleted") or 0.0, int_in(meta, "gen")
+        await self.on_gone_on(execution_id)
         await self._finish(execution_id, generation, deleted, until, again="erased" in meta)
 
     async def _finish(
@@ -157,6 +162,7 @@ class Deleting:
                 if not items.is_child_of(meta, execution_id):
                     break
                 if await self.delete(id, meta["stat"]["S"], int_in(meta, "gen")):
+                    await self.on_child_deleted(id, text_in(meta, "sent"))
                     break
         return True
 
@@ -238,6 +244,10 @@ def passed(tombstone: Item) -> ExecutionDeleted:
     if "erased" not in tombstone:
         raise Unavailable(f"execution {execution_id!r} is just being deleted; try again later")
     return ExecutionDeleted(execution_id, int_in(tombstone, "gen"))
+
+
+async def _nothing(*about: object) -> None:
+    """Has nothing to do after a deletion."""
 
 
 def living(meta: Item | None) -> Item | None:

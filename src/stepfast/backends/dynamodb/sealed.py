@@ -30,6 +30,8 @@ class SealedDynamoStore(SealedStore[DynamoStore]):
         self._now = keyring.now
         self.table, self.deleting = table, table.deleting
         self.holder, self.hold, self.glance, self.differs = table.holder, table.hold, table.glance, table.differs
+        if keyring.store is not None:
+            self.deleting.on_child_deleted, self.deleting.on_gone_on = self._destroy_key, self.destroy_keys_of
 
     async def peek_many(self, run_id: str, command_ids: Sequence[str]) -> tuple[Execution, Sequence[Record]] | None:
         """As of port PartialReads."""
@@ -55,8 +57,13 @@ class SealedDynamoStore(SealedStore[DynamoStore]):
             signals=[sealing.open_signal(key, signal) for signal in news.signals],
         )
 
+    async def _destroy_key(self, execution_id: str, sent: str | None) -> None:
+        """Destroys the key of a child that was deleted with its parent."""
+        id = key_of(execution_id, sent)
+        await self._ring.destroy([] if id is None else [id])
+
     async def destroy_keys_of(self, execution_id: str) -> None:
-        """Destroys the keys of an execution that has expired. `tidy_keys` finds those that a crash leaves."""
+        """Destroys the keys of an execution that is gone. `tidy_keys` finds those that a crash leaves."""
         store = self._ring.store
         if isinstance(store, DynamoDataKeys):
             used = {key_id_of(stored) for stored in await self.table.read_many([execution_id])}

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
@@ -22,11 +19,6 @@ from stepfast.http.routes.executions import NO_SUCH, Id
 from stepfast.http.update_models import HandlersView, QueryAnswer, QueryRequest, UpdateRequest, UpdateView
 
 Name = Annotated[str, Path(pattern=NAME, description="the name of the function")]
-
-
-WAITING = 2
-"""Requests that wait for an answer at a time in one process: each holds one of the few threads that serve requests."""
-_waiting = threading.BoundedSemaphore(WAITING)
 
 
 def add(app: Resolver, engine: ApiEngine) -> None:
@@ -100,10 +92,10 @@ def _add_update(app: Resolver, engine: ApiEngine) -> None:
         if asked.start is not None:
             start = StartWith(asked.start.workflow, asked.start.input, asked.start.labels)
         try:
-            with _patience(asked.wait) as wait:
-                state = engine.call(
-                    engine.operations.update(execution_id, name, asked.payload, asked.update_id, wait, start)
-                )
+            wait = asked.wait if engine.sleep is not None else 0.0  # A server holds the request, without a thread.
+            state = engine.call(
+                engine.operations.update(execution_id, name, asked.payload, asked.update_id, wait, start)
+            )
         except InvalidRequest as error:
             raise problems.below("payload", error) from error
         return _shown(state)
@@ -127,19 +119,8 @@ def _add_state(app: Resolver, engine: ApiEngine) -> None:
         update_id: Annotated[str, Path(pattern=ID, description="the update's id")],
         wait: Annotated[float, Query(ge=0, le=MOST_WAIT_SECONDS, description="seconds to wait for the answer")] = 0.0,
     ) -> Response[str]:
-        with _patience(wait) as seconds:
-            return _shown(engine.call(engine.operations.update_state(execution_id, update_id, seconds)))
-
-
-@contextmanager
-def _patience(wait: float) -> Iterator[float]:
-    """How long this request may wait: not at all where others wait already. Its caller asks again."""
-    waits = wait > 0 and _waiting.acquire(blocking=False)
-    try:
-        yield wait if waits else 0.0
-    finally:
-        if waits:
-            _waiting.release()
+        seconds = wait if engine.sleep is not None else 0.0
+        return _shown(engine.call(engine.operations.update_state(execution_id, update_id, seconds)))
 
 
 def _shown(state: UpdateState) -> Response[str]:
