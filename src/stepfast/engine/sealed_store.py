@@ -48,6 +48,8 @@ class SealedStore(SealedReads[S]):
         self.limits, self.schedules = store.limits, store.schedules
         self.links: LinkStore = SealedLinks(store.links, self._keys)
         self.starts = SealedStarts(store.starts, self._keys)
+        if keyring.store is None:  # Nothing is encrypted, and every step comes by here.
+            self.commit = store.commit  # type: ignore[method-assign]
 
     @property
     def keys(self) -> KeyFinder:
