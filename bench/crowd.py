@@ -13,18 +13,27 @@ def fill(path: Path, executions: int, steps: int = 10) -> None:
     """Makes the file. Every table with rows of the original execution gets these rows once for each copy."""
     with bed(path) as made:
         made.run("sequence", steps)
+    multiply(path, executions, "SUCCEEDED")
+
+
+def multiply(path: Path, copies: int, status: str) -> None:
+    """Adds copies of each execution in the file that is `status`, while no process owns the file."""
     connection = sqlite3.connect(path, isolation_level=None)
     try:
         connection.execute("PRAGMA synchronous = OFF")
-        original, created_at = connection.execute("SELECT execution_id, created_at FROM executions").fetchone()
         connection.execute("CREATE TEMP TABLE copies (id TEXT, number INTEGER)")
-        connection.executemany(
-            "INSERT INTO copies VALUES (?, ?)",
-            ((new_id(created_at - number), number) for number in range(executions, 0, -1)),
-        )
+        originals = connection.execute(
+            "SELECT execution_id, created_at FROM executions WHERE status = ?", (status,)
+        ).fetchall()
         tables = connection.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'").fetchall()
-        for (table,) in tables:
-            _copy(connection, table, original)
+        for original, created_at in originals:
+            connection.execute("DELETE FROM temp.copies")
+            connection.executemany(
+                "INSERT INTO copies VALUES (?, ?)",
+                ((new_id(created_at - number), number) for number in range(copies, 0, -1)),
+            )
+            for (table,) in tables:
+                _copy(connection, table, original)
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     finally:
         connection.close()

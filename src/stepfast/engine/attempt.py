@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from stepfast.engine.claims import released
 from stepfast.engine.gates import GatePass
@@ -81,19 +80,17 @@ def outcome(run: OwnedStep, ended: Ended, now: float, draw: random.Random) -> Re
     step, error = run.step, ended.error
     if ended.stop is not None:
         return released(run.record, step, ended.stop, now)
-    ends: dict[str, Any] = {
-        "revision": run.record.revision + 1,
-        "generation": run.execution.generation,
-        "lease": None,
-        "due": None,
-    }
+    revision, generation = run.record.revision + 1, run.execution.generation
     if error is None:
         try:
             text = ended.output if ended.output is not None else step.result.text(ended.value)
-            return changed(run.record, **ends, status="SUCCEEDED", output=text, ended_at=now)
+            return changed(
+                run.record, status="SUCCEEDED", generation=generation, revision=revision, lease=None, due=None,
+                output=text, ended_at=now,
+            )  # fmt: skip
         except NotStorable as refused:
             error = refused
-    held = changed(run.record, **ends)
+    held = changed(run.record, generation=generation, revision=revision, lease=None, due=None)
     failure = replace(ended.failure or describe_error(error), step=step.name)
     delay = None
     if not (step.at_most_once and isinstance(error, StepTimeout)):

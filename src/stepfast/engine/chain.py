@@ -20,7 +20,7 @@ from stepfast.engine.limit_items import Permit, step_name
 from stepfast.engine.limit_wants import wants_of
 from stepfast.engine.limiting import Limiter
 from stepfast.engine.moves import EndRun, GoOn, HandOver, Move, PutBack, Room, next_move, takes_outcome
-from stepfast.engine.ports import Clock, Commit, Committed, Delete, Later, Leave, Queue, Store
+from stepfast.engine.ports import Clock, Commit, Committed, Delete, End, Later, Leave, Queue, Store
 from stepfast.engine.recording import Recorder
 from stepfast.engine.showing import news_of
 from stepfast.errors import LimitKeyFailed
@@ -54,7 +54,8 @@ class Chain:
     async def run(self, run: OwnedStep) -> Delete | Later | Leave:
         """Runs the chain that begins with a step which this worker has claimed."""
         while True:
-            await self._limiter.begin(run.permits)
+            if run.permits:
+                await self._limiter.begin(run.permits)
             ended = await self._attempts.run(run)
             now = self._clock.now()
             name, permits = step_name(run.message.run_id, run.command.id) if run.permits else "", run.permits
@@ -139,15 +140,20 @@ class Chain:
 
     async def _write(self, run: OwnedStep, move: Move) -> Committed:
         """Records the outcome; where an advance is needed to find out what follows, with a wake."""
-        goes_on, ends, replay = isinstance(move, GoOn), isinstance(move, EndRun), run.replay
-        shown = None
-        if goes_on and replay is not None and (news := news_of(run.execution, replay)) is not None:
-            shown = (run.execution, news)
-        end = move.succeeded if isinstance(move, EndRun) else None
-        committed = await self._recorder.record(
-            run, Commit(move.record, end, wake=isinstance(move, HandOver), shown=shown)
-        )
-        if committed.record and replay is not None and (goes_on or ends):
+        replay, shown, wake = run.replay, None, False
+        end: End | None = None
+        match move:
+            case GoOn():
+                if replay is not None and (news := news_of(run.execution, replay)) is not None:
+                    shown = (run.execution, news)
+            case EndRun(_, end):
+                pass
+            case HandOver():
+                replay, wake = None, True
+            case PutBack():
+                replay = None
+        committed = await self._recorder.record(run, Commit(move.record, end, wake=wake, shown=shown))
+        if committed.record and replay is not None:
             if shown is not None:
                 replay.showing.written = replay.showing.calls
             replay.lines.flush()  # No advance will come by here, so nobody else logs these lines.

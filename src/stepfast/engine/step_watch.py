@@ -38,7 +38,7 @@ class StepWatch:
         self, store: Store, clock: Clock, withdrawals: Withdrawals, run: OwnedStep, pace: LookPace = EVERY_TIME
     ) -> None:
         self._store, self._clock, self._withdrawals, self._run = store, clock, withdrawals, run
-        self._began = self._extended = clock.now()
+        self._began = self._extended = run.record.started_at or clock.now()
         self._pace, self._due, self._status_due = pace, self._began + pace.pause, self._began + FIRST_STATUS_SECONDS
 
     def patience(self) -> float:

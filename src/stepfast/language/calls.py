@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Coroutine, Generator
 from typing import Any, TypeVar, cast
 
-from stepfast.language.workflow_loop import CommandLoop
+from stepfast.language.workflow_loop import CommandLoop, running_loop
 
 R = TypeVar("R")
 
@@ -20,7 +19,7 @@ class CommandCall(Coroutine[object, None, R]):
     def __init__(self, name: str, called: str, inner: Coroutine[Any, Any, R]) -> None:
         self.__name__ = name
         self._inner = inner
-        self._loop = cast(CommandLoop, asyncio._get_running_loop())
+        self._loop = cast(CommandLoop, running_loop())
         self._started = True  # while it is not counted: a call that is refused has nothing to begin
         try:
             self._number = self._loop.unawaited.called(called)

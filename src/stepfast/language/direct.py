@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from contextvars import ContextVar, Token
 from typing import Any, TypeVar
 
 R = TypeVar("R")
-log = logging.getLogger(__name__)
 
 _in_direct_run: ContextVar[bool] = ContextVar("stepfast_in_direct_run", default=False)
 """True in the code of a workflow that was called outside of an engine, and False in its steps."""
@@ -26,8 +23,10 @@ def in_direct_run() -> bool:
 async def run_workflow(name: str, coroutine: Coroutine[Any, Any, R]) -> R:
     """Runs a workflow that was called outside of an engine. The first one of the process logs a warning."""
     if not _warned:
+        import logging  # here, since authors' modules are to load fast
+
         _warned.append(name)
-        log.warning(
+        logging.getLogger(__name__).warning(
             "workflow %r is called outside of an engine and is not durable: nothing is recorded, retried or resumed. "
             "Start it with stepfast.Embedded, stepfast.Client or `stepfast run`",
             name,
@@ -45,6 +44,8 @@ async def run_step(function: Callable[..., Any], is_async: bool, args: Any, kwar
     try:
         if is_async:
             return await function(*args, **kwargs)
+        import asyncio
+
         return await asyncio.to_thread(function, *args, **kwargs)
     finally:
         _reset(token)

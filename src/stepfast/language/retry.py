@@ -5,13 +5,15 @@ Pure: the random source and the times are arguments.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from stepfast.errors import DefinitionError, GiveUp, NotStorable, RetryAfter
+
+if TYPE_CHECKING:
+    import random
 
 Jitter = Literal["full", "equal", "none"]
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
+import sys
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from logging import LogRecord
 from typing import TYPE_CHECKING, Any, Protocol
 
 from stepfast.errors import ForbiddenInWorkflow
@@ -14,11 +13,18 @@ from stepfast.language import direct
 from stepfast.values.codec import Codec
 
 if TYPE_CHECKING:
+    import asyncio
+    from logging import LogRecord
+
     from stepfast.language.handlers import AskedFunction
     from stepfast.language.steps import Step
     from stepfast.language.unawaited import Unawaited
     from stepfast.language.workflows import Workflow
     from stepfast.model import Execution, OnCancel
+
+    _EventLoop = asyncio.AbstractEventLoop
+else:
+    _EventLoop = object
 
 
 class Commands(Protocol):
@@ -49,8 +55,8 @@ class Commands(Protocol):
     async def updates_done(self) -> None: ...
 
 
-class CommandLoop(asyncio.AbstractEventLoop):
-    """An event loop that runs workflow code."""
+class CommandLoop(_EventLoop):
+    """An event loop that runs workflow code. Its subclass is an AbstractEventLoop, which this module does not load."""
 
     discarded = False
     """True once the replay is closed: code that runs after that only cleans up."""
@@ -71,9 +77,18 @@ class CommandLoop(asyncio.AbstractEventLoop):
         raise NotImplementedError
 
 
+def running_loop() -> object | None:
+    """The event loop that runs in this thread, or None. It loads nothing: without asyncio, no loop runs.
+
+    Importing asyncio takes as long as importing all of what authors need of stepfast.
+    """
+    running = getattr(sys.modules.get("asyncio"), "_get_running_loop", None)
+    return None if running is None else running()
+
+
 def in_workflow() -> Commands | None:
     """The commands of the replay running in this thread, or None outside workflow code."""
-    loop = asyncio._get_running_loop()
+    loop = running_loop()
     return loop.commands if isinstance(loop, CommandLoop) else None
 
 
@@ -114,7 +129,7 @@ def repeats_progress() -> bool:
     Tracing leaves such passes out. Not all of them are known: a fresh replay that gets as far as the newest record
     counts as new.
     """
-    loop = asyncio._get_running_loop()
+    loop = running_loop()
     return not isinstance(loop, CommandLoop) or loop.discarded or loop.commands.repeats
 
 

@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 from socket import socket
 
+from stepfast import collector
 from stepfast.backends.sqlite.file import Durability
 from stepfast.deployment import schedules as scheduled
 from stepfast.deployment.event_settings import webhooks_of
@@ -128,6 +129,7 @@ def _serve_code(
     ) as runtime:
         if retention is not None:
             log.info("executions that are SUCCEEDED or CANCELLED are deleted after %g days", retention / DAY_SECONDS)
+        collector.spare()
         page = DashboardPage()
         handler = build(runtime.operations, registry, runtime.call, keys, page, ends=runtime.ends, inbound=inbound)
         try:

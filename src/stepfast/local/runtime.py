@@ -7,7 +7,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -91,14 +91,15 @@ def _listeners(log_values: bool, telemetry: Telemetry | None) -> list[StoreListe
     return logging_listeners if telemetry is None else [*logging_listeners, telemetry]
 
 
+# stepfast has put a function around time.time that asks whether workflow code calls it. None does here.
+_time: Callable[[], float] = getattr(time.time, "__wrapped__", time.time)
+
+
 class SystemClock:
     """The wall clock."""
 
     def now(self) -> float:
-        # stepfast has put a function around time.time that asks whether workflow code calls it. None does here.
-        clock = time.time
-        now: float = getattr(clock, "__wrapped__", clock)()
-        return now
+        return _time()
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

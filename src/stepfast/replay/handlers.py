@@ -8,17 +8,19 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
 
 from stepfast.errors import ForbiddenInWorkflow
 from stepfast.frames import calls
 from stepfast.language.handlers import AskedFunction, QueryFunction, UpdateFunction
-from stepfast.language.workflow_loop import CommandLoop
 from stepfast.replay.tasks import WorkflowTask
 from stepfast.update_errors import NoSuchHandler
 from stepfast.values.codec import Codec
+
+if TYPE_CHECKING:
+    from stepfast.replay.loop import WorkflowLoop
 
 SIGNAL = ":update"
 """The name of the signals that bring updates. No signal of a user has a colon in its name."""
@@ -78,7 +80,7 @@ class Handlers:
     only_looks: what runs now and must ask for nothing, as errors name it; None for code that may ask for commands.
     """
 
-    def __init__(self, loop: CommandLoop) -> None:
+    def __init__(self, loop: WorkflowLoop) -> None:
         self._loop = loop
         self.queries: dict[str, QueryFunction[..., Any]] = {}
         self.updates: dict[str, UpdateFunction[..., Any]] = {}
@@ -136,7 +138,7 @@ class Handlers:
             self.answers[arrival.id] = UpdateAnswer(arrival, began_at, self._loop.clock, result, error)
 
     def _task(self, coroutine: Any, path: str) -> WorkflowTask:
-        task = WorkflowTask(coroutine, self._loop.number(), path, None, self._loop, contextvars.Context())  # type: ignore[arg-type]
+        task = WorkflowTask(coroutine, self._loop.number(), path, None, self._loop, contextvars.Context())
         task.watched = True  # its failure is the answer of the update, and nobody awaits it
         return task
 
@@ -175,7 +177,7 @@ class Handlers:
     @calls("workflow")
     def from_outside(self, function: Callable[[], Any]) -> Any:
         """Calls a function as code of the workflow. Only for a replay that is thrown away afterwards."""
-        with self._loop.entered():  # type: ignore[attr-defined]
+        with self._loop.entered():
             return contextvars.Context().run(function)
 
 

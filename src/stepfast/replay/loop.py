@@ -57,7 +57,7 @@ class LoopOwner(Commands, Protocol):
     def place(self, name: str) -> tuple[str, contextvars.Context]: ...
 
 
-class WorkflowLoop(CommandLoop):
+class WorkflowLoop(CommandLoop, asyncio.AbstractEventLoop):
     """Runs handles in order until none is ready. Time does not pass unless the replay moves `clock`."""
 
     def __init__(self, owner: LoopOwner, clock: float) -> None:

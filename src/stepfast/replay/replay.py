@@ -72,7 +72,8 @@ class Replay(Issuing):
         records: all records, or only new records. applied: the whole durable order. extend: extends the order.
         """
         for record in records.values():
-            self.weight += weight(record) - weight(self.records.get(record.id))
+            known = self.records.get(record.id)
+            self.weight += weight(record) - (0 if known is None else weight(known))
             self.records[record.id] = record
             self._outcomes.add(record)
             if record.signal is not None:
@@ -116,7 +117,7 @@ class Replay(Issuing):
         elif self._shutdown is None and (forgotten := self.loop.unawaited.error()) is not None:
             self._break(forgotten)
             self._finish()
-        elif (cancel := self._next_cancel()) is not None:
+        elif self._position < len(self.applied) and (cancel := self._next_cancel()) is not None:
             self._cancel(cancel)
             return True
         elif not self.outstanding:
@@ -174,8 +175,6 @@ class Replay(Issuing):
 
     def _next_cancel(self) -> CancelMark | None:
         """The cancel that comes next in the durable order, once the code has taken what came before it."""
-        if self._position >= len(self.applied):
-            return None
         self._pass_marks()
         mark = mark_of(self.applied[self._position]) if self._position < len(self.applied) else None
         return mark if mark is not None and mark.taken == len(self.taken) else None

@@ -13,10 +13,8 @@ UNKNOWN_CHARACTERS = 300_000
 """Taken for a value whose store tells its size only to who reads it. Such values are above 16,384 characters."""
 
 
-def weight(record: Record | None) -> int:
-    """About how many bytes of memory a command with this record takes; 0 without a record."""
-    if record is None:
-        return 0
+def weight(record: Record) -> int:
+    """About how many bytes of memory a command with this record takes."""
     return COMMAND_BYTES + BYTES_PER_CHARACTER * (_characters(record.input) + _characters(record.output))
 
 

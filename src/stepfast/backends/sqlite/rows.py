@@ -171,6 +171,8 @@ class _Placed:
 
     def __call__(self, stored: Text | None) -> str | bytes | None:
         """What stands in the row: the value, or its digest where it is large."""
+        if stored is None or (type(stored) is str and len(stored) <= LARGE_VALUE_CHARACTERS):
+            return stored
         value = text_of(stored)
         if value is None or len(value) <= LARGE_VALUE_CHARACTERS:
             return value
