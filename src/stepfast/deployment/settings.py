@@ -30,6 +30,7 @@ POOL_TIMEOUTS = "STEPFAST_POOL_TIMEOUTS"
 MAX_CHILD_DEPTH = "STEPFAST_MAX_CHILD_DEPTH"
 OPENTELEMETRY, LIMITS = "STEPFAST_OPENTELEMETRY", "STEPFAST_LIMITS"
 KMS_KEY, KEY_TABLE, ENCRYPT_NEW = "STEPFAST_KMS_KEY", "STEPFAST_KEY_TABLE", "STEPFAST_ENCRYPT_NEW"
+AUDIT_DAYS, AUDIT_STARTS = "STEPFAST_AUDIT_DAYS", "STEPFAST_AUDIT_STARTS"
 ENCRYPTION = (KMS_KEY, KEY_TABLE, ENCRYPT_NEW)
 """The variables of every function that works on executions, in a deployment that has a kms_key."""
 UNDELIVERED, PUBLIC_URL = "STEPFAST_UNDELIVERED", "STEPFAST_PUBLIC_URL"
@@ -55,7 +56,7 @@ ALSO: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "api": (
             *(WORKFLOWS, RETENTION, SHARDS, AUTH, LOG_VALUES, MAX_SIGNALS, MAX_SIGNAL_BYTES, OPENTELEMETRY, LIMITS),
-            TIMER_QUEUE,
+            *(TIMER_QUEUE, AUDIT_DAYS, AUDIT_STARTS),
         ),
         "authorizer": (),
         "resume": (WORKFLOWS, RETENTION, SHARDS, LOG_VALUES, OPENTELEMETRY),
@@ -68,6 +69,7 @@ ALSO: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 DEFAULT_RETENTION_DAYS = 90
 DEFAULT_SHARDS = 8
+DEFAULT_AUDIT_DAYS = 90
 DEFAULT_MAX_CHILD_DEPTH = 32
 DEFAULT_MAX_SIGNALS, DEFAULT_MAX_SIGNAL_BYTES = 10_000, 32_000_000
 """Equal to model.MAX_CHILD_DEPTH and model.SIGNAL_LIMITS.
@@ -89,6 +91,7 @@ class Settings:
     limits: numbers of limits, as JSON text. root: the folder of the bundle. public_url: what addresses of links begin
     with. kms_key: the KMS key that values are encrypted with, "" for none. key_table: the table of data keys.
     encrypt_new: whether new executions are encrypted.
+    audit_days: for how long the audit list is kept, 0 for no list. audit_starts: whether it has starts.
     """
 
     table: str
@@ -118,6 +121,8 @@ class Settings:
     kms_key: str = ""
     key_table: str = ""
     encrypt_new: bool = True
+    audit_days: int = DEFAULT_AUDIT_DAYS
+    audit_starts: bool = True
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], needs: Collection[str] = ()) -> Settings:
@@ -173,6 +178,8 @@ class Settings:
             kms_key=text(KMS_KEY),
             key_table=text(KEY_TABLE),
             encrypt_new=flag(ENCRYPT_NEW, "true"),
+            audit_days=_number(AUDIT_DAYS, text(AUDIT_DAYS, str(DEFAULT_AUDIT_DAYS)), 0),
+            audit_starts=flag(AUDIT_STARTS, "true"),
             memory=_number(LAMBDA_MEMORY, text(LAMBDA_MEMORY, str(DEFAULT_MEMORY)), 1),
             max_child_depth=_number(MAX_CHILD_DEPTH, text(MAX_CHILD_DEPTH, str(DEFAULT_MAX_CHILD_DEPTH)), 1),
         )
@@ -204,6 +211,8 @@ class Settings:
             KMS_KEY: self.kms_key,
             KEY_TABLE: self.key_table,
             ENCRYPT_NEW: "true" if self.encrypt_new else "false",
+            AUDIT_DAYS: str(self.audit_days),
+            AUDIT_STARTS: "true" if self.audit_starts else "false",
             "AWS_REGION": self.region,
         }
 

@@ -13,6 +13,7 @@ from aws_lambda_powertools.event_handler import Response
 from stepfast.engine.caller import called_from
 from stepfast.engine.operations import Operations
 from stepfast.http import auth, openapi, problems, restricting
+from stepfast.http.auditing import Auditing
 from stepfast.http.auth import EVERYTHING, Authenticator, GatewayAuth, Grant, Scope
 from stepfast.http.bodies import MAX_BODY
 from stepfast.http.callbacks import Callbacks, is_callback
@@ -24,6 +25,7 @@ from stepfast.http.problems import Rejected
 from stepfast.http.resolver import Resolver, ResolverPool
 from stepfast.http.routes import (
     about,
+    audit,
     bulk_jobs,
     commands,
     dead_letters,
@@ -154,8 +156,10 @@ def resolvers(
     jobs = Jobs() if background else None
     timelines = Timelines()
     engine = ApiEngine(operations, registry, call, str, edition, jobs, timelines, start_threads, sleep)
-    senders = Inbound(operations, call, inbound)
-    return ResolverPool(lambda: _resolver(engine), Callbacks(operations, call).answer, senders.answer)
+    auditing = Auditing(operations, call)
+    senders = Inbound(operations, call, inbound, auditing)
+    callbacks = Callbacks(operations, call, auditing)
+    return ResolverPool(lambda: _resolver(engine, auditing), callbacks.answer, senders.answer)
 
 
 def scopes_by_route() -> dict[tuple[str, str], Scope | None]:
@@ -165,8 +169,9 @@ def scopes_by_route() -> dict[tuple[str, str], Scope | None]:
     return _resolver(ApiEngine(nothing, nothing, nothing, nothing, "")).scopes
 
 
-def _resolver(engine: ApiEngine) -> Resolver:
+def _resolver(engine: ApiEngine, auditing: Auditing | None = None) -> Resolver:
     app = Resolver()
+    app.audit = auditing
     app.find = lambda id: next(iter(engine.call(engine.operations.read_many([id]))), None)
     engine = replace(engine, describe=cache(lambda: openapi.document(app)))
     for routes in (
@@ -190,6 +195,7 @@ def _resolver(engine: ApiEngine) -> Resolver:
         schedules,
         webhooks,
         bulk_jobs,
+        audit,
         about,
     ):
         routes.add(app, engine)

@@ -278,6 +278,8 @@ class DeploymentConstruct(Construct):
             settings.PUBLIC_URL: project.public_url or Lazy.string(_AddressOf(self)),
             settings.MAX_SIGNALS: str(project.max_signals),
             settings.MAX_SIGNAL_BYTES: str(project.max_signal_bytes),
+            settings.AUDIT_DAYS: str(project.audit_days),
+            settings.AUDIT_STARTS: str(project.audit_starts).lower(),
         }
         encryption = {} if plan.kind == "authorizer" else self._encryption()
         read = (*settings.NEEDS[plan.kind], *settings.ALSO[plan.kind])

@@ -20,6 +20,7 @@ from stepfast.client.async_stacks import AsyncStacks
 from stepfast.client.starts import Start, WorkflowWithInput, WorkflowWithoutInput
 from stepfast.deployment.event_settings import WebhookSettings, checked_webhooks, webhooks_of
 from stepfast.deployment.telemetry import telemetry_if
+from stepfast.engine.audit_store import AuditSettings
 from stepfast.errors import StartupError, StepfastError
 from stepfast.http.api import Api
 from stepfast.http.auth import Authenticator, Trusted
@@ -68,6 +69,8 @@ class Embedded(AsyncClient):
     key_file: the file of the keys that values are encrypted with, as `stepfast key-file create` makes it; see
     docs/encryption.md. None encrypts nothing.
     encrypt_new: whether new executions are encrypted. False leaves encrypted ones as they are.
+    audit_days: for how many days the audit list keeps who has changed what. 0 keeps no list.
+    audit_starts: whether the audit list has starts of executions.
 
     Raises DefinitionError for two workflows of one name, and StartupError for a webhook whose settings are not valid.
     """
@@ -90,6 +93,8 @@ class Embedded(AsyncClient):
         webhooks: Mapping[str, WebhookSettings] | None = None,
         key_file: str | os.PathLike[str] | None = None,
         encrypt_new: bool = True,
+        audit_days: int = 90,
+        audit_starts: bool = True,
     ) -> None:
         hooks = webhooks_of(checked_webhooks(webhooks or {}), os.environ)
         telemetry = telemetry_if(opentelemetry)
@@ -112,6 +117,7 @@ class Embedded(AsyncClient):
                 webhooks=hooks,
                 key_file=None if key_file is None else Path(key_file),
                 encrypt_new=encrypt_new,
+                audit=AuditSettings(audit_days, audit_starts),
             )
 
         self.path = file

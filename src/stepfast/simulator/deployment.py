@@ -114,6 +114,8 @@ class Deployment:
             "STEPFAST_PUBLIC_URL": plan.project.public_url or f"https://{HOST}",
             "STEPFAST_MAX_SIGNALS": str(plan.project.max_signals),
             "STEPFAST_MAX_SIGNAL_BYTES": str(plan.project.max_signal_bytes),
+            "STEPFAST_AUDIT_DAYS": str(plan.project.audit_days),
+            "STEPFAST_AUDIT_STARTS": str(plan.project.audit_starts).lower(),
         }
         self._encryption = {}
         if made.kms_key:
