@@ -6,22 +6,26 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
 
 from stepfast import Retry, signal, step, workflow
+from stepfast.deployment.project import Project
 from stepfast.engine.audit import AuditOperations
 from stepfast.engine.audit_store import AuditLine, AuditQuery, AuditSettings
-from stepfast.errors import InvalidRequest
+from stepfast.errors import InvalidRequest, Unavailable
 from stepfast.http import auditing
 from stepfast.http.api import Api, build, scopes_by_route
+from stepfast.http.auditing import Auditing
 from stepfast.http.auth import GatewayAuth
 from stepfast.language.registry import Registry
 from stepfast.testing import Environment, MotoCloud
 from stepfast.testing.memory import finished
 from tests.contract.asked import Asked
+from tests.contract.test_intervention_store import ONE
 from tests.http.serving import event
 
 SECRET = "s3cret-value"
@@ -56,6 +60,7 @@ class AskedByName(Asked):
 
 def _embedded() -> Iterator[AskedByName]:
     with Environment(audited) as env:
+        env._stage.operations.audit.settings = AuditSettings(starts=True)
 
         def ask(method: str, path: str, body: Any) -> tuple[int, Any]:
             handle: Api = build(env._stage.operations, Registry([audited]), finished, _ByName())
@@ -67,7 +72,8 @@ def _embedded() -> Iterator[AskedByName]:
 
 
 def _cloud() -> Iterator[AskedByName]:
-    with MotoCloud(audited) as env:
+    with MotoCloud(audited, project=Project(audit_starts=True)) as env:
+
         def ask(method: str, path: str, body: Any) -> tuple[int, Any]:
             path, _, query = path.partition("?")
             answer = env.request(method, path, body, query=dict(parse_qsl(query)))
@@ -155,6 +161,85 @@ def test_a_line_is_there_before_the_action_and_says_asked_until_it_is_settled(ba
     assert backend.run(audit.page(AuditQuery())).lines == []
 
 
+class _Dies(Exception):
+    """The process."""
+
+
+def test_wherever_the_process_dies_what_took_effect_has_a_line(embedded: Any) -> None:
+    """Counts the commits of an action, and has the process die before each of them."""
+
+    def act(dies_at: int) -> bool:
+        """Whether it got to its end. Only what was committed before is left."""
+        count, commit = 0, embedded.ports._file._commit
+
+        def dying(batch: list[Any]) -> None:
+            nonlocal count
+            count += 1
+            if count == dies_at:
+                for write in batch:
+                    write.error = _Dies()
+                return
+            commit(batch)
+
+        embedded.ports._file._commit = dying
+        audit = AuditOperations(embedded.store.audit, embedded.clock, AuditSettings())
+        execution = replace(ONE, execution_id=f"one-{dies_at}")
+        try:
+            line = embedded.run(audit.note("ann", "start", execution.execution_id))
+            embedded.run(embedded.store.create(execution))
+            embedded.run(audit.settle(line, 201))
+            embedded.run(audit.page(AuditQuery()))
+        except _Dies:
+            embedded.ports._file._posted.clear()
+            return False
+        finally:
+            embedded.ports._file._commit = commit
+        return True
+
+    dies_at = 1
+    while not act(dies_at):
+        dies_at += 1
+    assert dies_at == 3
+    audit = AuditOperations(embedded.store.audit, embedded.clock, AuditSettings())
+    lines = {line.execution_id: line.outcome for line in embedded.run(audit.page(AuditQuery())).lines}
+    stored = {each.execution_id for each in embedded.run(embedded.store.read_many([f"one-{n}" for n in range(1, 4)]))}
+    assert stored == {"one-2", "one-3"}
+    assert lines == {"one-2": "asked", "one-3": "done"}
+
+
+def test_no_action_is_done_whose_line_cannot_be_written_and_a_lost_outcome_costs_no_answer(backend: Any) -> None:
+    audit = AuditOperations(backend.store.audit, backend.clock, AuditSettings())
+    done = list[str]()
+
+    def act() -> dict[str, Any]:
+        done.append("cancelled")
+        return {"statusCode": 200, "body": None}
+
+    def list_of(method: str) -> Any:
+        async def away(*arguments: Any) -> None:
+            raise Unavailable("the store is away")
+
+        store = _Part(backend.store.audit, method, away)
+        return SimpleNamespace(audit=AuditOperations(store, backend.clock, audit.settings))
+
+    with pytest.raises(Unavailable):
+        Auditing(list_of("note"), backend.run).line("cancel", act, "one")
+    assert done == []
+    assert Auditing(list_of("settle"), backend.run).line("cancel", act, "one")["statusCode"] == 200
+    assert [line.outcome for line in backend.run(audit.page(AuditQuery())).lines] == ["asked"]
+
+
+class _Part:
+    """A store of the audit list of which one method is replaced."""
+
+    def __init__(self, store: Any, method: str, by: Any) -> None:
+        self._store = store
+        setattr(self, method, by)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
 def test_a_cursor_of_nowhere_is_refused_and_no_list_is_kept_for_no_days(backend: Any) -> None:
     audit = AuditOperations(backend.store.audit, backend.clock, AuditSettings(days=0))
     with pytest.raises(InvalidRequest):
@@ -167,8 +252,6 @@ def test_the_file_has_a_line_in_the_same_commit_as_what_it_is_about_and_drops_it
     commits = embedded.ports._file.commits
     line: AuditLine = embedded.run(audit.note("ann", "note"))
     assert embedded.ports._file.commits == commits
-    from tests.contract.test_intervention_store import ONE
-
     embedded.run(embedded.store.create(ONE))
     assert embedded.ports._file.commits == commits + 1
     embedded.reopen()
@@ -184,10 +267,11 @@ def test_each_route_that_takes_a_body_is_audited_or_only_reads() -> None:
     assert changing == set(auditing.AUDITED) | auditing.READS
 
 
-def test_starts_have_no_lines_where_the_settings_leave_them_out(api: AskedByName) -> None:
-    if isinstance(api.env, MotoCloud):
-        pytest.skip("the setting of a deployment is read by the function: tests/functions/test_settings.py")
-    api.env._stage.operations.audit.settings = AuditSettings(starts=False)
-    api("POST", "/v1/workflows/audited/executions", {"execution_id": "one", "input": "wait"}, 201)
-    api("POST", "/v1/executions/one/pause")
-    assert [line["action"] for line in api.lines()] == ["pause"]
+def test_starts_have_no_lines_unless_the_settings_ask_for_them() -> None:
+    home = MotoCloud(audited)
+    with home as env:
+        body = {"execution_id": "one", "input": "wait"}
+        assert env.request("POST", "/v1/workflows/audited/executions", body).status == 201
+        assert env.request("POST", "/v1/executions/one/pause").status == 200
+        lines = json.loads(env.request("GET", "/v1/audit").body)["lines"]
+    assert [line["action"] for line in lines] == ["pause"]

@@ -172,7 +172,7 @@ class Flickering:
         return self.call(coroutine)
 
 
-@pytest.mark.parametrize(("calls", "status"), [(0, 503), (3, 200)])
+@pytest.mark.parametrize(("calls", "status"), [(0, 503), (1, 503), (4, 200)])
 def test_an_outage_in_the_middle_keeps_what_was_done_and_says_how_to_go_on(
     six: Api, monkeypatch: pytest.MonkeyPatch, calls: int, status: int
 ) -> None:

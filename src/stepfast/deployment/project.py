@@ -120,7 +120,8 @@ class Project:
     encrypt_new: whether new executions are encrypted. `false` leaves encrypted ones as they are, which need the key.
     audit_days: for how many days the audit list keeps who has changed what. 0 keeps no list. It also applies to
     `stepfast dev`.
-    audit_starts: whether the audit list has starts of executions. It also applies to `stepfast dev`.
+    audit_starts: whether the audit list has starts of executions, which costs a deployment two writes each. It also
+    applies to `stepfast dev`.
     pools: the settings of pools, by the name of the pool.
     schedules: scheduled starts, by the name of the schedule.
     jwt: whose tokens are taken with auth = "jwt", which is for `stepfast dev` (docs/access.md).
@@ -161,7 +162,7 @@ class Project:
     key_file: str | None = None
     encrypt_new: bool = True
     audit_days: int = 90
-    audit_starts: bool = True
+    audit_starts: bool = False
     pools: Mapping[str, PoolSettings] = field(default_factory=dict)
     schedules: Mapping[str, ScheduledStart] = field(default_factory=dict)
     limits: Mapping[str, LimitSettings] = field(default_factory=dict)

@@ -122,7 +122,7 @@ class Settings:
     key_table: str = ""
     encrypt_new: bool = True
     audit_days: int = DEFAULT_AUDIT_DAYS
-    audit_starts: bool = True
+    audit_starts: bool = False
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], needs: Collection[str] = ()) -> Settings:
@@ -179,7 +179,7 @@ class Settings:
             key_table=text(KEY_TABLE),
             encrypt_new=flag(ENCRYPT_NEW, "true"),
             audit_days=_number(AUDIT_DAYS, text(AUDIT_DAYS, str(DEFAULT_AUDIT_DAYS)), 0),
-            audit_starts=flag(AUDIT_STARTS, "true"),
+            audit_starts=flag(AUDIT_STARTS),
             memory=_number(LAMBDA_MEMORY, text(LAMBDA_MEMORY, str(DEFAULT_MEMORY)), 1),
             max_child_depth=_number(MAX_CHILD_DEPTH, text(MAX_CHILD_DEPTH, str(DEFAULT_MAX_CHILD_DEPTH)), 1),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from dataclasses import replace
 
 from stepfast.engine.audit_store import (
@@ -26,18 +27,25 @@ class AuditOperations:
 
     def __init__(self, store: AuditStore, clock: Clock, settings: AuditSettings) -> None:
         self._store, self._clock, self.settings = store, clock, settings
+        self._last, self._lock = 0.0, threading.Lock()
 
     async def note(
         self, by: str, action: str, execution_id: str = "", target: str = "", why: str = "", count: int = 0
     ) -> AuditLine:
         """Notes what is about to be done."""
-        at = self._clock.now()
+        at = self._next_moment()
         by, action, execution_id, target, why = (
             text[:LONGEST_AUDIT_TEXT] for text in (by, action, execution_id, target, why)
         )
         line = AuditLine(f"{place_at(at)}-{secrets.token_hex(4)}", at, by, action, execution_id, target, why, count)
         await self._store.note(line, at + self.settings.days * AUDIT_DAY_SECONDS)
         return line
+
+    def _next_moment(self) -> float:
+        """The time, and after each other line of this process: lines of one moment keep their order."""
+        with self._lock:
+            self._last = at = max(round(self._clock.now(), 6), round(self._last + 1e-6, 6))
+        return at
 
     async def settle(self, line: AuditLine, status: int, execution_id: str = "") -> None:
         """Notes what came of it. execution_id: of the execution, if the request did not name one."""

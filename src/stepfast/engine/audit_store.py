@@ -22,7 +22,7 @@ class AuditSettings:
     """days: for how many days lines are kept; 0 keeps no list. starts: whether starts of executions have lines."""
 
     days: int = 90
-    starts: bool = True
+    starts: bool = False
 
 
 @dataclass(frozen=True, slots=True)

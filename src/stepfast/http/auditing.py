@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from stepfast.engine import caller
+from stepfast.engine.audit_store import AuditLine
 from stepfast.engine.operations import Operations
+from stepfast.errors import Misconfigured, Unavailable
 from stepfast.http import problems
 from stepfast.http.engine import EngineCaller
+
+log = logging.getLogger(__name__)
 
 AUDITED: dict[tuple[str, str], str] = {
     ("POST", "/v1/workflows/{workflow}/executions"): "start",
@@ -95,11 +100,18 @@ class Auditing:
         try:
             response = act()
         except Exception as error:
-            self._call(audit.settle(line, problems.of(error).status_code))
+            self._settle(line, problems.of(error).status_code)
             raise
         made = _made(response) if action in _MAKES and not execution_id else ""
-        self._call(audit.settle(line, int(response["statusCode"]), made))
+        self._settle(line, int(response["statusCode"]), made)
         return response
+
+    def _settle(self, line: AuditLine, status: int, execution_id: str = "") -> None:
+        """Notes what came of it. The action has taken effect by now: where it cannot be noted, the line says `asked`."""
+        try:
+            self._call(self._operations.audit.settle(line, status, execution_id))
+        except (Unavailable, Misconfigured) as error:
+            log.warning("line %s of the audit list does not say what came of it: %s", line.id, error)
 
 
 def _text(sent: Mapping[str, Any], name: str) -> str:

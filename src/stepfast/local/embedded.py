@@ -94,7 +94,7 @@ class Embedded(AsyncClient):
         key_file: str | os.PathLike[str] | None = None,
         encrypt_new: bool = True,
         audit_days: int = 90,
-        audit_starts: bool = True,
+        audit_starts: bool = False,
     ) -> None:
         hooks = webhooks_of(checked_webhooks(webhooks or {}), os.environ)
         telemetry = telemetry_if(opentelemetry)

@@ -58,9 +58,9 @@ class DynamoAudit:
         lines, queries = list[AuditLine](), 0
         while len(lines) < query.limit and queries < MOST_AUDIT_QUERIES and place > place_at(oldest):
             day = _day_before(place)
-            found, place = self._of_day(query, day, place, place_at(max(oldest, day * AUDIT_DAY_SECONDS)))
+            day_lines, place = self._of_day(query, day, place, place_at(max(oldest, day * AUDIT_DAY_SECONDS)))
             queries += self._shards
-            lines += found
+            lines += day_lines
         if len(lines) > query.limit:
             lines = lines[: query.limit]
             place = lines[-1].id
@@ -71,17 +71,17 @@ class DynamoAudit:
 
     def _of_day(self, query: AuditQuery, day: int, place: str, first: str) -> tuple[list[AuditLine], str]:
         """The lines of a day from before a place, the newest first, and the place up to which that is all of them."""
-        found, complete = list[AuditLine](), first
+        candidates, complete = list[AuditLine](), first
         for shard in range(self._shards):
             page = self._table.query_once(
                 KeyConditionExpression="pk = :pk AND sk BETWEEN :first AND :place",
                 ScanIndexForward=False,
                 **_filtered(query, {":pk": _partition(day, shard), ":first": text(first), ":place": text(place)}),
             )
-            found += [_line(item) for item in page["Items"]]
+            candidates += [_line(item) for item in page["Items"]]
             if "LastEvaluatedKey" in page:
                 complete = max(complete, str(page["LastEvaluatedKey"]["sk"]["S"]))
-        lines = [line for line in found if complete <= line.id < place]
+        lines = [line for line in candidates if complete <= line.id < place]
         return sorted(lines, key=lambda line: line.id, reverse=True), complete
 
     def _key(self, id: str) -> Item:
