@@ -107,7 +107,7 @@ class Auditing:
         return response
 
     def _settle(self, line: AuditLine, status: int, execution_id: str = "") -> None:
-        """Notes what came of it. The action has taken effect by now: where it cannot be noted, the line says `asked`."""
+        """Notes what came of an action that has taken effect. Where that fails, the line says `asked`."""
         try:
             self._call(self._operations.audit.settle(line, status, execution_id))
         except (Unavailable, Misconfigured) as error:
