@@ -161,6 +161,21 @@ def test_a_line_is_there_before_the_action_and_says_asked_until_it_is_settled(ba
     assert backend.run(audit.page(AuditQuery())).lines == []
 
 
+def test_a_job_and_a_fork_name_what_they_make_and_how_many_they_are_about(api: AskedByName) -> None:
+    for id in ("a", "b"):
+        api("POST", "/v1/workflows/audited/executions", {"execution_id": id, "input": "no"}, 201)
+    api.env.advance(timedelta(seconds=1))
+    api("POST", "/v1/executions/a/fork", {"execution_id": "a-again"}, 201)
+    api("POST", "/v1/dead-letters/replay", {"execution_ids": ["a"]})
+    made = api("POST", "/v1/jobs", {"action": "close", "ids": ["a", "b"], "why": "no more"}, 201)
+    lines = [(each["action"], each["execution_id"], each["target"], each["count"], each["why"]) for each in api.lines()]
+    assert lines[:3] == [
+        ("start-job", made["job_id"], "close", 2, "no more"),
+        ("replay-dead-letters", None, None, 1, None),
+        ("fork", "a", "a-again", 0, None),
+    ]
+
+
 class _Dies(Exception):
     """The process."""
 

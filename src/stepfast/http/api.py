@@ -19,7 +19,6 @@ from stepfast.http.bodies import MAX_BODY
 from stepfast.http.callbacks import Callbacks, is_callback
 from stepfast.http.engine import ApiEngine, EngineCaller
 from stepfast.http.inbound import Inbound, InboundWebhook, is_inbound
-from stepfast.http.jobs import Jobs
 from stepfast.http.page import DashboardPage
 from stepfast.http.problems import Rejected
 from stepfast.http.resolver import Resolver, ResolverPool
@@ -114,7 +113,6 @@ def build(
     keys: Authenticator | GatewayAuth | None = None,
     page: DashboardPage | None = None,
     *,
-    background: bool = True,
     start_threads: int = 1,
     sleep: Callable[[float], None] | None = None,
     ends: TellsEnds | None = None,
@@ -125,7 +123,6 @@ def build(
     call: runs a coroutine of the engine to its result, from any thread.
     keys: authenticates callers. A GatewayAuth trusts API Gateway in front; None admits requests to loopback names only.
     page: the dashboard, served without authentication; None serves the API alone.
-    background: whether the process keeps running after a request, so that jobs can continue in it.
     sleep: waits in a request for a change; None where a server holds such requests back.
     start_threads: the threads that share a batch of starts, for a store whose calls block.
     ends: reports the ends of executions, for servers that let requests wait for them.
@@ -133,7 +130,6 @@ def build(
     """
     pool = resolvers(
         *(operations, registry, call),
-        background=background,
         start_threads=start_threads,
         sleep=sleep,
         inbound=inbound,
@@ -146,16 +142,14 @@ def resolvers(
     registry: Registry,
     call: EngineCaller,
     *,
-    background: bool = True,
     start_threads: int = 1,
     sleep: Callable[[float], None] | None = None,
     inbound: Iterable[InboundWebhook] = (),
 ) -> ResolverPool:
     """What answers behind the authorization of an Api. `build` explains the arguments."""
     edition = secrets.token_hex(8)
-    jobs = Jobs() if background else None
     timelines = Timelines()
-    engine = ApiEngine(operations, registry, call, str, edition, jobs, timelines, start_threads, sleep)
+    engine = ApiEngine(operations, registry, call, str, edition, timelines, start_threads, sleep)
     auditing = Auditing(operations, call)
     senders = Inbound(operations, call, inbound, auditing)
     callbacks = Callbacks(operations, call, auditing)

@@ -75,11 +75,13 @@ class Auditing:
             return act()
         sent: Mapping[str, Any] = body if isinstance(body, dict) else {}
         target = path.get("name") or path.get("command") or path.get("workflow") or ""
-        if action == "start-job":
-            target = _text(sent, "action")
-        execution_id = path.get("execution_id") or _text(sent, "execution_id") or _text(sent, "id")
-        named = sent.get("executions") or sent.get("execution_ids")
-        count = len(named) if isinstance(named, list) else 0
+        if action in ("start-job", "fork"):
+            target = _text(sent, "action" if action == "start-job" else "execution_id")
+        execution_id = path.get("execution_id") or _text(sent, "execution_id") or _text(sent, "job_id")
+        lists = [
+            each for each in (sent.get("starts"), sent.get("execution_ids"), sent.get("ids")) if isinstance(each, list)
+        ]
+        count = len(lists[0]) if lists else 0
         return self.line(action, act, execution_id, target, _text(sent, "why"), count)
 
     def line(
@@ -122,4 +124,5 @@ def _text(sent: Mapping[str, Any], name: str) -> str:
 def _made(response: Response) -> str:
     if response["statusCode"] >= 300 or not response.get("body"):
         return ""
-    return str(json.loads(response["body"]).get("execution_id") or "")
+    made = json.loads(response["body"])
+    return str(made.get("execution_id") or made.get("job_id") or "")
