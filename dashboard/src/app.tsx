@@ -3,6 +3,8 @@
 import { useEffect, useErrorBoundary, useRef } from "preact/hooks";
 
 import { forgetKey, key, keyRefused } from "./api/key";
+import { AuditPage } from "./audit/page";
+import { ComparePage } from "./compare/page";
 import { DeadLettersPage } from "./deadletters/page";
 import { ExecutionPage } from "./execution/page";
 import { ExecutionsPage } from "./executions/page";
@@ -26,6 +28,7 @@ const PAGES: readonly [path: string, name: string][] = [
   ["workflows", "Workflows"],
   ["limits", "Limits"],
   ["schedules", "Schedules"],
+  ["audit", "Audit"],
   ["start", "Start"],
 ];
 
@@ -80,6 +83,8 @@ function Chosen({ path }: { path: readonly string[] }) {
   if (page === "workflows") return id ? <WorkflowPage name={id} key={id} /> : <WorkflowsPage />;
   if (page === "limits") return id ? <LimitPage name={id} key={id} /> : <LimitsPage />;
   if (page === "schedules") return <SchedulesPage />;
+  if (page === "audit") return <AuditPage />;
+  if (page === "compare" && id) return <ComparePage id={id} key={id} />;
   if (page === "start") return <StartPage workflow={id ?? ""} />;
   return (
     <Empty title="There is no such page">

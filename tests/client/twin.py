@@ -18,11 +18,30 @@ from pathlib import Path
 FOLDER = Path(__file__).parents[2] / "src" / "stepfast" / "client"
 SOURCES = (
     *("replies", "calls", "stacks", "handle", "follow_calls", "update_calls", "hand_calls", "execution", "bulk"),
-    *("limit_calls", "link_calls", "schedule_calls", "recording_calls", "job_calls", "webhook_calls", "client"),
+    *(
+        "limit_calls",
+        "link_calls",
+        "schedule_calls",
+        "recording_calls",
+        "job_calls",
+        "webhook_calls",
+        "audit_calls",
+        "client",
+    ),
 )
 CLASSES = (
     *("Calls", "Stacks", "Handle", "FollowCalls", "UpdateCalls", "HandCalls", "Execution"),
-    *("LimitCalls", "LinkCalls", "ScheduleCalls", "RecordingCalls", "BulkJob", "JobCalls", "WebhookCalls", "Client"),
+    *(
+        "LimitCalls",
+        "LinkCalls",
+        "ScheduleCalls",
+        "RecordingCalls",
+        "BulkJob",
+        "JobCalls",
+        "WebhookCalls",
+        "AuditCalls",
+        "Client",
+    ),
 )
 """Classes that hold connections: each has a twin."""
 RECEIVERS = {"get": {"calls", "_calls", "first", "former", "_home"}, "close": {"self", "calls", "_http"}}

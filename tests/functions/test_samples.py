@@ -82,6 +82,7 @@ API_SAMPLES: dict[str, tuple[tuple[str, ...], int]] = {
     "api-schedule-unpause.json": ((), 404),
     "api-schedule-trigger.json": ((), 404),
     "api-schedule-backfill.json": ((), 404),
+    "api-audit.json": (STARTED, 200),
     "api-webhooks.json": ((), 200),
     "api-webhook.json": ((), 404),
     "api-webhook-dead-letters.json": ((), 404),

@@ -142,6 +142,7 @@ ROUTES = {
     ("post", "/v1/schedules/{name}/unpause"): {"200", "404", "422", "503"},
     ("post", "/v1/schedules/{name}/trigger"): {"200", "404", "422", "503"},
     ("post", "/v1/schedules/{name}/backfill"): {"200", "404", "422", "503"},
+    ("get", "/v1/audit"): {"200", "422", "503"},
     ("get", "/v1/webhooks"): {"200", "422", "503"},
     ("get", "/v1/webhooks/{name}"): {"200", "404", "422", "503"},
     ("get", "/v1/webhooks/{name}/dead-letters"): {"200", "404", "422", "503"},

@@ -65,6 +65,7 @@ NEEDED = {
     ("POST", "/v1/schedules/nightly/unpause"): "operate",
     ("POST", "/v1/schedules/nightly/trigger"): "operate",
     ("POST", "/v1/schedules/nightly/backfill"): "operate",
+    ("GET", "/v1/audit"): "operate",
     ("GET", "/v1/webhooks"): "read",
     ("GET", "/v1/webhooks/ops"): "read",
     ("GET", "/v1/webhooks/ops/dead-letters"): "read",

@@ -77,6 +77,7 @@ ROUTES = [
     ("POST", "/v1/schedules/nightly/unpause", None),
     ("POST", "/v1/schedules/nightly/trigger", {"overlap": "allow"}),
     ("POST", "/v1/schedules/nightly/backfill", {"from": "2027-01-01", "to": "2027-01-02"}),
+    ("GET", "/v1/audit", None),
     ("GET", "/v1/webhooks", None),
     ("GET", "/v1/webhooks/ops", None),
     ("GET", "/v1/webhooks/ops/dead-letters", None),

@@ -171,6 +171,8 @@ def _tuned(project: Project) -> Project:
         max_child_depth=8,
         public_url="https://links.example.com",
         max_signals=500,
+        audit_days=30,
+        audit_starts=True,
         max_signal_bytes=1_000_000,
         memory=1024,
         table_stream=STREAM,

@@ -66,6 +66,7 @@ LIMITING = table(("DeleteItem", "GetItem", "PutItem", "Query"), LIMITS)
 STARTS = ("h#*", "l#start:*")
 STARTING = table(ITEMS, (*STARTS, *EXECUTIONS)) | values()
 LINKING = table(("GetItem", "PutItem"), ("links",))
+AUDITING = table(("PutItem", "Query", "UpdateItem"), ("audit#*",))
 PAUSING = table(("GetItem", "PutItem"), SCHEDULES)
 EXPECTED = {
     "ApiRole": log("Api")
@@ -74,6 +75,7 @@ EXPECTED = {
     | LIMITING
     | PAUSING
     | LINKING
+    | AUDITING
     | sends("Timer")
     | deletes()
     | table(["Query"], LABELLED_LISTS, "/index/listing")

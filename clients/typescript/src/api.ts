@@ -894,7 +894,7 @@ export interface paths {
         put?: never;
         /**
          * Resume failed executions
-         * @description Works for about 20 s; what then remains is to be asked for with the body in `next`. With a `rate` a server that lives on answers at once and goes on by itself, also when nobody asks again; whoever sends the body in `next`, after `after` seconds, is told what has come of it since.
+         * @description Works for about 20 s; what then remains is to be asked for with the body in `next`. With a `rate` it starts a bulk job, whose id is `next.job`, and answers at once. It goes on by itself, also when nobody asks again; whoever sends the body in `next`, after `after` seconds, is told what has come of it since.
          */
         post: operations["replayDeadLetters"];
         delete?: never;
@@ -1032,6 +1032,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who has changed what, when and why, the newest first
+         * @description Every change that a caller has asked for, without values. Lines are kept for the time that the setting `audit_days` says, also those of executions that are deleted.
+         */
+        get: operations["listAudit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/workflows": {
         parameters: {
             query?: never;
@@ -1085,6 +1105,64 @@ export interface components {
             error: components["schemas"]["ErrorView"] | null;
             /** Next At */
             next_at: string | null;
+        };
+        /** AuditLineView */
+        AuditLineView: {
+            /** Id */
+            id: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * By
+             * @description the name of the key, or the subject of the token; empty where callers have no names
+             */
+            by: string;
+            /** Action */
+            action: string;
+            /**
+             * Execution Id
+             * @description of the execution, or of the job
+             */
+            execution_id: string | null;
+            /**
+             * Target
+             * @description what else it is about: a workflow, a command, a limit, a schedule
+             */
+            target: string | null;
+            /**
+             * Why
+             * @description in the words of the caller
+             */
+            why: string | null;
+            /**
+             * Count
+             * @description how many executions the request names, where it names several
+             */
+            count: number;
+            /**
+             * Outcome
+             * @description `asked` while it is under way, and where the process died before it had an answer; `refused` by what it asks for; `failed` by a fault of the server
+             * @enum {string}
+             */
+            outcome: "asked" | "done" | "refused" | "failed";
+            /**
+             * Status
+             * @description the HTTP status of the answer
+             */
+            status: number | null;
+        };
+        /** AuditList */
+        AuditList: {
+            /**
+             * Lines
+             * @description the newest first; perhaps none, although there is a `next`
+             */
+            lines: components["schemas"]["AuditLineView"][];
+            /** Next */
+            next: string | null;
         };
         /** BackfillRequest */
         BackfillRequest: {
@@ -8712,6 +8790,74 @@ export interface operations {
             };
             /** @description the body is not declared as JSON */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listAudit: {
+        parameters: {
+            query?: {
+                execution_id?: string | null;
+                /** @description the name of a key, or a subject */
+                by?: string | null;
+                action?: string | null;
+                /** @description ISO 8601 (UTC unless it says) or seconds since 1970 */
+                since?: string | null;
+                /** @description ISO 8601 (UTC unless it says) or seconds since 1970 */
+                until?: string | null;
+                limit?: number;
+                /** @description a page's `next` */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a page of the list */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditList"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

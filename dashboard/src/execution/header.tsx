@@ -108,7 +108,8 @@ export function Header({ execution, refresh }: { execution: ExecutionDetail; ref
               <a href={href(["executions", execution.forked_from.execution_id])}>{execution.forked_from.execution_id}</a>
               {execution.forked_from.before.length > 0 && ` before ${execution.forked_from.before.join(", ")}`}
               {execution.forked_from.by && ` by ${execution.forked_from.by}`}
-              {execution.forked_from.why && `: ${execution.forked_from.why}`}
+              {execution.forked_from.why && `: ${execution.forked_from.why}`}{" "}
+              <a href={href(["compare", execution.execution_id])}>Compare with its origin</a>
             </dd>
           </div>
         )}

@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from stepfast.cli import (
+    audit,
     dead_letters,
     dev,
     doctor,
@@ -165,6 +166,7 @@ app.command("delete")(steering.delete)
 app.command("signal")(steering.signal)
 app.command("query")(updates.query)
 app.command("update")(updates.update)
+app.command("audit")(audit.audit)
 app.command("doctor")(doctor.doctor)
 app.command("verify")(verify.verify)
 app.command("pull")(pull.pull)

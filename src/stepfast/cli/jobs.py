@@ -86,11 +86,16 @@ def list_jobs(
     context: typer.Context, limit: Annotated[int, typer.Option(min=1, max=100)] = 20, as_json: AsJson = False
 ) -> None:
     """List the latest jobs."""
+    jobs, cursor = list[Object](), None
     with session(context).client() as client:
-        page = client.jobs(limit)
+        while len(jobs) < limit:
+            page = client.jobs(limit - len(jobs), cursor)  # perhaps an empty page, and yet there are others behind it
+            jobs += page["jobs"]
+            if (cursor := page["next"]) is None:
+                break
     if as_json:
-        return printing.print_json(page)
-    if not page["jobs"]:
+        return printing.print_json({"jobs": jobs, "next": cursor})
+    if not jobs:
         return printing.say("no jobs")
     headers = ("job", "action", "status", "done", "skipped", "failed", "started (UTC)", "by", "why")
     rows = [
@@ -99,7 +104,7 @@ def list_jobs(
             *(str(job[name]) for name in ("done", "skipped", "failed")),
             *(clock(job["started_at"]), job.get("by") or "", job.get("why") or ""),
         ]
-        for job in page["jobs"]
+        for job in jobs
     ]
     return printing.show_rows(headers, [list(map(printing.shown, row)) for row in rows])
 

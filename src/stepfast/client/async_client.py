@@ -9,6 +9,7 @@ from typing import Any, Literal, overload
 
 from stepfast.client import shapes
 from stepfast.client.answers import Object
+from stepfast.client.async_audit_calls import AsyncAuditCalls
 from stepfast.client.async_bulk import replayed, started
 from stepfast.client.async_calls import AsyncCalls
 from stepfast.client.async_execution import AsyncExecution
@@ -38,7 +39,13 @@ from stepfast.errors import InvalidRequest, StepfastError
 
 
 class AsyncClient(
-    AsyncLimitCalls, AsyncLinkCalls, AsyncScheduleCalls, AsyncRecordingCalls, AsyncJobCalls, AsyncWebhookCalls
+    AsyncLimitCalls,
+    AsyncLinkCalls,
+    AsyncScheduleCalls,
+    AsyncRecordingCalls,
+    AsyncJobCalls,
+    AsyncWebhookCalls,
+    AsyncAuditCalls,
 ):
     """A client of the stepfast API at `url`. Use it on one event loop, with `async with`.
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar, overload
 
 from stepfast.client import shapes
 from stepfast.client.answers import Object
+from stepfast.client.audit_calls import AuditCalls
 from stepfast.client.bulk import replayed, started
 from stepfast.client.calls import Calls
 from stepfast.client.execution import Execution, Objects
@@ -37,7 +38,7 @@ I = TypeVar("I")  # noqa: E741
 R = TypeVar("R")
 
 
-class Client(LimitCalls, LinkCalls, ScheduleCalls, RecordingCalls, JobCalls, WebhookCalls):
+class Client(LimitCalls, LinkCalls, ScheduleCalls, RecordingCalls, JobCalls, WebhookCalls, AuditCalls):
     """A client of the stepfast API at `url`. It is thread-safe. Close it, or use it as a context manager.
 
     url: the URL of the API. Several URLs make one client of several deployments (docs/scale.md): the id of an

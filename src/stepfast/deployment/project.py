@@ -120,6 +120,10 @@ class Project:
     key_table: an existing table of data keys to use in place of a new one. It needs `kms_key`.
     key_file: the file of the keys that values are encrypted with, from the project's folder. It is for `stepfast dev`.
     encrypt_new: whether new executions are encrypted. `false` leaves encrypted ones as they are, which need the key.
+    audit_days: for how many days the audit list keeps who has changed what. 0 keeps no list. It also applies to
+    `stepfast dev`.
+    audit_starts: whether the audit list has starts of executions, which costs a deployment two writes each. It also
+    applies to `stepfast dev`.
     pools: the settings of pools, by the name of the pool.
     schedules: scheduled starts, by the name of the schedule.
     jwt: whose tokens are taken with auth = "jwt" (docs/access.md).
@@ -161,6 +165,8 @@ class Project:
     key_table: str | None = None
     key_file: str | None = None
     encrypt_new: bool = True
+    audit_days: int = 90
+    audit_starts: bool = False
     pools: Mapping[str, PoolSettings] = field(default_factory=dict)
     schedules: Mapping[str, ScheduledStart] = field(default_factory=dict)
     limits: Mapping[str, LimitSettings] = field(default_factory=dict)
@@ -355,6 +361,8 @@ _PROJECT: Mapping[str, tuple[Check, str]] = {
     "key_file": _TEXT,
     "event_bus": _text_matching(BUS, "the name of an event bus, such as default, or its ARN"),
     "encrypt_new": _FLAG,
+    "audit_days": _whole_number(0, 3650),
+    "audit_starts": _FLAG,
 }
 
 

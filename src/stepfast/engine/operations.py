@@ -9,6 +9,8 @@ from typing import Any
 
 from stepfast.engine.advancer import Advancer
 from stepfast.engine.answering import Answering
+from stepfast.engine.audit import AuditOperations
+from stepfast.engine.audit_store import KEPT_AS_BY_DEFAULT, AuditSettings
 from stepfast.engine.cancelling import CLEANUP_SECONDS, Cancelling
 from stepfast.engine.catching_up import PartialReads
 from stepfast.engine.closing import FailureClosing
@@ -64,6 +66,7 @@ class Operations(ReadOperations):
         schedules: Callable[[], Iterable[Schedule]] = tuple,
         look_later: LookLater | None = None,
         webhooks: WebhookOperations | None = None,
+        audit: AuditSettings = KEPT_AS_BY_DEFAULT,
     ) -> None:
         super().__init__(store, clock, registry)
         self._advancer = advancer
@@ -83,6 +86,7 @@ class Operations(ReadOperations):
         self.schedules = ScheduleOperations(store, clock, self.scheduled, schedules, look_later)
         self.links = Answering(store, clock, self._signalling, self)
         self.webhooks = webhooks or WebhookOperations(None, clock)
+        self.audit = AuditOperations(store.audit, clock, audit)
 
     # -- starting ----------------------------------------------------------------------------------------
 

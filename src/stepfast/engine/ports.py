@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from stepfast.engine.audit_store import AuditStore
 from stepfast.engine.fork_store import ForkStore
 from stepfast.engine.intervention_store import InterventionStore
 from stepfast.engine.limit_store import LimitStore
@@ -176,13 +177,15 @@ class Store(RunStore, TurnStore, InterventionStore, ShownStore, ForkStore, Proto
 
     run_id: `Execution.run_id`, which for the first run is the id of the execution. A write of an earlier run is never
     seen by a later one (rule *runs*). reader: reads parts of an execution, for whoever looks at it. limits: what is
-    stored of limits. schedules: what is stored of schedules. links: what is stored of answer links.
+    stored of limits. schedules: what is stored of schedules. links: what is stored of answer links. audit:
+    the audit list.
     """
 
     reader: RecordReader
     limits: LimitStore
     schedules: ScheduleStore
     links: LinkStore
+    audit: AuditStore
 
     async def create(self, execution: Execution) -> Execution:
         """Puts a new execution, with wake, if the id is free (rule *start once*).

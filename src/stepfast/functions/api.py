@@ -47,7 +47,6 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
         engine.call,
         gateway,
         DashboardPage(),
-        background=False,
         start_threads=BATCH_THREADS,
         sleep=time.sleep,
         inbound=_inbound(engine),

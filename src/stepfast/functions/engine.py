@@ -17,6 +17,7 @@ from stepfast.deployment.limit_settings import limits_in, numbers_of
 from stepfast.deployment.settings import Settings
 from stepfast.deployment.telemetry import telemetry_if
 from stepfast.engine.advancer import Advancer
+from stepfast.engine.audit_store import AuditSettings
 from stepfast.engine.data_keys import Keyring
 from stepfast.engine.event_log import EventLog
 from stepfast.engine.memory import Memory
@@ -143,6 +144,7 @@ class Engine:
             limit_numbers=self.limit_numbers,
             schedules=self._schedules,
             look_later=self._look_later,
+            audit=AuditSettings(self.settings.audit_days, self.settings.audit_starts),
         )
 
     def _schedules(self) -> Iterable[Schedule]:

@@ -14,17 +14,18 @@ from aws_lambda_powertools.event_handler import Response
 from stepfast.engine.caller import called_from
 from stepfast.engine.operations import Operations
 from stepfast.http import auth, openapi, problems, restricting
+from stepfast.http.auditing import Auditing
 from stepfast.http.auth import EVERYTHING, Authenticator, GatewayAuth, Grant, Scope
 from stepfast.http.bodies import MAX_BODY
 from stepfast.http.callbacks import Callbacks, is_callback
 from stepfast.http.engine import ApiEngine, EngineCaller
 from stepfast.http.inbound import Inbound, InboundWebhook, is_inbound
-from stepfast.http.jobs import Jobs
 from stepfast.http.page import DashboardPage
 from stepfast.http.problems import Rejected
 from stepfast.http.resolver import Resolver, ResolverPool
 from stepfast.http.routes import (
     about,
+    audit,
     bulk_jobs,
     commands,
     dead_letters,
@@ -113,7 +114,6 @@ def build(
     keys: Authenticator | GatewayAuth | None = None,
     page: DashboardPage | None = None,
     *,
-    background: bool = True,
     start_threads: int = 1,
     sleep: Callable[[float], None] | None = None,
     ends: TellsEnds | None = None,
@@ -125,7 +125,6 @@ def build(
     call: runs a coroutine of the engine to its result, from any thread.
     keys: authenticates callers. A GatewayAuth trusts API Gateway in front; None admits requests to loopback names only.
     page: the dashboard, served without authentication; None serves the API alone.
-    background: whether the process keeps running after a request, so that jobs can continue in it.
     sleep: waits in a request for a change; None where a server holds such requests back.
     start_threads: the threads that share a batch of starts, for a store whose calls block.
     ends: reports the ends of executions, for servers that let requests wait for them.
@@ -133,7 +132,6 @@ def build(
     """
     pool = resolvers(
         *(operations, registry, call),
-        background=background,
         start_threads=start_threads,
         sleep=sleep,
         inbound=inbound,
@@ -147,7 +145,6 @@ def resolvers(
     registry: Registry,
     call: EngineCaller,
     *,
-    background: bool = True,
     start_threads: int = 1,
     sleep: Callable[[float], None] | None = None,
     inbound: Iterable[InboundWebhook] = (),
@@ -155,11 +152,12 @@ def resolvers(
 ) -> ResolverPool:
     """What answers behind the authorization of an Api. `build` explains the arguments."""
     edition = secrets.token_hex(8)
-    jobs = Jobs() if background else None
     timelines = Timelines()
-    engine = ApiEngine(operations, registry, call, str, edition, jobs, timelines, start_threads, sleep)
-    senders = Inbound(operations, call, inbound, now)
-    return ResolverPool(lambda: _resolver(engine), Callbacks(operations, call).answer, senders.answer)
+    engine = ApiEngine(operations, registry, call, str, edition, timelines, start_threads, sleep)
+    auditing = Auditing(operations, call)
+    senders = Inbound(operations, call, inbound, auditing, now)
+    callbacks = Callbacks(operations, call, auditing)
+    return ResolverPool(lambda: _resolver(engine, auditing), callbacks.answer, senders.answer)
 
 
 def scopes_by_route() -> dict[tuple[str, str], Scope | None]:
@@ -169,8 +167,9 @@ def scopes_by_route() -> dict[tuple[str, str], Scope | None]:
     return _resolver(ApiEngine(nothing, nothing, nothing, nothing, "")).scopes
 
 
-def _resolver(engine: ApiEngine) -> Resolver:
+def _resolver(engine: ApiEngine, auditing: Auditing | None = None) -> Resolver:
     app = Resolver()
+    app.audit = auditing
     app.find = lambda id: next(iter(engine.call(engine.operations.read_many([id]))), None)
     engine = replace(engine, describe=cache(lambda: openapi.document(app)))
     for routes in (
@@ -194,6 +193,7 @@ def _resolver(engine: ApiEngine) -> Resolver:
         schedules,
         webhooks,
         bulk_jobs,
+        audit,
         about,
     ):
         routes.add(app, engine)

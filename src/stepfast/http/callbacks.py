@@ -10,7 +10,7 @@ import base64
 import json
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -21,6 +21,7 @@ from stepfast.engine.operations import Operations
 from stepfast.engine.signalling import name_of_link
 from stepfast.errors import InvalidRequest
 from stepfast.http import bodies, callback_pages, problems, views
+from stepfast.http.auditing import ANSWER_LINK, Auditing
 from stepfast.http.auth import require_json
 from stepfast.http.callback_forms import Form, form_of
 from stepfast.http.engine import EngineCaller
@@ -73,8 +74,9 @@ class LinkPace:
 class Callbacks:
     """Answers requests for links. call: runs a coroutine of the engine to its result, from any thread."""
 
-    def __init__(self, operations: Operations, call: EngineCaller) -> None:
+    def __init__(self, operations: Operations, call: EngineCaller, auditing: Auditing) -> None:
         self._operations, self._call, self._pace = operations, call, LinkPace()
+        self._auditing = auditing
 
     def answer(self, event: Mapping[str, Any]) -> Object:
         """A Lambda response; it never raises."""
@@ -92,10 +94,17 @@ class Callbacks:
             if method != "POST":
                 return self._look(claims, as_page)
             if isinstance(sent, str):
-                return self._form(claims, sent)
-            return self._report(claims, sent)
+                return self._noted(claims, lambda: self._form(claims, sent))
+            if sent is not None and set(sent) == {"heartbeat"}:
+                return self._report(claims, sent)
+            return self._noted(claims, lambda: self._report(claims, sent))
         except Exception as error:
             return _refusal(error, as_page)
+
+    def _noted(self, claims: LinkClaims, act: Callable[[], Object]) -> Object:
+        """Answers, with a line in the audit list: whoever has the link has no other name."""
+        name = name_of_link(claims.link) or claims.link
+        return self._auditing.line(ANSWER_LINK, act, claims.execution_id, name, by="answer link")
 
     def _look(self, claims: LinkClaims, as_page: bool) -> Object:
         state = self._call(self._operations.links.look(claims))

@@ -15,7 +15,6 @@ from pydantic import BaseModel
 from stepfast.engine.operations import Operations
 from stepfast.engine.starting import StartArguments, Started
 from stepfast.http import problems
-from stepfast.http.jobs import Jobs
 from stepfast.http.models import Problem
 from stepfast.http.timelines import Timelines
 from stepfast.language.registry import Registry
@@ -33,8 +32,7 @@ class EngineCaller(Protocol):
 class ApiEngine:
     """The engine as the routes see it; `describe` gives the OpenAPI document as text.
 
-    edition: tells what is deployed in this process from what is deployed in any other. jobs: work that goes on after
-    its request; None where a process may end with its request. sleep: waits within a request,
+    edition: tells what is deployed in this process from what is deployed in any other. sleep: waits within a request,
     where no server holds requests back.
     """
 
@@ -43,7 +41,6 @@ class ApiEngine:
     call: EngineCaller
     describe: Callable[[], str]
     edition: str
-    jobs: Jobs | None = None
     timelines: Timelines = field(default_factory=Timelines)
     start_threads: int = 1
     sleep: Callable[[float], None] | None = None

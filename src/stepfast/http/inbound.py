@@ -21,6 +21,7 @@ from stepfast.engine.caller import called_from
 from stepfast.engine.operations import Operations
 from stepfast.errors import Unavailable
 from stepfast.http import bodies, problems
+from stepfast.http.auditing import INBOUND_START, Auditing
 from stepfast.http.engine import EngineCaller
 from stepfast.http.problems import Rejected
 from stepfast.webhook_signing import Scheme, event_id_in
@@ -73,9 +74,10 @@ class Inbound:
         operations: Operations,
         call: EngineCaller,
         webhooks: Iterable[InboundWebhook],
+        auditing: Auditing,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._operations, self._call, self._now = operations, call, now
+        self._operations, self._call, self._auditing, self._now = operations, call, auditing, now
         self._webhooks = {webhook.name: webhook for webhook in webhooks}
         nobody = secrets.token_bytes(32)
         self._nobody = InboundWebhook("", "", "standard", 0.0, lambda: (nobody,))
@@ -105,12 +107,15 @@ class Inbound:
             raise Rejected(401, UNSIGNED, "Not taken", "this webhook is not signed as one that is taken here")
         execution_id = execution_id_for(webhook.name, event_id)
         sent = bodies.parse(body.decode(errors="replace"), False)
+
+        def start() -> Object:
+            labels = {INBOUND_LABEL: webhook.name}
+            started = self._call(self._operations.start(webhook.workflow, sent, execution_id, labels))
+            view = {"execution_id": started.execution.execution_id, "created": started.created}
+            return _response(202 if started.created else 200, json.dumps(view))
+
         with called_from(None, f"inbound:{webhook.name}"):
-            started = self._call(
-                self._operations.start(webhook.workflow, sent, execution_id, {INBOUND_LABEL: webhook.name})
-            )
-        view = {"execution_id": started.execution.execution_id, "created": started.created}
-        return _response(202 if started.created else 200, json.dumps(view))
+            return self._auditing.line(INBOUND_START, start, execution_id, webhook.workflow)
 
 
 def _body(event: Mapping[str, Any]) -> bytes:

@@ -18,6 +18,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 
 from stepfast.http import auth, bodies, problems, queries, restricting
+from stepfast.http.auditing import AUDITED, Auditing
 from stepfast.http.auth import Scope
 from stepfast.http.callbacks import is_callback
 from stepfast.http.inbound import is_inbound
@@ -61,6 +62,7 @@ class Resolver(APIGatewayHttpResolver):
         self.scopes: dict[tuple[str, str], Scope | None] = {}
         self.find: restricting.Find = lambda execution_id: None
         """Reads an execution, to see whether a limited key is for it."""
+        self.audit: Auditing | None = None
         self.exception_handler(Exception)(problems.of)
         self.exception_handler(NotFoundError)(self._unknown)
 
@@ -72,14 +74,26 @@ class Resolver(APIGatewayHttpResolver):
         """Resolves the request of a caller with these scopes; Rejected when the route needs another."""
         self._request = Request(dict(event))
         path, asked = self._request.path, self._request.http_method.upper()
-        route = None
+        route, parameters = None, dict[str, str]()
         for pattern, method, function, written in self._paths:
             if method == asked and (match := pattern.match(path)):
-                route = method, written
+                route, parameters = (method, written), match.groupdict()
                 auth.require(vars(function)["needs"], granted)
-                restricting.check(restricting.RULES.get(route), match.groupdict(), self.find)
+                restricting.check(restricting.RULES.get(route), parameters, self.find)
                 queries.check(function, self._request.resolved_query_string_parameters)
-        return restricting.without_values(route, self.resolve(event, context))
+        answered = self.audited(route, parameters, lambda: self.resolve(event, context))
+        return restricting.without_values(route, answered)
+
+    def audited(self, route: tuple[str, str] | None, path: Mapping[str, str], act: Callable[[], Any]) -> dict[str, Any]:
+        """What `act` answers, with a line in the audit list if the route changes something."""
+        if self.audit is None or route not in AUDITED:
+            answer: dict[str, Any] = act()
+            return answer
+        try:
+            body = self._request.json_body
+        except Exception:
+            body = None  # the route refuses it
+        return self.audit.request(route, path, body, act)
 
     @staticmethod
     def _compile_regex(rule: str, base_regex: str = "^{}$") -> re.Pattern[str]:

@@ -84,6 +84,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", "/v1/schedules/{name}/unpause"): "refused",
     ("POST", "/v1/schedules/{name}/trigger"): "refused",
     ("POST", "/v1/schedules/{name}/backfill"): "refused",
+    ("GET", "/v1/audit"): "refused",
     ("GET", "/v1/webhooks"): "refused",
     ("GET", "/v1/webhooks/{name}"): "refused",
     ("GET", "/v1/webhooks/{name}/dead-letters"): "refused",

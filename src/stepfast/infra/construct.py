@@ -60,6 +60,8 @@ class SettingKeywords(TypedDict, total=False):
     key_file: str
     event_bus: str
     encrypt_new: bool
+    audit_days: int
+    audit_starts: bool
     pools: Mapping[str, Mapping[str, Any]]
     schedules: Mapping[str, Mapping[str, Any]]
     limits: Mapping[str, Mapping[str, Any]]

@@ -37,6 +37,7 @@ from aws_cdk import aws_iam as iam
 from stepfast.backends.aws.event_bus import EVENT_SOURCE
 from stepfast.backends.aws.kms import CONTEXT
 from stepfast.backends.aws.s3 import OLD_PREFIX, PREFIX
+from stepfast.backends.dynamodb.audit import AUDIT
 from stepfast.backends.dynamodb.item_keys import DELETED
 from stepfast.backends.dynamodb.labels import LABELLED
 from stepfast.backends.dynamodb.limits import LIMITS
@@ -106,6 +107,7 @@ def _by_kind(kind: str, resources: Resources, pool: str) -> list[iam.PolicyState
             _limits(resources),
             _schedules(resources),
             _links(resources),
+            _audit(resources),
             _allow("LookLater", ["sqs:SendMessage"], [resources.timer_queue]),
             *_secrets(resources),
         ],
@@ -243,6 +245,12 @@ def _limits(resources: Resources) -> iam.PolicyStatement:
 def _schedules(resources: Resources) -> iam.PolicyStatement:
     """The items of schedules: pauses, last starts and what waits. They are never deleted."""
     return _allow("Pauses", ["dynamodb:GetItem", "dynamodb:PutItem"], [resources.table], _only_keys(f"{SCHEDULES}*"))
+
+
+def _audit(resources: Resources) -> iam.PolicyStatement:
+    """The audit list. No function may delete a line: the table's TTL does."""
+    actions = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"]
+    return _allow("Audit", actions, [resources.table], _only_keys(f"{AUDIT}*"))
 
 
 def _links(resources: Resources) -> iam.PolicyStatement:

@@ -19,6 +19,7 @@ from stepfast.deployment.plan import Plan
 from stepfast.deployment.project import Project
 from stepfast.deployment.schedules import ScheduledStart
 from stepfast.deployment.telemetry import telemetry_if
+from stepfast.engine.audit_store import AuditSettings
 from stepfast.errors import DefinitionError, StartupError
 from stepfast.http import server
 from stepfast.http.api import build
@@ -46,6 +47,8 @@ HONOURED = (
     "public_url",
     "key_file",
     "encrypt_new",
+    "audit_days",
+    "audit_starts",
 )
 """Settings of deployments that also have an effect here, beside pools and schedules."""
 HONOURED_OF_POOLS = ("max_concurrency", "processes")
@@ -124,6 +127,7 @@ def _serve_code(
         signal_limits=SignalLimits(project.max_signals, project.max_signal_bytes),
         key_file=key_file_of(project, PROJECT.parent),
         encrypt_new=project.encrypt_new,
+        audit=AuditSettings(project.audit_days, project.audit_starts),
         public_url=project.public_url or server.address_of(listener, host),
         webhooks=webhooks_of(project.webhooks, os.environ),
     ) as runtime:

@@ -26,6 +26,7 @@ from stepfast.deployment.event_settings import (
     webhooks_of,
 )
 from stepfast.deployment.telemetry import telemetry_if
+from stepfast.engine.audit_store import AuditSettings
 from stepfast.errors import StartupError, StepfastError
 from stepfast.http.api import Api
 from stepfast.http.auth import Authenticator, Trusted
@@ -77,6 +78,8 @@ class Embedded(AsyncClient):
     key_file: the file of the keys that values are encrypted with, as `stepfast key-file create` makes it; see
     docs/encryption.md. None encrypts nothing.
     encrypt_new: whether new executions are encrypted. False leaves encrypted ones as they are.
+    audit_days: for how many days the audit list keeps who has changed what. 0 keeps no list.
+    audit_starts: whether the audit list has starts of executions.
 
     Raises DefinitionError for two workflows of one name, and StartupError for a webhook whose settings are not valid.
     """
@@ -100,6 +103,8 @@ class Embedded(AsyncClient):
         inbound: Mapping[str, InboundSettings] | None = None,
         key_file: str | os.PathLike[str] | None = None,
         encrypt_new: bool = True,
+        audit_days: int = 90,
+        audit_starts: bool = False,
     ) -> None:
         hooks = webhooks_of(checked_webhooks(webhooks or {}), os.environ)
         telemetry = telemetry_if(opentelemetry)
@@ -122,6 +127,7 @@ class Embedded(AsyncClient):
                 webhooks=hooks,
                 key_file=None if key_file is None else Path(key_file),
                 encrypt_new=encrypt_new,
+                audit=AuditSettings(audit_days, audit_starts),
             )
 
         self.path = file

@@ -1,4 +1,4 @@
-"""Deletes executions of the embedded file after their retention, in small batches."""
+"""Deletes executions and lines of the audit list of the embedded file after their retention, in small batches."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Event
 
 from stepfast.deployment.project import Project
+from stepfast.engine.audit import AuditOperations
 from stepfast.engine.embedded import EmbeddedBackend
 from stepfast.engine.ports import Clock
 from stepfast.errors import Unavailable
@@ -56,3 +57,14 @@ async def keep_expiring(backend: EmbeddedBackend, clock: Clock, retention: float
         except Unavailable as error:
             log.warning("expired executions are not deleted: %s; trying again", error)
         await asyncio.sleep(ROUND_PERIOD_SECONDS)
+
+
+async def keep_auditing(audit: AuditOperations, stopping: Event) -> None:
+    """Drops the lines of the audit list that are past their time, one round after another, until `stopping` is set."""
+    while not stopping.is_set():
+        dropped = 0
+        try:
+            dropped = await audit.expire()
+        except Unavailable as error:
+            log.warning("lines of the audit list are not dropped: %s; trying again", error)
+        await asyncio.sleep(EXPIRY_PAUSE_SECONDS if dropped else ROUND_PERIOD_SECONDS)

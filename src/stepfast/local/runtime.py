@@ -19,6 +19,7 @@ from stepfast.backends.sqlite.store import SqliteBackend
 from stepfast.deployment.schedule_times import declared
 from stepfast.deployment.schedules import ScheduledStart
 from stepfast.engine.advancer import Advancer
+from stepfast.engine.audit_store import KEPT_AS_BY_DEFAULT, AuditSettings
 from stepfast.engine.embedded import EmbeddedBackend, Stored
 from stepfast.engine.event_log import EventLog
 from stepfast.engine.limiting import Limiter
@@ -43,7 +44,7 @@ from stepfast.local.encryption import destroy_keys, keep_tidy, owner_keyring
 from stepfast.local.ends import Ends
 from stepfast.local.inbox import Advance, Inbox
 from stepfast.local.pool_limits import Limits
-from stepfast.local.retention import keep_expiring
+from stepfast.local.retention import keep_auditing, keep_expiring
 from stepfast.local.schedules import RATE_PHASE, EmbeddedSchedules
 from stepfast.local.step_runner import StepRunner
 from stepfast.local.sweep import Sweep
@@ -125,6 +126,7 @@ class Runtime:
     public_url: what the addresses of answer links begin with.
     webhooks: where changes of executions are posted to.
     key_file: the file of the keys that values are encrypted with. encrypt_new: whether new executions are encrypted.
+    audit: how long the audit list is kept, and whether it has starts.
 
     Raises StartupError when the file cannot be opened, when another process owns it, and for a pool whose processes
     cannot import its steps.
@@ -154,6 +156,7 @@ class Runtime:
         webhooks: Sequence[Webhook] = (),
         key_file: Path | None = None,
         encrypt_new: bool = True,
+        audit: AuditSettings = KEPT_AS_BY_DEFAULT,
     ) -> None:
         plans, starts = process_pool.plans(processes or {}, registry), list(schedules)
         self.interrupted = False
@@ -183,7 +186,7 @@ class Runtime:
         lives = LiveReplays(deltas=sealed)
         self._advancer = Advancer(store, self._backend, self._clock, registry, lives, max_child_depth=max_child_depth)
         self._webhooks = EmbeddedWebhooks(webhooks, self._backend.webhooks, self._clock)
-        self.operations = self._make_operations(store, lives, signal_limits, limit_numbers, starts, webhooks)
+        self.operations = self._make_operations(store, lives, signal_limits, limit_numbers, starts, webhooks, audit)
         self._worker = self._make_worker(store, lives, telemetry, limit_numbers, public_url)
         self._put_outstanding()
         self._schedules = EmbeddedSchedules(starts, self.operations, self._clock)
@@ -202,6 +205,7 @@ class Runtime:
         limit_numbers: Mapping[str, Numbers],
         starts: Sequence[ScheduledStart],
         webhooks: Sequence[Webhook],
+        audit: AuditSettings,
     ) -> Operations:
         return Operations(
             store,
@@ -214,6 +218,7 @@ class Runtime:
             limit_numbers=limit_numbers,
             schedules=lambda: [declared(start, RATE_PHASE) for start in starts],
             webhooks=WebhookOperations(self._backend.webhooks, self._clock, webhooks),
+            audit=audit,
         )
 
     def _make_worker(
@@ -380,6 +385,7 @@ class Runtime:
         await asyncio.gather(
             self._sweep(),
             keep_expiring(self._backend, self._clock, self._retention, self._stopping),
+            keep_auditing(self.operations.audit, self._stopping),
             keep_tidy(self._sealed, self._clock, self._stopping),
             self._schedules.keep(self._stopping),
         )

@@ -117,6 +117,8 @@ class Deployment:
             "STEPFAST_EVENT_BUS": plan.project.event_bus or "",
             "STEPFAST_EVENT_QUEUE": made.events,
             "STEPFAST_MAX_SIGNAL_BYTES": str(plan.project.max_signal_bytes),
+            "STEPFAST_AUDIT_DAYS": str(plan.project.audit_days),
+            "STEPFAST_AUDIT_STARTS": str(plan.project.audit_starts).lower(),
         }
         self._encryption = {}
         if made.kms_key:

@@ -123,7 +123,7 @@ class Ports:
         self.reader = backend.reader  # it only reads
         self.limits = backend.limits  # its writes are in the file with the next write that passes here
         self.starts = backend.starts
-        self.schedules, self.links = backend.schedules, backend.links
+        self.schedules, self.links, self.audit = backend.schedules, backend.links, backend.audit
         self.alive = True
 
     def __getattr__(self, name: str) -> Any:

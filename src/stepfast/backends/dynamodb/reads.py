@@ -10,6 +10,7 @@ from typing import Any
 
 from stepfast.backends.aws.s3 import Blobs
 from stepfast.backends.dynamodb import item_keys, items
+from stepfast.backends.dynamodb.audit import DynamoAudit
 from stepfast.backends.dynamodb.calls import PAUSES, Table
 from stepfast.backends.dynamodb.children import ChildWrites
 from stepfast.backends.dynamodb.deletion import Deleting, left_over, living
@@ -30,6 +31,7 @@ from stepfast.backends.dynamodb.signals import Signals
 from stepfast.backends.dynamodb.starts import DynamoStarts
 from stepfast.backends.dynamodb.transactions import Transactions
 from stepfast.backends.dynamodb.typed_json import Item, int_in, text, text_in
+from stepfast.engine.audit_store import AuditStore
 from stepfast.engine.limit_store import LimitStore
 from stepfast.engine.link_store import LinkStore
 from stepfast.engine.listing import fits
@@ -101,6 +103,7 @@ class DynamoReads:
         self.limits: LimitStore = DynamoLimits(self._table, clock)
         self.starts = DynamoStarts(self._table, clock, retention)
         self.schedules: ScheduleStore = DynamoSchedules(self._table)
+        self.audit: AuditStore = DynamoAudit(self._table, clock, listing_shards)
         self.links: LinkStore = DynamoLinks(self._table)
         self._children = ChildWrites(self._table, self._texts, clock)
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from stepfast.backends.sqlite import listing, metrics, rows, runs
 from stepfast.backends.sqlite import signals as signal_rows
+from stepfast.backends.sqlite.audit import SqliteAudit
 from stepfast.backends.sqlite.changes import Changes
 from stepfast.backends.sqlite.file import SqliteFile
 from stepfast.backends.sqlite.limits import SqliteLimits
@@ -17,6 +18,7 @@ from stepfast.backends.sqlite.record_reader import SqliteRecordReader
 from stepfast.backends.sqlite.schedules import SqliteSchedules
 from stepfast.backends.sqlite.starts import SqliteStarts
 from stepfast.backends.sqlite.webhooks import SqliteWebhooks
+from stepfast.engine.audit_store import AuditStore
 from stepfast.engine.embedded import Stored as Stored
 from stepfast.engine.limit_store import LimitStore
 from stepfast.engine.link_store import LinkStore
@@ -58,6 +60,7 @@ class SqliteReads:
         self.limits: LimitStore = SqliteLimits(file, clock)
         self.starts: StartStore = SqliteStarts(file)
         self.schedules: ScheduleStore = SqliteSchedules(file)
+        self.audit: AuditStore = SqliteAudit(file)
         self.links: LinkStore = SqliteLinks(file)
         self.webhooks: WebhookStore = SqliteWebhooks(file)
 

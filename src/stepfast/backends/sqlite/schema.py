@@ -15,7 +15,7 @@ import hashlib
 import sqlite3
 from collections.abc import Callable
 
-SCHEMA_VERSION = 19
+SCHEMA_VERSION = 20
 LARGE_VALUE_CHARACTERS = 8192
 """Characters of a value from which on it stands in `large_values`."""
 
@@ -249,6 +249,16 @@ DROP TABLE labels_before;
 """
 """Executions with a label in the order of lists, so that a page of them reads no others."""
 
+_AUDIT = """
+CREATE TABLE audit (
+    id TEXT PRIMARY KEY NOT NULL, at REAL NOT NULL, caller TEXT NOT NULL, action TEXT NOT NULL,
+    execution_id TEXT NOT NULL, target TEXT NOT NULL, why TEXT NOT NULL, count INTEGER NOT NULL, outcome TEXT NOT NULL,
+    status INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX audit_of ON audit (execution_id, id) WHERE execution_id != '';
+"""
+"""The audit list: what callers have asked for. The id of a line sorts by its time."""
+
 STEPS: dict[int, str] = {
     1: """
 DROP INDEX changed_since;
@@ -272,6 +282,7 @@ ALTER TABLE executions ADD COLUMN resumed_at REAL;
     16: "ALTER TABLE executions ADD COLUMN forked TEXT;\n",
     17: _WEBHOOKS,
     18: _LABELS_BY_TIME,
+    19: _AUDIT,
 }
 """What takes a file from the version named to the next one, in one transaction each."""
 

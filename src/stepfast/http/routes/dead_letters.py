@@ -14,10 +14,9 @@ from stepfast.errors import InvalidRequest, Misconfigured, Unavailable
 from stepfast.http import views
 from stepfast.http.auth import needs
 from stepfast.http.engine import ApiEngine, answers, reply
-from stepfast.http.jobs import Jobs
 from stepfast.http.models import DeadLetterList, FaultGroups, Replayed, ReplayRequest, ResumedView
 from stepfast.http.resolver import Resolver
-from stepfast.http.routes.replaying import Alike, PacedReplay, failed
+from stepfast.http.routes.replaying import Alike, failed, paced
 from stepfast.model import Execution
 
 RESUME_SECONDS = 20.0
@@ -26,10 +25,10 @@ RESUME_SECONDS = 20.0
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
 """
 RESUME_BATCH = 25
+MOST_RESUMED = 1000
+"""Executions that one request resumes."""
 MAX_EXAMINED = 10_000
 """FAILED executions that one request for groups examines."""
-ASK_AGAIN_SECONDS = 0.25
-"""The shortest pause in seconds before asking again for the results of a replay."""
 MAX_SCANS = 40
 """Pages that one listing reads to find executions with the requested error."""
 
@@ -89,8 +88,9 @@ def _add_replay(app: Resolver, engine: ApiEngine) -> None:
         summary="Resume failed executions",
         description=(
             f"Works for about {RESUME_SECONDS:g} s; what then remains is to be asked for with the body in `next`. "
-            "With a `rate` a server that lives on answers at once and goes on by itself, also when nobody asks again; "
-            "whoever sends the body in `next`, after `after` seconds, is told what has come of it since."
+            "With a `rate` it starts a bulk job, whose id is `next.job`, and answers at once. It goes on by itself, "
+            "also when nobody asks again; whoever sends the body in `next`, after `after` seconds, is told what has "
+            "come of it since."
         ),
         operation_id="replayDeadLetters",
         tags=["dead letters"],
@@ -99,76 +99,44 @@ def _add_replay(app: Resolver, engine: ApiEngine) -> None:
     @needs("operate")
     def replay_dead_letters(body: Annotated[ReplayRequest, Body()]) -> Response[str]:
         _check_selector(body)
-        if body.rate is not None and engine.jobs is not None:
-            return reply(200, _report(engine.jobs, _paced(engine, engine.jobs, body)))
-        work = _Work(engine, body.rate)
+        if body.rate is not None:
+            return reply(200, paced(engine, body, body.rate))
+        work = _Work(engine)
         rest = _by_ids(work, body) if body.execution_ids else _by_selector(engine, work, body)
         return reply(200, _replayed(work.done, rest))
 
 
-def _paced(engine: ApiEngine, jobs: Jobs, body: ReplayRequest) -> PacedReplay:
-    """The job that the body names, or a new job after its first step. The request itself never waits."""
-    begun = jobs.find(body.job) if body.job else None
-    if isinstance(begun, PacedReplay):
-        return begun
-    job = PacedReplay(engine, body)
-    wait = job.step()
-    if wait is None:
-        job.ended = time.monotonic()
-    else:
-        jobs.add(job, wait)
-    return job
-
-
-def _report(jobs: Jobs, job: PacedReplay) -> Replayed:
-    with job.lock:
-        done, job.results = job.results, []
-        rest, works = job.rest(), job.failure is None
-    if rest is None or not works:
-        jobs.drop(job)
-        return _replayed(done, rest)
-    return _replayed(done, {**rest, "job": job.id}, after=max(ASK_AGAIN_SECONDS, 1 / job.rate))
-
-
-def _replayed(done: Sequence[ResumeResult], rest: dict[str, Any] | None, after: float | None = None) -> Replayed:
-    views_of = [
+def _replayed(done: Sequence[ResumeResult], rest: dict[str, Any] | None) -> Replayed:
+    results = [
         ResumedView(
             execution_id=result.execution_id, resumed=result.resumed, refused=result.refused, notice=result.notice
         )
         for result in done
     ]
     return Replayed(
-        resumed=sum(view.resumed for view in views_of),
-        results=views_of,
-        remaining=rest is not None,
-        next=rest,
-        working=after is not None,
-        after=after,
+        resumed=sum(view.resumed for view in results), results=results, remaining=rest is not None, next=rest
     )
 
 
 class _Work:
-    """Resumes executions until this request's share is done: RESUME_SECONDS, and with a rate also a number."""
+    """Resumes executions until this request's share is done: RESUME_SECONDS, or MOST_RESUMED."""
 
-    def __init__(self, engine: ApiEngine, rate: float | None) -> None:
-        self._engine, self._rate = engine, rate
+    def __init__(self, engine: ApiEngine) -> None:
+        self._engine = engine
         self._end = time.monotonic() + RESUME_SECONDS
-        self._most = 1000 if rate is None else max(1, min(1000, int(rate * RESUME_SECONDS)))
         self.done: list[ResumeResult] = []
 
     @property
     def share(self) -> int:
         """How many executions to resume next; 0 if the share is done."""
-        return 0 if time.monotonic() >= self._end else min(RESUME_BATCH, self._most - len(self.done))
+        return 0 if time.monotonic() >= self._end else min(RESUME_BATCH, MOST_RESUMED - len(self.done))
 
     def resume(self, ids: list[str]) -> bool:
         """Resumes these. False if the store became unavailable; results up to then are kept in `done`."""
         if not ids:
             return True
-        if self._rate and self.done:
-            time.sleep(1 / self._rate)
         try:
-            self.done += self._engine.call(self._engine.operations.replay_dead_letters(ids, self._rate))
+            self.done += self._engine.call(self._engine.operations.replay_dead_letters(ids))
         except (Unavailable, Misconfigured):
             if not self.done:
                 raise
@@ -205,6 +173,6 @@ def _next(body: ReplayRequest, **rest: Any) -> dict[str, Any]:
 def _check_selector(body: ReplayRequest) -> None:
     alike = any(criterion is not None for criterion in (body.workflow, body.step, body.error))
     chosen = [bool(body.execution_ids), alike, body.all]
-    if sum(chosen) != 1 or (body.execution_ids and body.cursor):
+    if sum(chosen) != 1 or (body.execution_ids and body.cursor and body.job is None):
         message = 'send either "execution_ids", or any of "workflow", "step" and "error", or "all": true'
         raise InvalidRequest(message, (("", message),))

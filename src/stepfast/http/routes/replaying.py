@@ -1,20 +1,25 @@
-"""A selection of dead letters, and the job that resumes them at a rate after its request has been answered."""
+"""A selection of dead letters, and the bulk job that resumes them at a rate."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from stepfast.engine.job_operations import JobOutcome, JobRequest
 from stepfast.engine.ports import Query as Asked
-from stepfast.engine.resuming import ResumeResult
+from stepfast.errors import ExecutionNotFound
 from stepfast.http import restricting
 from stepfast.http.engine import ApiEngine
-from stepfast.http.jobs import Job
-from stepfast.http.models import ReplayRequest
+from stepfast.http.models import Replayed, ReplayRequest, ResumedView
 from stepfast.model import Execution
 
-STEPS_PER_SECOND = 20
-"""The most steps per second of a replay job; at a higher rate each step resumes several executions."""
+ASK_AGAIN_SECONDS = 0.25
+"""The shortest pause in seconds before asking again for what has come of a replay."""
+MOST_PAUSE_SECONDS = 5.0
+"""The longest: a job may end at any time."""
+MOST_REPORTED = 1000
+FIRST_PLACE = "1.0"
+"""Where the report of a job begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,41 +48,44 @@ def failed(engine: ApiEngine, alike: Alike, limit: int, cursor: str | None) -> t
     return [execution for execution in page.executions if alike.takes(execution)], page.next
 
 
-class PacedReplay(Job):
-    """Resumes the selected executions, at most `rate` per second. The request makes the job and runs its first step."""
+def paced(engine: ApiEngine, body: ReplayRequest, rate: float) -> Replayed:
+    """The report of a bulk job that resumes at a rate: of the one that the body names, or of a new one."""
+    jobs, job_id, cursor = engine.operations.jobs, body.job, body.cursor
+    if job_id is not None:
+        try:
+            outcomes, after = engine.call(jobs.report(job_id, MOST_REPORTED, cursor))
+            return _report(body, rate, job_id, outcomes, after)
+        except ExecutionNotFound:
+            pass  # of a server of an earlier version, whose replays ended with it: a new job does the rest
+    criteria = {"workflow": body.workflow, "step": body.step, "error": body.error}
+    request = JobRequest(
+        "resume",
+        ids=body.execution_ids,
+        filter=None if body.execution_ids else {name: text for name, text in criteria.items() if text is not None},
+        rate=rate,
+    )
+    state, _ = engine.call(jobs.start(request))
+    return _report(body, rate, state.execution.execution_id, (), FIRST_PLACE)
 
-    results: list[ResumeResult]
 
-    def __init__(self, engine: ApiEngine, body: ReplayRequest) -> None:
-        super().__init__()
-        assert body.rate is not None
-        self.rate = body.rate
-        self._engine, self._body = engine, body
-        self._share = max(1, int(body.rate / STEPS_PER_SECOND))
-        self._ids = list(dict.fromkeys(body.execution_ids or ()))
-        self._cursor, self._more = body.cursor, not body.execution_ids
-
-    def step(self) -> float | None:
-        ids, cursor, more = self._next()
-        done = self._engine.call(self._engine.operations.replay_dead_letters(ids)) if ids else []
-        with self.lock:
-            self.results += done
-            self._ids, self._cursor, self._more = self._ids[len(ids) :] if self._ids else [], cursor, more
-            return len(ids) / self.rate if self._ids or self._more else None
-
-    def rest(self) -> dict[str, Any] | None:
-        if not (self._ids or self._more):
-            return None
-        body = self._body.model_dump(exclude_defaults=True, exclude={"job", "execution_ids", "cursor"})
-        if self._ids:
-            return {**body, "execution_ids": list(self._ids)}
-        return {**body, "cursor": self._cursor} if self._cursor else body
-
-    def _next(self) -> tuple[list[str], str | None, bool]:
-        """The ids to resume next, the cursor after them, and whether more remain."""
-        if self._ids:
-            return self._ids[: self._share], None, False
-        alike = Alike(self._body.workflow, self._body.step, self._body.error)
-        # Walks by cursor, so that an execution which fails again at once is not resumed twice.
-        letters, cursor = failed(self._engine, alike, self._share, self._cursor)
-        return [execution.execution_id for execution in letters], cursor, cursor is not None
+def _report(
+    body: ReplayRequest, rate: float, job_id: str, outcomes: Sequence[JobOutcome], after: str | None
+) -> Replayed:
+    results = [
+        ResumedView(
+            execution_id=outcome.execution_id,
+            resumed=outcome.outcome == "done",
+            refused=None if outcome.outcome == "done" else outcome.reason or outcome.outcome,
+            notice=outcome.reason if outcome.outcome == "done" else None,
+        )
+        for outcome in outcomes
+    ]
+    goes_on = after is not None
+    return Replayed(
+        resumed=sum(view.resumed for view in results),
+        results=results,
+        remaining=goes_on,
+        next={**body.model_dump(exclude_defaults=True), "job": job_id, "cursor": after} if goes_on else None,
+        working=goes_on,
+        after=min(MOST_PAUSE_SECONDS, max(ASK_AGAIN_SECONDS, 1 / rate)) if goes_on else None,
+    )
