@@ -1,7 +1,7 @@
 """Compiles the Python files of a bundle, so that no cold start has to: Lambda's code folder cannot be written to.
 
 The files are compiled by a Python of the target's version on this machine, because bytecode is of one version. Where
-there is none, a bundle has sources only. A bundle's digest does not depend on its bytecode, so that machines with and
+no such Python is installed, a bundle has sources only. A bundle's digest does not depend on its bytecode, so that machines with and
 without such a Python agree about it.
 """
 
