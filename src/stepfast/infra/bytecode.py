@@ -1,8 +1,8 @@
 """Compiles the Python files of a bundle, so that no cold start has to: Lambda's code folder cannot be written to.
 
 The files are compiled by a Python of the target's version on this machine, because bytecode is of one version. Where
-there is none, a bundle has sources only. A bundle's digest does not depend on its bytecode, so that machines with and
-without such a Python agree about it.
+no such Python is installed, a bundle has sources only. A bundle's digest does not depend on its bytecode, so that
+machines with and without such a Python agree about it.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _program(python: str) -> str | None:
     """A Python of this version that is there already: nothing is downloaded."""
     if python == f"{sys.version_info.major}.{sys.version_info.minor}":
         return sys.executable
-    found = subprocess.run(
+    search = subprocess.run(
         [lock.uv_bin(), "python", "find", python, "--no-python-downloads"], capture_output=True, text=True, check=False
     )
-    return found.stdout.strip() or None if found.returncode == 0 else None
+    return search.stdout.strip() or None if search.returncode == 0 else None
