@@ -111,7 +111,7 @@ def keys(count: int) -> list[tuple[str, str, str]]:
     """Rows: many keys once each, to one key; a few of the keys once more; what is left of them a day after."""
     few = min(count, FEW)
     with _account() as account:
-        one = account.run(["one"] * few)
+        shared = account.run(["one"] * few)
     with _account() as account:
         first = account.run([f"k{number}" for number in range(count)])
         last, items = account.clock.now(), account.items()
@@ -119,10 +119,10 @@ def keys(count: int) -> list[tuple[str, str, str]]:
     left = sum(float(item[EXPIRES]["N"]) > last + DAY_SECONDS + 2 for item in items)
     of = f"AWS: {count:,} keys once each"
     return [
-        (f"{of}, write units a step", shown(first[0]), f"as of one key: {shown(one[0])}"),
+        (f"{of}, write units a step", shown(first[0]), f"as of one key: {shown(shared[0])}"),
         (f"{of}, write units a step the next time", shown(again[0]), "the same"),
-        (f"{of}, read units a step", shown(first[1]), f"as of one key: {shown(one[1])}"),
-        (f"{of}, KB that a process remembers of them", shown(first[2] - one[2]), "0"),
+        (f"{of}, read units a step", shown(first[1]), f"as of one key: {shown(shared[1])}"),
+        (f"{of}, KB that a process remembers of them", shown(first[2] - shared[2]), "0"),
         (f"{of}, items of the table for each", shown(len(items) / count), "1"),
         (f"{of}, items that are left a day after their last use", str(left), "0"),
     ]

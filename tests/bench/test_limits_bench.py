@@ -32,7 +32,7 @@ def test_write_units_of_a_played_step_are_counted() -> None:
 
 def test_what_keys_cost_on_aws_goes_by_the_keys_in_use() -> None:
     measured = [measured for _, measured, _ in limit_keys.keys(6)]
-    assert measured == ["1.00", "1.00", shown(2 + 1 / 6), shown(0), "1.00", "0"]
+    assert measured == ["1.00", "1.00", shown(1 + 1 / 6), shown(0), "1.00", "0"]
 
 
 def test_a_rate_and_slots_are_judged_by_when_steps_begin() -> None:
