@@ -105,7 +105,9 @@ def test_no_credential_is_in_the_template(synthesized: Synthesized) -> None:
         if name == "second":  # a step of it may read a secret, whose name and nothing else is in the template
             continue
         text = json.dumps(template).lower()
-        for word in ("secret", "password", "accesskey", "access_key", "sf_"):
+        # It takes webhooks, whose secrets it names: test_event_bus.py looks at those.
+        named = [] if name == "by-alias" else ["secret"]
+        for word in (*named, "whsec_", "password", "accesskey", "access_key", "sf_"):
             assert word not in text
         assert set(template["Outputs"]) <= {
             "ApiUrl",

@@ -1,6 +1,6 @@
 """Seeded lives of the embedded home's webhooks: changes, receivers that fail, a process that dies anywhere, and time.
 
-Invariants of the rule *event*, checked after each process and at the end:
+Invariants (rule *event*), checked after each process and at the end:
 
 1. Every change that was committed is taken, pending or a dead letter at every webhook that wants it.
 2. A webhook gets no event that it does not want, and none of a change that was not committed.

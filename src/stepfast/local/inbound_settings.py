@@ -14,9 +14,9 @@ from stepfast.language.registry import Registry
 def inbound_of(settings: Mapping[str, InboundSettings], registry: Registry) -> list[InboundWebhook]:
     """The webhooks with their keys, which are read once. Raises StartupError."""
     keys = inbound_keys(settings, os.environ)
-    here = {name: one for name, one in settings.items() if name in keys}
+    here = {name: inbound for name, inbound in settings.items() if name in keys}
     check_targets(here, "inbound", registry)
     return [
-        InboundWebhook(name, one.workflow, one.scheme, one.tolerance, partial(keys.__getitem__, name))
-        for name, one in here.items()
+        InboundWebhook(name, inbound.workflow, inbound.scheme, inbound.tolerance, partial(keys.__getitem__, name))
+        for name, inbound in here.items()
     ]
