@@ -47,9 +47,9 @@ AUDITED: dict[tuple[str, str], str] = {
 }
 """The action of each route that changes something."""
 ANSWER_LINK, INBOUND_START = "answer-link", "start-by-webhook"
-READS = frozenset({("POST", "/v1/executions/statuses"), ("POST", "/v1/executions/{execution_id}/queries/{name}")})
+READ_ROUTES = frozenset({("POST", "/v1/executions/statuses"), ("POST", "/v1/executions/{execution_id}/queries/{name}")})
 """Routes that take a body, and change nothing."""
-STARTS = frozenset({"start", "start-batch", INBOUND_START})
+START_ACTIONS = frozenset({"start", "start-batch", INBOUND_START})
 """Actions that have no line where the settings leave starts out."""
 AUDIT_ACTIONS = frozenset({*AUDITED.values(), ANSWER_LINK, INBOUND_START})
 _MAKES = frozenset({"start", "trigger-schedule", "fork", "start-job"})
@@ -96,7 +96,7 @@ class Auditing:
     ) -> Response:
         """The response of `act`, which does what is about to stand in the list. by: the caller, if it has no key."""
         audit = self._operations.audit
-        if not audit.settings.days or (action in STARTS and not audit.settings.starts):
+        if not audit.settings.days or (action in START_ACTIONS and not audit.settings.starts):
             return act()
         line = self._call(audit.note(by or caller.who() or "", action, execution_id, target, why, count))
         try:
