@@ -27,6 +27,7 @@ help:
 	@echo "make bench-limit-peers   1,000 executions on a rate here and in a peer's queue: one table, a minute"
 	@echo "make bench-jobs   whether a bulk resume of 10,000 keeps its rate, and what it costs: half a minute"
 	@echo "make bench-watching   how soon an event reaches a page that watches, beside a bare echo, half a minute"
+	@echo "make bench-waiting   what 100,000 waiting executions take: seconds until a restart is ready, and memory; a minute"
 	@echo "make bench-connections   how reads fare beside 2,000 idle and 500 busy connections, half a minute"
 	@echo "make bench-aws   what executions cost on AWS, counted: tables with the targets, about three minutes"
 	@echo "make bench-width   how the cost of a step on AWS grows with their number: tables and plots, an hour or more"
@@ -146,7 +147,7 @@ format: .venv/ready
 clean:
 	rm -rf .venv .cache .stepfast build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: bench bench-limits bench-limit-peers bench-verify bench-peers bench-pools bench-aws bench-width bench-burst bench-fork bench-jobs bench-connections bench-watching simulate-scale
+.PHONY: bench bench-limits bench-limit-peers bench-verify bench-peers bench-pools bench-aws bench-width bench-burst bench-fork bench-jobs bench-connections bench-waiting bench-watching simulate-scale
 
 bench: .venv/ready
 	$(BIN)/python -m bench
@@ -177,6 +178,10 @@ bench-verify: .venv/ready
 
 bench-peers: .venv/ready
 	$(BIN)/python -m bench.peers
+	$(BIN)/python -m bench.realistic
+
+bench-waiting: .venv/ready
+	$(BIN)/python -m bench.waiting
 
 bench-aws: .venv/ready
 	$(BIN)/python -m bench.aws

@@ -146,7 +146,7 @@ def figures(scale: Scale) -> list[Figure]:
         Figure("durability process: gather of 1,000", "s", "gather-undurable", "seconds"),
         Figure("import stepfast, all of it", "ms", "imports", "stepfast_ms"),
         Figure("import stepfast, above `import pydantic`", "ms", "imports", bare, 40),
-        Figure("import stepfast, above pydantic's models", "ms", "imports", "above_pydantic_models_ms", 40),
+        Figure("import stepfast, above pydantic's models", "ms", "imports", "above_pydantic_models_ms", 20),
     ]
 
 
