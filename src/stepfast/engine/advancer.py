@@ -21,7 +21,7 @@ from stepfast.engine.order import Order
 from stepfast.engine.placement import Placement
 from stepfast.engine.ports import Clock, Commit, Queue, Store
 from stepfast.engine.replay_cache import LiveReplays
-from stepfast.engine.resending import Resend, resend_after
+from stepfast.engine.resending import Resend, last_sign, resend_after
 from stepfast.engine.showing import show
 from stepfast.engine.start_items import begin_message
 from stepfast.engine.update_answers import record_answers
@@ -32,7 +32,6 @@ from stepfast.replay.replay import Command, Replay
 from stepfast.replay.signals import Arrived, waits_of
 
 log = logging.getLogger(__name__)
-
 RECORDS_FOR_A_HOP = 100
 """Records that are read and replayed for the price of one step that is handed to another worker, instead of chained.
 
@@ -41,7 +40,6 @@ dollars a million. A record takes about 0.08 read units to read, or 0.01 dollars
 """
 DISPATCHED_AT_ONCE = 1000
 """Commands of one entry of the order's log, where a store has no deltas: SQS takes about half a second for as many."""
-
 
 Sent = tuple[Message, float | None]
 Outcome = Literal["done", "ended", "go on", "reload"]
@@ -161,10 +159,8 @@ class Advancer:
         sent: list[Sent],
         wakes: bool,
     ) -> Outcome:
-        """Does what comes next. The order of what is opened has what this pass has appended to its log.
-
-        wakes: whether what this pass records has to wake another advance. News need none: they come again until a
-        pass on them has ended well.
+        """Does what comes next. The order of what is opened has what this pass has appended to its log. wakes: whether
+        what it records has to wake another advance: news need none, they come again until a pass on them ends well.
         """
         execution, order = snapshot.execution, opened.order
         await progress.note(self._store, execution, replay)
@@ -332,7 +328,7 @@ class Advancer:
         generation, now = snapshot.execution.generation, self._clock.now()
         sent = order.sent(generation)
         marks = len(replay.outstanding) > 1  # a command that is alone is not marked when it is sent
-        sign = _last_sign(snapshot, replay) if resend is not None else 0.0
+        sign = last_sign(snapshot, replay) if resend is not None else 0.0
         unpaused_at = snapshot.execution.unpaused_at
 
         def wanted(command: Command) -> bool:
@@ -386,13 +382,6 @@ def _entry(execution: Execution, replay: Replay, order: Order, due: Sequence[Com
         withdrawn=() if replay.finished else tuple(replay.withdrawn),
         seal=secrets.token_hex(4),
     )
-
-
-def _last_sign(snapshot: Snapshot, replay: Replay) -> float:
-    """When the execution was last seen to go on."""
-    records = (max(record.ended_at or 0.0, record.started_at or 0.0) for record in replay.records.values())
-    execution = snapshot.execution
-    return max(execution.run_began_at, execution.resumed_at or 0.0, execution.unpaused_at or 0.0, *records)
 
 
 def _message(execution: Execution, command: Command, hint: Hint | None) -> Message:

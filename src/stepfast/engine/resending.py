@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from stepfast.model import Snapshot
 from stepfast.replay.commands import Command
+from stepfast.replay.replay import Replay
 
 RESEND_AFTER_SECONDS = 60.0
 """Seconds in which what was sent usually shows, before a sweep that cannot see messages sends it again."""
@@ -40,3 +42,10 @@ class Resend:
         if overdue < after or before <= 0:
             return overdue >= after
         return math.floor(math.log2(overdue / self.every)) > math.floor(math.log2(before / self.every))
+
+
+def last_sign(snapshot: Snapshot, replay: Replay) -> float:
+    """When the execution was last seen to go on."""
+    records = (max(record.ended_at or 0.0, record.started_at or 0.0) for record in replay.records.values())
+    execution = snapshot.execution
+    return max(execution.run_began_at, execution.resumed_at or 0.0, execution.unpaused_at or 0.0, *records)
