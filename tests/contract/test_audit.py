@@ -60,7 +60,7 @@ class AskedByName(Asked):
 
 def _embedded() -> Iterator[AskedByName]:
     with Environment(audited) as env:
-        env._stage.operations.audit.settings = AuditSettings(starts=True)
+        env._stage.operations.audit.settings = AuditSettings(routine=True)
 
         def ask(method: str, path: str, body: Any) -> tuple[int, Any]:
             handle: Api = build(env._stage.operations, Registry([audited]), finished, _ByName())
@@ -72,7 +72,7 @@ def _embedded() -> Iterator[AskedByName]:
 
 
 def _cloud() -> Iterator[AskedByName]:
-    with MotoCloud(audited, project=Project(audit_starts=True)) as env:
+    with MotoCloud(audited, project=Project(audit_all=True)) as env:
 
         def ask(method: str, path: str, body: Any) -> tuple[int, Any]:
             path, _, query = path.partition("?")
@@ -282,11 +282,12 @@ def test_each_route_that_takes_a_body_is_audited_or_only_reads() -> None:
     assert changing == set(auditing.AUDITED) | auditing.READ_ROUTES
 
 
-def test_starts_have_no_lines_unless_the_settings_ask_for_them() -> None:
+def test_what_applications_do_all_day_has_no_lines_unless_the_settings_ask_for_them() -> None:
     home = MotoCloud(audited)
     with home as env:
         body = {"execution_id": "one", "input": "wait"}
         assert env.request("POST", "/v1/workflows/audited/executions", body).status == 201
         assert env.request("POST", "/v1/executions/one/pause").status == 200
+        assert env.request("POST", "/v1/executions/one/signals/go", {"payload": "on"}).status == 202
         lines = json.loads(env.request("GET", "/v1/audit").body)["lines"]
     assert [line["action"] for line in lines] == ["pause"]

@@ -172,7 +172,7 @@ def _tuned(project: Project) -> Project:
         public_url="https://links.example.com",
         max_signals=500,
         audit_days=30,
-        audit_starts=True,
+        audit_all=True,
         max_signal_bytes=1_000_000,
         memory=1024,
         table_stream=STREAM,

@@ -62,7 +62,7 @@ PROJECT: dict[str, tuple[str, Look, Any]] = {
     "max_signals": ("tuned", variable("Api", "STEPFAST_MAX_SIGNALS"), "500"),
     "max_signal_bytes": ("tuned", variable("Api", "STEPFAST_MAX_SIGNAL_BYTES"), "1000000"),
     "audit_days": ("tuned", variable("Api", "STEPFAST_AUDIT_DAYS"), "30"),
-    "audit_starts": ("tuned", variable("Api", "STEPFAST_AUDIT_STARTS"), "true"),
+    "audit_all": ("tuned", variable("Api", "STEPFAST_AUDIT_ALL"), "true"),
     "max_child_depth": ("tuned", variable("Advancer", "STEPFAST_MAX_CHILD_DEPTH"), "8"),
     "public_url": ("tuned", variable("StepPdf", "STEPFAST_PUBLIC_URL"), "https://links.example.com"),
     "log_values": ("full", variable("StepPdf", "STEPFAST_LOG_VALUES"), "true"),

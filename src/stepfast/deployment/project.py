@@ -122,8 +122,8 @@ class Project:
     encrypt_new: whether new executions are encrypted. `false` leaves encrypted ones as they are, which need the key.
     audit_days: for how many days the audit list keeps who has changed what. 0 keeps no list. It also applies to
     `stepfast dev`.
-    audit_starts: whether the audit list has starts of executions, which costs a deployment two writes each. It also
-    applies to `stepfast dev`.
+    audit_all: whether the audit list has starts, signals and updates, too, which costs a deployment two writes each. It
+    also applies to `stepfast dev`.
     pools: the settings of pools, by the name of the pool.
     schedules: scheduled starts, by the name of the schedule.
     jwt: whose tokens are taken with auth = "jwt" (docs/access.md).
@@ -166,7 +166,7 @@ class Project:
     key_file: str | None = None
     encrypt_new: bool = True
     audit_days: int = 90
-    audit_starts: bool = False
+    audit_all: bool = False
     pools: Mapping[str, PoolSettings] = field(default_factory=dict)
     schedules: Mapping[str, ScheduledStart] = field(default_factory=dict)
     limits: Mapping[str, LimitSettings] = field(default_factory=dict)
@@ -362,7 +362,7 @@ _PROJECT: Mapping[str, tuple[Check, str]] = {
     "event_bus": _text_matching(BUS, "the name of an event bus, such as default, or its ARN"),
     "encrypt_new": _FLAG,
     "audit_days": _whole_number(0, 3650),
-    "audit_starts": _FLAG,
+    "audit_all": _FLAG,
 }
 
 

@@ -30,7 +30,7 @@ POOL_TIMEOUTS = "STEPFAST_POOL_TIMEOUTS"
 MAX_CHILD_DEPTH = "STEPFAST_MAX_CHILD_DEPTH"
 OPENTELEMETRY, LIMITS = "STEPFAST_OPENTELEMETRY", "STEPFAST_LIMITS"
 KMS_KEY, KEY_TABLE, ENCRYPT_NEW = "STEPFAST_KMS_KEY", "STEPFAST_KEY_TABLE", "STEPFAST_ENCRYPT_NEW"
-AUDIT_DAYS, AUDIT_STARTS = "STEPFAST_AUDIT_DAYS", "STEPFAST_AUDIT_STARTS"
+AUDIT_DAYS, AUDIT_ALL = "STEPFAST_AUDIT_DAYS", "STEPFAST_AUDIT_ALL"
 ENCRYPTION = (KMS_KEY, KEY_TABLE, ENCRYPT_NEW)
 """The variables of every function that works on executions, in a deployment that has a kms_key."""
 JWT = "STEPFAST_JWT"
@@ -62,7 +62,7 @@ ALSO: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "api": (
             *(WORKFLOWS, RETENTION, SHARDS, AUTH, LOG_VALUES, MAX_SIGNALS, MAX_SIGNAL_BYTES, OPENTELEMETRY, LIMITS),
-            *(TIMER_QUEUE, AUDIT_DAYS, AUDIT_STARTS),
+            *(TIMER_QUEUE, AUDIT_DAYS, AUDIT_ALL),
         ),
         **dict.fromkeys(("authorizer", "events"), ()),
         "resume": (WORKFLOWS, RETENTION, SHARDS, LOG_VALUES, OPENTELEMETRY),
@@ -99,7 +99,8 @@ class Settings:
     encrypt_new: whether new executions are encrypted. jwt: whose tokens are taken, as JSON text, "" for none.
     event_bus: where changes of status go. event_queue: the URL of the queue of those that it has not taken.
     inbound: the webhooks of others that are taken, as JSON text, "" for none.
-    audit_days: for how long the audit list is kept, 0 for no list. audit_starts: whether it has starts.
+    audit_days: for how long the audit list is kept, 0 for no list. audit_all: whether it
+    has starts, signals and updates, too.
     """
 
     table: str
@@ -134,7 +135,7 @@ class Settings:
     event_queue: str = ""
     inbound: str = ""
     audit_days: int = DEFAULT_AUDIT_DAYS
-    audit_starts: bool = False
+    audit_all: bool = False
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], needs: Collection[str] = ()) -> Settings:
@@ -195,7 +196,7 @@ class Settings:
             event_queue=text(EVENT_QUEUE),
             inbound=text(INBOUND),
             audit_days=_number(AUDIT_DAYS, text(AUDIT_DAYS, str(DEFAULT_AUDIT_DAYS)), 0),
-            audit_starts=flag(AUDIT_STARTS),
+            audit_all=flag(AUDIT_ALL),
             memory=_number(LAMBDA_MEMORY, text(LAMBDA_MEMORY, str(DEFAULT_MEMORY)), 1),
             max_child_depth=_number(MAX_CHILD_DEPTH, text(MAX_CHILD_DEPTH, str(DEFAULT_MAX_CHILD_DEPTH)), 1),
         )
@@ -232,7 +233,7 @@ class Settings:
             EVENT_QUEUE: self.event_queue,
             INBOUND: self.inbound,
             AUDIT_DAYS: str(self.audit_days),
-            AUDIT_STARTS: "true" if self.audit_starts else "false",
+            AUDIT_ALL: "true" if self.audit_all else "false",
             "AWS_REGION": self.region,
         }
 

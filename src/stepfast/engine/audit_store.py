@@ -19,10 +19,12 @@ LONGEST_AUDIT_TEXT = 1000
 
 @dataclass(frozen=True, slots=True)
 class AuditSettings:
-    """days: for how many days lines are kept; 0 keeps no list. starts: whether starts of executions have lines."""
+    """days: for how many days lines are kept; 0 keeps no list. routine: whether what applications
+    do all day has lines, too: starts, signals and updates.
+    """
 
     days: int = 90
-    starts: bool = False
+    routine: bool = False
 
 
 @dataclass(frozen=True, slots=True)

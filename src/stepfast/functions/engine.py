@@ -144,7 +144,7 @@ class Engine:
             limit_numbers=self.limit_numbers,
             schedules=self._schedules,
             look_later=self._look_later,
-            audit=AuditSettings(self.settings.audit_days, self.settings.audit_starts),
+            audit=AuditSettings(self.settings.audit_days, self.settings.audit_all),
         )
 
     def _schedules(self) -> Iterable[Schedule]:

@@ -49,8 +49,8 @@ AUDITED: dict[tuple[str, str], str] = {
 ANSWER_LINK, INBOUND_START = "answer-link", "start-by-webhook"
 READ_ROUTES = frozenset({("POST", "/v1/executions/statuses"), ("POST", "/v1/executions/{execution_id}/queries/{name}")})
 """Routes that take a body, and change nothing."""
-START_ACTIONS = frozenset({"start", "start-batch", INBOUND_START})
-"""Actions that have no line where the settings leave starts out."""
+ROUTINE = frozenset({"start", "start-batch", INBOUND_START, "signal", "update"})
+"""What applications do all day: it has lines only where the settings ask for them."""
 AUDIT_ACTIONS = frozenset({*AUDITED.values(), ANSWER_LINK, INBOUND_START})
 _MAKES = frozenset({"start", "trigger-schedule", "fork", "start-job"})
 """Actions that make an execution, whose id the answer has."""
@@ -96,7 +96,7 @@ class Auditing:
     ) -> Response:
         """The response of `act`, which does what is about to stand in the list. by: the caller, if it has no key."""
         audit = self._operations.audit
-        if not audit.settings.days or (action in START_ACTIONS and not audit.settings.starts):
+        if not audit.settings.days or (action in ROUTINE and not audit.settings.routine):
             return act()
         line = self._call(audit.note(by or caller.who() or "", action, execution_id, target, why, count))
         try:

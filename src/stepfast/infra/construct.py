@@ -61,7 +61,7 @@ class SettingKeywords(TypedDict, total=False):
     event_bus: str
     encrypt_new: bool
     audit_days: int
-    audit_starts: bool
+    audit_all: bool
     pools: Mapping[str, Mapping[str, Any]]
     schedules: Mapping[str, Mapping[str, Any]]
     limits: Mapping[str, Mapping[str, Any]]

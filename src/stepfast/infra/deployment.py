@@ -283,7 +283,7 @@ class DeploymentConstruct(Construct):
             settings.MAX_SIGNALS: str(project.max_signals),
             settings.MAX_SIGNAL_BYTES: str(project.max_signal_bytes),
             settings.AUDIT_DAYS: str(project.audit_days),
-            settings.AUDIT_STARTS: str(project.audit_starts).lower(),
+            settings.AUDIT_ALL: str(project.audit_all).lower(),
         }
         if self.queues.events is not None:
             everything[settings.EVENT_BUS] = bus_arn(self, project.event_bus)

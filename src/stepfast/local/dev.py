@@ -48,7 +48,7 @@ HONOURED = (
     "key_file",
     "encrypt_new",
     "audit_days",
-    "audit_starts",
+    "audit_all",
 )
 """Settings of deployments that also have an effect here, beside pools and schedules."""
 HONOURED_OF_POOLS = ("max_concurrency", "processes")
@@ -127,7 +127,7 @@ def _serve_code(
         signal_limits=SignalLimits(project.max_signals, project.max_signal_bytes),
         key_file=key_file_of(project, PROJECT.parent),
         encrypt_new=project.encrypt_new,
-        audit=AuditSettings(project.audit_days, project.audit_starts),
+        audit=AuditSettings(project.audit_days, project.audit_all),
         public_url=project.public_url or server.address_of(listener, host),
         webhooks=webhooks_of(project.webhooks, os.environ),
     ) as runtime:

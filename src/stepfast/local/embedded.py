@@ -79,7 +79,7 @@ class Embedded(AsyncClient):
     docs/encryption.md. None encrypts nothing.
     encrypt_new: whether new executions are encrypted. False leaves encrypted ones as they are.
     audit_days: for how many days the audit list keeps who has changed what. 0 keeps no list.
-    audit_starts: whether the audit list has starts of executions.
+    audit_all: whether the audit list has starts, signals and updates, too.
 
     Raises DefinitionError for two workflows of one name, and StartupError for a webhook whose settings are not valid.
     """
@@ -104,7 +104,7 @@ class Embedded(AsyncClient):
         key_file: str | os.PathLike[str] | None = None,
         encrypt_new: bool = True,
         audit_days: int = 90,
-        audit_starts: bool = False,
+        audit_all: bool = False,
     ) -> None:
         hooks = webhooks_of(checked_webhooks(webhooks or {}), os.environ)
         telemetry = telemetry_if(opentelemetry)
@@ -127,7 +127,7 @@ class Embedded(AsyncClient):
                 webhooks=hooks,
                 key_file=None if key_file is None else Path(key_file),
                 encrypt_new=encrypt_new,
-                audit=AuditSettings(audit_days, audit_starts),
+                audit=AuditSettings(audit_days, audit_all),
             )
 
         self.path = file

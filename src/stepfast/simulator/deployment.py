@@ -118,7 +118,7 @@ class Deployment:
             "STEPFAST_EVENT_QUEUE": made.events,
             "STEPFAST_MAX_SIGNAL_BYTES": str(plan.project.max_signal_bytes),
             "STEPFAST_AUDIT_DAYS": str(plan.project.audit_days),
-            "STEPFAST_AUDIT_STARTS": str(plan.project.audit_starts).lower(),
+            "STEPFAST_AUDIT_ALL": str(plan.project.audit_all).lower(),
         }
         self._encryption = {}
         if made.kms_key:
