@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import logging
 import threading
@@ -12,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from stepfast.errors import Unavailable
+from stepfast.loopback import is_loopback
 
 log = logging.getLogger(__name__)
 
@@ -95,14 +95,7 @@ def is_safe(address: str) -> bool:
         host = parts.hostname or ""
     except ValueError:
         return False
-    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and _is_here(host)))
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)))
 
 
 def read_address(address: str, seconds: float = FETCH_SECONDS) -> bytes:

@@ -16,7 +16,6 @@ from stepfast.client.answers import (
     Object,
     answer_or_raise,
     host_of,
-    is_loopback,
     is_transient,
     pauses,
     reason_of,
@@ -31,6 +30,7 @@ from stepfast.client.tracing import trace_headers
 from stepfast.client.unserved import CONNECT_PATIENCE_SECONDS, NoServer, nothing_serves
 from stepfast.client.values import encoded
 from stepfast.errors import InvalidRequest, StepfastError
+from stepfast.loopback import is_loopback
 
 
 class AsyncCalls:

@@ -15,7 +15,6 @@ from stepfast.client.answers import (
     Object,
     answer_or_raise,
     host_of,
-    is_loopback,
     is_transient,
     pauses,
     reason_of,
@@ -28,6 +27,7 @@ from stepfast.client.tracing import trace_headers
 from stepfast.client.unserved import CONNECT_PATIENCE_SECONDS, NoServer, nothing_serves
 from stepfast.client.values import encoded
 from stepfast.errors import InvalidRequest, StepfastError
+from stepfast.loopback import is_loopback
 
 RESULT_WAIT_SECONDS = 20
 """For how long a server is asked to wait for the end of an execution, before it is asked again."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import json
 import re
 import time
@@ -21,6 +20,7 @@ from stepfast.api_key import ApiKey
 from stepfast.errors import StartupError
 from stepfast.http.key_file import KeyFile
 from stepfast.http.problems import Rejected
+from stepfast.loopback import is_loopback
 from stepfast.restriction import NONE, Restriction
 
 VARIABLE = "STEPFAST_API_KEYS"
@@ -278,9 +278,4 @@ def _is_loopback(host: str) -> bool:
     if match is None:
         return False
     name = match[1].strip("[]").rstrip(".").lower()
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
+    return name.endswith(".localhost") or is_loopback(name)

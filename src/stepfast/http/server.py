@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import signal
 import socket
@@ -139,16 +138,6 @@ class Server(uvicorn.Server):
 def address_of(listener: socket.socket, host: str) -> str:
     """The address of the server, under the name of a host."""
     return f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the name or address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -33,6 +33,7 @@ from stepfast.local.encryption import key_file_of
 from stepfast.local.inbound_settings import inbound_of
 from stepfast.local.retention import DAY_SECONDS, retention_of
 from stepfast.local.runtime import STEP_GRACE_SECONDS, Runtime
+from stepfast.loopback import is_loopback
 from stepfast.model import SignalLimits
 from stepfast.sign_on import SignOn
 
@@ -78,7 +79,7 @@ def serve(
     keys = Authenticator.from_environment(os.environ)
     if (jwt := Project.read(PROJECT).jwt) is not None:
         keys = SignedOn(SignOn(jwt), keys)
-    if keys is None and not server.is_loopback(host):
+    if keys is None and not is_loopback(host):
         raise StartupError(
             f"without API keys stepfast listens on loopback only, not on {host}: "
             "set STEPFAST_API_KEYS, or leave out --host"

@@ -18,8 +18,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stepfast.client import Client, NotAllowed
 from stepfast.errors import StartupError
-from stepfast.http.server import is_loopback, listen
+from stepfast.http.server import listen
 from stepfast.integrations.mcp.access import key_in
+from stepfast.loopback import is_loopback
 
 PATH = "/mcp"
 MAX_BODY_BYTES = 11 * 1024 * 1024

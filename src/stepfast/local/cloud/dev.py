@@ -12,13 +12,14 @@ from stepfast.deployment.project import Project
 from stepfast.errors import StartupError
 from stepfast.http.auth import FILE_VARIABLE, Authenticator
 from stepfast.http.page import HOW_TO_BUILD, DashboardPage
-from stepfast.http.server import address_of, is_loopback, listen
+from stepfast.http.server import address_of, listen
 from stepfast.http.server import serve as serve_http
 from stepfast.language.registry import discover
 from stepfast.local import dev_logs, reloading
 from stepfast.local.cloud.deployment import ServedCloud
 from stepfast.local.cloud.front import CONSOLE, Front
 from stepfast.local.dev_logs import LogFormat
+from stepfast.loopback import is_loopback
 
 log = logging.getLogger(__name__)
 PROJECT = Path("pyproject.toml")

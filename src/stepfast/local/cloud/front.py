@@ -15,8 +15,8 @@ from stepfast.http import api, auth, problems
 from stepfast.http.auth import Authenticator
 from stepfast.http.page import DashboardPage
 from stepfast.http.problems import Rejected
-from stepfast.http.server import is_loopback
 from stepfast.local.cloud.deployment import ServedCloud
+from stepfast.loopback import is_loopback
 from stepfast.simulator.deployment import OPEN
 from stepfast.simulator.redrive import MoveTask
 
