@@ -7,12 +7,12 @@ only values/codec.py knows their types.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
-from operator import attrgetter
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from stepfast.standing import ForkedFrom, Intervention, StartInfo
 from stepfast.stored_text import Text
+from stepfast.unguarded import replace as unguarded_replace
 from stepfast.unguarded import unguarded
 
 ExecutionStatus = Literal["RUNNING", "PAUSED", "SUCCEEDED", "FAILED", "CLOSED", "CANCELLED"]
@@ -136,15 +136,8 @@ class Record:
         return self.status in ENDED
 
 
-_record_values = attrgetter(*(each.name for each in fields(Record)))
-
-
-def changed(record: Record, **changes: Any) -> Record:
-    """The record with changes, as dataclasses.replace makes it, in a third of the time: each step makes several."""
-    made = Record(*_record_values(record))
-    for name, value in changes.items():
-        setattr(made, name, value)  # nobody else has it yet, and an unknown name raises AttributeError: it has slots
-    return made
+changed = unguarded_replace
+"""A record with changes: each step makes several."""
 
 
 @dataclass(frozen=True, slots=True)

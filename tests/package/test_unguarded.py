@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from stepfast.model import Record, changed
-from stepfast.unguarded import unguarded
+from stepfast.unguarded import replace, unguarded
 
 
 @unguarded
@@ -31,6 +31,21 @@ def test_it_is_equal_and_hashable_by_its_fields() -> None:
     assert hash(Point(1)) == hash(Point(1))
     assert Point(1) != Point(1, z=4)
     assert dataclasses.replace(Point(1), y=5) == Point(1, 5)
+
+
+@unguarded
+@dataclass(frozen=True, slots=True)
+class Place:
+    name: str
+    at: tuple[int, ...] = ()
+
+
+def test_a_replaced_value_leaves_the_value_alone_and_has_the_rest_of_it() -> None:
+    place = Place("a", (1,))
+    assert replace(place, name="b") == Place("b", (1,)) == dataclasses.replace(place, name="b")
+    assert place == Place("a", (1,))
+    with pytest.raises(AttributeError):
+        replace(place, unknown=1)
 
 
 def test_a_wrong_argument_is_refused() -> None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from stepfast.engine.messages import Message
 from stepfast.language.limits import Numbers, Rate
-from stepfast.unguarded import unguarded
+from stepfast.unguarded import replace, unguarded
 
 CLAIM_SECONDS = 30.0
 """Seconds from a grant, or from a reserved moment, within which the step must be claimed; then others may take it."""

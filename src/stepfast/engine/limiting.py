@@ -10,7 +10,7 @@ import itertools
 import secrets
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from stepfast.engine.claims import LEASE_MARGIN
@@ -40,7 +40,7 @@ from stepfast.engine.ports import Clock, Delete, Disposition, Later, Queue, Stor
 from stepfast.language.limits import Limit, Numbers, Rate
 from stepfast.model import Record
 from stepfast.replay.commands import Command
-from stepfast.unguarded import unguarded
+from stepfast.unguarded import replace, unguarded
 
 SLOT_HOLD_SECONDS = 10.0
 """The longest time for which a step keeps slots while it waits for a moment of another limit."""

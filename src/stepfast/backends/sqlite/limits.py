@@ -11,7 +11,6 @@ import bisect
 import itertools
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 
 from stepfast.backends.sqlite import writes
@@ -19,6 +18,7 @@ from stepfast.backends.sqlite.file import SqliteFile, Transaction
 from stepfast.engine.limit_items import LimitId, LimitItem, Waiter, numbers_in, numbers_text
 from stepfast.engine.ports import Clock
 from stepfast.language.limits import Numbers
+from stepfast.unguarded import replace
 
 SWEEP_WRITES = 1000
 """Writes after which the items that are idle are dropped."""
