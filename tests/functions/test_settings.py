@@ -21,6 +21,9 @@ ENVIRONMENT = {
     "STEPFAST_SCHEDULES": "group",
     "STEPFAST_SCHEDULE_ROLE": "arn:aws:iam::1:role/r",
     "STEPFAST_POOL": "pdf",
+    "STEPFAST_UNDELIVERED": "https://queue/1/undelivered",
+    "STEPFAST_EVENT_BUS": "default",
+    "STEPFAST_EVENT_QUEUE": "https://queue/1/events",
     "AWS_REGION": "eu-central-1",
 }
 

@@ -91,6 +91,8 @@ def test_a_function_is_told_where_its_things_are(synthesized: Synthesized, plan:
             "STEPFAST_AUTH": "keys",
             "STEPFAST_MAX_SIGNALS": "10000",
             "STEPFAST_MAX_SIGNAL_BYTES": "32000000",
+            "STEPFAST_AUDIT_DAYS": "90",
+            "STEPFAST_AUDIT_ALL": "false",
         },
         "authorizer": {"STEPFAST_TABLE": "<StateTable>"},
         **dict.fromkeys(("timer", "sweeper"), sending),
