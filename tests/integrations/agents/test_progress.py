@@ -6,7 +6,7 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncIterable, AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +97,33 @@ def test_arguments_and_the_status_are_shown_where_that_is_asked_for(kit: Any) ->
     }  # fmt: skip
     assert SECRET not in json.dumps([progress_of(run)[name] for name in ("open.model", "open.model#2")])
     assert status_value(run._reading.execution(run.execution_id).shown) == {"agent": "open", "request": 2}
+
+
+async def books(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+    if len(messages) == 1:
+        return ModelResponse(parts=[ToolCallPart("book", {"day": "2026-11-28"})])
+    return ModelResponse(parts=[TextPart("booked")])
+
+
+booker = Agent(FunctionModel(books), name="booker", capabilities=[StepfastDurability(show_arguments=True, status=True)])
+
+
+@booker.tool_plain
+async def book(day: date) -> str:
+    """Books a day."""
+    return day.isoformat()
+
+
+@workflow("books")
+async def booking() -> str:
+    return (await booker.run("go")).output
+
+
+def test_arguments_of_any_class_are_reported_as_the_model_wrote_them() -> None:
+    with Environment(booking) as env:
+        run = env.run(booking)
+    assert run.result == "booked"
+    assert progress_of(run)["booker.tool.book"]["arguments"] == '{"day":"2026-11-28"}'
 
 
 def test_a_parameter_turns_it_off() -> None:

@@ -18,7 +18,7 @@ UNFINISHED = ("OPEN", "RUNNING", "RETRYING")
 MAX_WAITS = 20
 """Commands that are listed as waited for."""
 MAX_REPORTING = 3
-"""Steps whose progress is told to a client that waits."""
+"""Steps whose progress a client that waits receives."""
 
 SHAPE: Object = {
     "type": "object",

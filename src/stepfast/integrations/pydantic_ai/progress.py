@@ -46,7 +46,10 @@ _FIELDS = frozenset({"agent", "request", "text", "calls", "tool", "arguments"})
 
 @dataclass(frozen=True)
 class ShownProgress:
-    """What the steps of one agent report of themselves. arguments: with the arguments of tools."""
+    """What one agent reports. steps: whether its steps report; arguments: with the arguments of tools.
+
+    status: whether it is the execution's status value, too; without arguments.
+    """
 
     agent: str
     steps: bool = True
@@ -59,8 +62,7 @@ class ShownProgress:
             case ModelRequestId():
                 return {"agent": self.agent, "request": params.run_context.run_step}
             case ToolsetCallToolId():
-                doing: Doing = {"agent": self.agent, "tool": _plain(params.name)[:LONGEST_NAME_CHARS]}
-                return {**doing, "arguments": _first(text_of(params.tool_args))} if self.arguments else doing
+                return {"agent": self.agent, "tool": _plain(params.name)[:LONGEST_NAME_CHARS]}
         return None
 
     def show_status(self, operation_id: DurableOperationId, params: Any) -> None:
@@ -73,12 +75,15 @@ class ShownProgress:
         """In a step: reports what the operation does. In the block, code of the user reports in its own right.
 
         Progress that a tool or an event handler reports itself is never overwritten, not even that of an earlier
-        attempt: the tool may go on from it. What was reported here is no `last_progress` of a tool.
+        attempt: the tool may go on from it. A tool does not get the agent's own reports as its `last_progress`.
         """
         context, doing = current.get(None), self.of(operation_id, params)
         if context is None or doing is None:
             yield None
             return
+        if self.arguments and "tool" in doing:
+            # In a step they are plain JSON, while in workflow code they may be objects of any class.
+            doing["arguments"] = _first(text_of(params.tool_args))
         foreign = context.reported is not None and not self._is_own(context.last_progress)
         reporter = Reporter(context, doing, silent=foreign or not self.steps)
         theirs = replace(context, report=reporter.taken_over, reported=context.reported if foreign else None)
