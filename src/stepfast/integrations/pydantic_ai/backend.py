@@ -151,7 +151,7 @@ class ToolSteps:
 
 
 class StepBackend(RegisteredOperationBackend[Any]):
-    """The steps of one agent. options: by role, and for MCP servers by "mcp". shown: what reports of itself it makes."""
+    """The steps of one agent. options: by role, and for MCP servers by "mcp". shown: what they report."""
 
     def __init__(self, shown: ShownProgress, options: dict[str, StepOptions], transports: Transports) -> None:
         self.shown = shown

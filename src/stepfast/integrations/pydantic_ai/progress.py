@@ -24,6 +24,7 @@ from pydantic_ai.messages import (
 )
 
 from stepfast.errors import StepCancelled
+from stepfast.integrations.pydantic_ai.naming import LONGEST_NAME_CHARS
 from stepfast.integrations.pydantic_ai.wire import text_of
 from stepfast.language.context import StepContext, current
 from stepfast.language.showing import set_status
@@ -34,7 +35,6 @@ REPORT_SECONDS = 1.0
 """Seconds between two reports of a text that grows, at least."""
 LONGEST_TEXT_BYTES = 800
 """Bytes of JSON of a text, and of a tool's arguments. Both kinds fit into a step's progress with all else."""
-LONGEST_NAME_CHARS = 64
 MOST_CALLS = 8
 """Tools of one answer that are named."""
 _KINDS = (
