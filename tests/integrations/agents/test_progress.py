@@ -19,7 +19,7 @@ from pydantic_ai.models.test import TestModel
 from stepfast import Retry, current_step, step, workflow
 from stepfast.cli.following import _print_changes
 from stepfast.engine import step_watch
-from stepfast.integrations.pydantic_ai import StepfastDurability
+from stepfast.integrations.pydantic_ai import StepfastDurability, progress
 from stepfast.integrations.pydantic_ai.progress import Reporter
 from stepfast.language.context import MAX_PROGRESS_BYTES
 from stepfast.shown import status_value
@@ -233,7 +233,7 @@ def test_a_handler_that_reports_goes_first() -> None:
 # -- the text so far ---------------------------------------------------------------------------------------------
 
 
-def reports_of(pieces: list[tuple[float, str]], agent: str = "a") -> list[tuple[float, Any]]:
+def reports_of(pieces: list[tuple[float, str]], handler: Any = None) -> list[tuple[float, Any]]:
     """What is reported, and when, of an answer whose pieces come after so many seconds."""
     reports: list[tuple[float, Any]] = []
     loop = SimulatedLoop(datetime(2026, 1, 1, tzinfo=UTC))
@@ -247,10 +247,11 @@ def reports_of(pieces: list[tuple[float, str]], agent: str = "a") -> list[tuple[
     async def watch() -> None:
         noted: Any = lambda progress: reports.append((loop.time() - start, progress))  # noqa: E731
         with step_context(report=noted) as context:
-            reporter = Reporter(context, {"agent": agent, "request": 1}, silent=False)
+            reporter = Reporter(context, {"agent": "a", "request": 1}, silent=False)
+            progress._reporter.set(reporter)
             reporter.report()
-            async for _ in reporter.watched(answer()):
-                pass
+            handle: Any = progress.watching(handler)
+            await handle(None, answer())
             reporter.ended(ModelResponse(parts=[TextPart(pieces[-1][1])]))
 
     try:
@@ -268,15 +269,24 @@ def test_the_text_so_far_is_reported_at_most_once_a_second() -> None:
     ]  # fmt: skip
 
 
+def test_what_a_handler_leaves_is_reported_too() -> None:
+    async def leaves(context: Any, events: AsyncIterable[Any]) -> None:
+        async for _ in events:
+            break
+
+    pieces = [(2.0, "one"), (2.0, "two"), (2.0, "three")]
+    assert reports_of(pieces, leaves) == reports_of(pieces)
+
+
 @pytest.mark.parametrize(
     "piece", ["x" * 9000, "\N{ROLLING ON THE FLOOR LAUGHING}" * 2000, "\x01" * 2000, "\ud800" * 2000, '"\\' * 3000]
 )
 def test_a_long_text_is_cut_to_its_end_and_no_text_fails_the_step(piece: str) -> None:
     reports = reports_of([(2.0, f"{piece} the end")])
-    for _, progress in reports[1:]:
-        assert progress["text"].startswith("…")
-        assert progress["text"].endswith("the end")
-        assert len(json.dumps(progress, ensure_ascii=False).encode()) <= MAX_PROGRESS_BYTES / 2
+    for _, report in reports[1:]:
+        assert report["text"].startswith("…")
+        assert report["text"].endswith("the end")
+        assert len(json.dumps(report, ensure_ascii=False).encode()) <= MAX_PROGRESS_BYTES / 2
 
 
 # -- those who watch ---------------------------------------------------------------------------------------------
