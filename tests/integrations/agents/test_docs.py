@@ -15,8 +15,11 @@ from agents.items import ModelResponse
 from agents.models.interface import Model
 from agents.usage import Usage
 from openai.types.responses import ResponseFunctionToolCall, ResponseOutputMessage, ResponseOutputText
+from pydantic_ai.models.test import TestModel
 
+from stepfast.integrations.pydantic_ai import replace_model
 from stepfast.language.registry import Registry, discover
+from stepfast.shown import status_value
 from stepfast.testing import Environment, MotoCloud
 from tests.nested import QUICK
 
@@ -64,6 +67,20 @@ def test_its_tests_pass(pytester: pytest.Pytester) -> None:
         file.write_text(text)
     result = pytester.runpytest_subprocess("-W", "error", *QUICK)
     result.assert_outcomes(passed=5)
+
+
+@pytest.mark.parametrize("kit", KITS)
+def test_a_watched_agent_shows_what_it_does(kit: Any, registry: Registry) -> None:
+    where_is_it = registry.find("where-is-it")
+    model = TestModel(custom_output_text="Your tea is")
+    with replace_model(module("watched").porter, model), kit(where_is_it) as env:
+        run = env.run(where_is_it, "o-1")
+    records = run._reading.snapshot(run.execution_id).records.values()
+    shown = [record.progress for record in records if record.progress]
+    table = re.findall(r"`(\{\"agent\": \"porter\".*?\})`", PAGE)
+    assert len(table) == 2
+    assert set(table) <= set(shown)
+    assert status_value(run._reading.execution(run.execution_id).shown) == {"agent": "porter", "request": 2}
 
 
 class Guide(Model):

@@ -17,12 +17,11 @@ from starlette.requests import Request
 from stepfast.client import Client, Execution
 from stepfast.errors import Unavailable
 from stepfast.integrations.mcp import states
+from stepfast.integrations.mcp.notices import Notices
 from stepfast.integrations.mcp.states import Object
 
 Context = ServerRequestContext[Any, Any]
 
-PROGRESS_SECONDS = 5.0
-"""Seconds between two notifications of progress to a client that asked for them."""
 MAX_LOOK_PAUSE_SECONDS = 1.0
 """The longest pause between two looks at an execution."""
 
@@ -66,7 +65,8 @@ class ToolCall:
         An outage of the server is waited out. Raises Unavailable if it lasts to the end of the wait, and Refused.
         """
         begun = time.monotonic()
-        reported, pause = float("-inf"), 0.05
+        notices, pause = Notices(self.context, execution, seconds), 0.05
+        described: Object | None = None
         while True:
             left = begun + seconds - time.monotonic()
             try:
@@ -77,10 +77,7 @@ class ToolCall:
             else:
                 if described["status"] != "RUNNING" or left <= 0:
                     return described
-            passed = time.monotonic() - begun
-            if passed - reported >= PROGRESS_SECONDS:
-                reported = passed
-                await self.context.session.report_progress(passed, seconds, f"{execution.execution_id} is RUNNING")
+            await notices.send(time.monotonic() - begun, described)
             await asyncio.sleep(max(0.0, min(pause, left)))
             pause = min(MAX_LOOK_PAUSE_SECONDS, pause * 1.5)
 

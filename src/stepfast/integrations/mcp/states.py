@@ -17,6 +17,8 @@ RESUME_TOOL = "stepfast_resume"
 UNFINISHED = ("OPEN", "RUNNING", "RETRYING")
 MAX_WAITS = 20
 """Commands that are listed as waited for."""
+MAX_REPORTING = 3
+"""Steps whose progress a client that waits receives."""
 
 SHAPE: Object = {
     "type": "object",
@@ -60,6 +62,13 @@ def waits_of(execution: Execution[Any]) -> list[Object]:
     """The unfinished commands of a running execution, at most MAX_WAITS. It makes one request."""
     page = execution.commands(UNFINISHED, limit=MAX_WAITS, largest=1)
     return [_wait(command) for command in page["commands"]]
+
+
+def steps_that_report(execution: Execution[Any]) -> list[tuple[str, Any]]:
+    """The ids of running steps with what `heartbeat(progress=…)` has reported last. It makes one request."""
+    page = execution.commands(UNFINISHED, limit=MAX_WAITS, largest=1)
+    reports = [(command["id"], command["progress"]) for command in page["commands"]]
+    return [(id, progress) for id, progress in reports if progress is not None][:MAX_REPORTING]
 
 
 def _wait(command: Object) -> Object:

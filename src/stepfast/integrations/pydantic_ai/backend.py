@@ -23,6 +23,7 @@ from stepfast.errors import RetryAfter, StepFailed
 from stepfast.integrations.pydantic_ai.naming import operation_name, tool_step_name
 from stepfast.integrations.pydantic_ai.options import StepOptions, merged
 from stepfast.integrations.pydantic_ai.places import within_run
+from stepfast.integrations.pydantic_ai.progress import ShownProgress
 from stepfast.integrations.pydantic_ai.transports import METADATA, Transports
 from stepfast.integrations.pydantic_ai.wire import AgentCall, dumped, label_of
 from stepfast.language.retry import Retry
@@ -99,9 +100,10 @@ class BoundOperation(BoundDurableOperation[Any, Any, Any]):
     """Calls of one operation. step: makes the call of a step by its parameters, and returns its payload."""
 
     def __init__(
-        self, agent: str, operation: DurableOperation[Any, Any, Any], run: Callable[[Any], Awaitable[Any]]
+        self, shown: ShownProgress, operation: DurableOperation[Any, Any, Any], run: Callable[[Any], Awaitable[Any]]
     ) -> None:
-        self._agent = agent
+        self._agent = shown.agent
+        self._shown = shown
         self._operation = operation
         self._run = run
 
@@ -111,6 +113,7 @@ class BoundOperation(BoundDurableOperation[Any, Any, Any]):
 
     async def __call__(self, params: Any, *, config: object | None = None) -> Any:
         context = getattr(params, "run_context", None) or getattr(params, "ctx", None)
+        self._shown.show_status(self._operation.operation_id, params)
         calls_tool = isinstance(self._operation.operation_id, ToolsetCallToolId | ToolsetValidateToolArgumentsId)
         with within_run(self._agent, context, context.tool_call_id if context is not None and calls_tool else None):
             payload = await self._run(params)
@@ -143,15 +146,16 @@ class ToolSteps:
             identity = self._operation.operation_id
             options = self._backend.config.of_tool(self._backend.config.source(identity, None, tool), identity)
             name = tool_step_name(self._backend.agent, self._toolset, tool)
-            self._steps[tool] = made_step(self._operation, name, options)
+            self._steps[tool] = made_step(self._operation, name, options, self._backend.shown)
         return self._steps[tool]
 
 
 class StepBackend(RegisteredOperationBackend[Any]):
-    """The steps of one agent. options: by role, and for MCP servers by "mcp"."""
+    """The steps of one agent. options: by role, and for MCP servers by "mcp". shown: what they report."""
 
-    def __init__(self, agent: str, options: dict[str, StepOptions], transports: Transports) -> None:
-        self.agent = agent
+    def __init__(self, shown: ShownProgress, options: dict[str, StepOptions], transports: Transports) -> None:
+        self.shown = shown
+        self.agent = agent = shown.agent
         self.config = Config(agent, options, transports.toolsets.get)
         self.transports = transports
         self._tool_steps: list[ToolSteps] = []
@@ -164,10 +168,10 @@ class StepBackend(RegisteredOperationBackend[Any]):
         if isinstance(identity, ToolsetCallToolId) and identity.toolset_kind == "function":
             steps = ToolSteps(self, operation, identity.toolset_id)
             self._tool_steps.append(steps)
-            return BoundOperation(self.agent, operation, steps.run), ()
-        made = made_step(operation, name, config)
+            return BoundOperation(self.shown, operation, steps.run), ()
+        made = made_step(operation, name, config, self.shown)
         dump = operation.parameter_transport.dump
-        return BoundOperation(self.agent, operation, lambda params: made(dump(params))), (made,)
+        return BoundOperation(self.shown, operation, lambda params: made(dump(params))), (made,)
 
     def steps(self) -> Iterator[object]:
         """All steps that a run of the agent can ask for, and functions that call steps in the workflow's code."""
@@ -195,7 +199,9 @@ async def run_inline(toolset: Any, params: Any) -> Any:
     return {"kind": "tool_content_result" if is_ambiguous else "tool_return", "result": plain}
 
 
-def made_step(operation: DurableOperation[Any, Any, Any], name: str, options: StepOptions) -> Step[..., Any]:
+def made_step(
+    operation: DurableOperation[Any, Any, Any], name: str, options: StepOptions, shown: ShownProgress
+) -> Step[..., Any]:
     """The step that runs an operation, from parameters as JSON to a result as JSON."""
     chosen: dict[str, Any] = dict(options)
     retry = chosen.pop("retry", None) or Retry(max_attempts=1 if chosen.get("at_most_once") else 3)
@@ -204,8 +210,11 @@ def made_step(operation: DurableOperation[Any, Any, Any], name: str, options: St
     async def agent_step(call: AgentCall) -> JsonValue:
         params = operation.parameter_transport.load(call, runtime=None)
         try:
-            with durable_unit_scope():
-                result: Any = operation.result_codec.dump(await operation.handler(params))
+            with durable_unit_scope(), shown.reporting(operation.operation_id, params) as reporter:
+                returned = await operation.handler(params)
+                if reporter is not None:
+                    reporter.ended(returned)
+                result: Any = operation.result_codec.dump(returned)
         except exceptions.ModelAPIError as error:
             # The provider said how long to wait, as by a Retry-After header. Older versions do not hand that on.
             seconds = getattr(error, "retry_after", None)

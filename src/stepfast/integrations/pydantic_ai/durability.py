@@ -28,6 +28,7 @@ from stepfast.integrations.pydantic_ai.context import Contexts, StepRunContext
 from stepfast.integrations.pydantic_ai.naming import agent_name
 from stepfast.integrations.pydantic_ai.options import StepOptions, merged
 from stepfast.integrations.pydantic_ai.places import new_run_id
+from stepfast.integrations.pydantic_ai.progress import ShownProgress, watching
 from stepfast.integrations.pydantic_ai.transports import Transports
 from stepfast.language import durable, reachable
 from stepfast.language.steps import Step
@@ -73,6 +74,10 @@ class StepfastDurability(BaseDurabilityCapability[AgentDepsT]):
     model_step, tool_step, mcp_step, event_step: options of `@step` for model requests, for function tools and dynamic
     toolsets, for MCP servers, and for events.
     run_context_type: the class of the RunContext in steps.
+    progress: whether steps report what they do, as `heartbeat(progress=…)` does: the request and the tool, and of an
+    answer that streams the text so far, about once a second. A tool or a handler that reports by itself goes first.
+    show_arguments: whether that has the arguments of tools, which may be secret.
+    status: whether the request or the tool that began last is the value of `set_status` of the execution, too.
 
     Raises DefinitionError for a wrong name or option when the agent is made.
     """
@@ -91,6 +96,9 @@ class StepfastDurability(BaseDurabilityCapability[AgentDepsT]):
         mcp_step: StepOptions | None = None,
         event_step: StepOptions | None = None,
         run_context_type: type[DurableRunContext[Any]] = StepRunContext,
+        progress: bool = True,
+        show_arguments: bool = False,
+        status: bool = False,
     ) -> None:
         super().__init__(name=name, models=models, event_stream_handler=event_stream_handler)
         given_by_role = {"model": model_step, "tool": tool_step, "mcp": mcp_step, "event": event_step}
@@ -100,6 +108,7 @@ class StepfastDurability(BaseDurabilityCapability[AgentDepsT]):
         self._options["capability"] = self._options["tool"]
         self._deps_type = deps_type
         self._run_context_type = run_context_type
+        self._shows = {"steps": progress, "arguments": show_arguments, "status": status}
         self._backend: StepBackend | None = None
 
     def _check_bindable(self) -> None:
@@ -113,7 +122,8 @@ class StepfastDurability(BaseDurabilityCapability[AgentDepsT]):
         name = agent_name(self.name)
         deps_type = agent.deps_type if self._deps_type is None else self._deps_type
         contexts = Contexts(self, name, deps_type, self._run_context_type)
-        self._backend = StepBackend(name, self._options, Transports(name, contexts, self.engine_spec))
+        shown = ShownProgress(name, **self._shows)
+        self._backend = StepBackend(shown, self._options, Transports(name, contexts, self.engine_spec))
         if self._event_stream_handler is not None:
             self._bound_event_operation = self._bind_event_operation(self._backend)
         super()._bind_to_agent(agent)
@@ -121,6 +131,10 @@ class StepfastDurability(BaseDurabilityCapability[AgentDepsT]):
     def get_durable_operation_backend(self) -> StepBackend:
         assert self._backend is not None
         return self._backend
+
+    def _model_stream_event_handler(self) -> EventStreamHandler[AgentDepsT] | None:
+        """In the step of a request: the handler of the model's events, which are also reported as progress."""
+        return watching(super()._model_stream_event_handler())
 
     @property
     def steps(self) -> list[Step[..., Any]]:
