@@ -135,7 +135,7 @@ class Operations(ReadOperations):
     async def handlers(self, execution_id: str) -> RegisteredHandlers:
         """The queries and updates that the execution has where it stands, found by a replay; ExecutionNotFound.
 
-        There are none of an execution with more records than are replayed, or whose workflow is not deployed.
+        Both are empty if the execution has more than MOST_RECORDS records, or if its workflow is not deployed.
         """
         return await self._updating.handlers(execution_id)
 

@@ -138,9 +138,9 @@ class Updating:
             return RegisteredHandlers()
         replay.close()
         ended = snapshot.execution.status in ENDED_FOR_GOOD
-        found = replay.handlers
+        registered = replay.handlers
         return RegisteredHandlers(
-            dict(sorted(found.queries.items())), {} if ended else dict(sorted(found.updates.items()))
+            dict(sorted(registered.queries.items())), {} if ended else dict(sorted(registered.updates.items()))
         )
 
     # -- updates -----------------------------------------------------------------------------------------

@@ -13,11 +13,11 @@ from stepfast.language.handlers import AskedFunction
 from stepfast.values.codec import Codec
 
 
-def handlers(found: RegisteredHandlers) -> HandlersView:
+def handlers(registered: RegisteredHandlers) -> HandlersView:
     return HandlersView(
-        queries=list(found.queries),
-        updates=list(found.updates),
-        schemas=SchemasOfHandlers(queries=_schemas(found.queries), updates=_schemas(found.updates)),
+        queries=list(registered.queries),
+        updates=list(registered.updates),
+        schemas=SchemasOfHandlers(queries=_schemas(registered.queries), updates=_schemas(registered.updates)),
     )
 
 

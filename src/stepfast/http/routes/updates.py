@@ -42,8 +42,8 @@ def _add_handlers(app: Resolver, engine: ApiEngine) -> None:
     )
     @needs("read")
     def show_handlers(execution_id: Id) -> Response[str]:
-        found = engine.call(engine.operations.handlers(execution_id))
-        return reply(200, handler_views.handlers(found))
+        registered = engine.call(engine.operations.handlers(execution_id))
+        return reply(200, handler_views.handlers(registered))
 
 
 def _add_query(app: Resolver, engine: ApiEngine) -> None:

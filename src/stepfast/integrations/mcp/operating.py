@@ -58,7 +58,9 @@ class ResumeArguments(ToolArguments):
 
 class QueryArguments(ToolArguments):
     execution_id: str = Field(pattern=ID)
-    name: str | None = Field(None, description="The query. Left out: the queries and updates are listed, with their schemas.")
+    name: str | None = Field(
+        None, description="The query. Left out: the queries and updates are listed, with their schemas."
+    )
     payload: Any = Field(None, description="The argument of the query; the list has its `payload_schema`.")
 
 
