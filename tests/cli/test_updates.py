@@ -68,8 +68,31 @@ def test_an_execution_is_started_updated_and_asked(api: Api, cli: Cli) -> None:
     assert json.loads(cli("update", "one", "add", "-p", '"tea"', "--update-id", "u1").stdout) == 1
     assert "the cart is full" in cli("update", "one", "add", "-p", '"cup"', code=2).stderr
     assert json.loads(cli("query", "one", "held").stdout) == ["tea"]
-    assert cli("query", "one").stdout == "queries: held, loops\nupdates: add, fails, lasts\n"
+    assert cli("query", "one").stdout.splitlines() == [
+        "queries: held, loops",
+        '  held takes no payload; answers {"items": {"type": "string"}, "type": "array"}',
+        "  loops takes no payload; answers null",
+        "updates: add, fails, lasts",
+        '  add takes {"type": "string"}; answers {"type": "integer"}',
+        "  fails takes no payload; answers null",
+        "  lasts takes no payload; answers null",
+    ]
+    assert json.loads(cli("query", "one", "--json").stdout)["schemas"]["updates"]["add"] == {
+        "payload_schema": {"type": "string"},
+        "result_schema": {"type": "integer"},
+    }
     assert "name the workflow" in cli("update", "one", "add", "--input", "1", code=2).stderr
+
+
+def test_a_refused_payload_is_answered_by_what_fits(api: Api, cli: Cli) -> None:
+    cli("run", "cart", "--input", "1", "--id", "one")
+    refused = cli("update", "one", "add", "-p", "5", code=2).stderr
+    assert 'add takes {"type": "string"}' in refused
+    assert "valid string" in refused
+    assert "held takes no payload" in cli("query", "one", "held", "-p", "5", code=2).stderr
+    cli("update", "one", "add", "-p", '"tea"')
+    assert "takes" not in cli("update", "one", "add", "-p", '"cup"', code=2).stderr, "the type is not what is wrong"
+    assert "takes" not in cli("update", "two", "add", "-p", "5", "--start", "cart", "--input", "true", code=2).stderr
 
 
 def test_the_client_gets_the_answer_or_what_stands_against_it(api: Api, url: str) -> None:
@@ -77,6 +100,7 @@ def test_the_client_gets_the_answer_or_what_stands_against_it(api: Api, url: str
         one = client.run(cart, 1, execution_id="one")
         assert one.update("add", "tea", update_id="u1", type=int) == 1
         assert one.query("held", type=list[str]) == ["tea"]
+        assert one.handlers()["schemas"]["queries"]["held"]["result_schema"]["items"] == {"type": "string"}
         with pytest.raises(UpdateRefused, match="the cart is full"):
             one.update("add", "cup")
         with pytest.raises(UpdateFailed, match="ValueError: no"):

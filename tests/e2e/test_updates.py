@@ -26,7 +26,9 @@ def test_updates_are_answered_once_and_start_what_is_not_there(deployed: Deploye
         assert changed(deployed, 2, "first")["result"] == 7
     assert changed(deployed, -8, "wrong", 409)["detail"] == "there are only 7"
     assert deployed.http.post(f"{PURSE}/queries/money", json={}).json() == {"answer": 7}
-    assert deployed.http.get(f"{PURSE}/handlers").json() == {"queries": ["money"], "updates": ["change"]}
+    handlers = deployed.http.get(f"{PURSE}/handlers").json()
+    assert (handlers["queries"], handlers["updates"]) == (["money"], ["change"])
+    assert handlers["schemas"]["updates"]["change"]["payload_schema"]["type"] == "integer"
     assert changed(deployed, -7, "last")["result"] == 0
     assert deployed.wait("purse-1")["result"] == 0
     assert deployed.http.post(f"{PURSE}/queries/money", json={}).json() == {"answer": 0}

@@ -2104,6 +2104,23 @@ export interface components {
              */
             failed: number;
         };
+        /** HandlerSchemas */
+        HandlerSchemas: {
+            /**
+             * Payload Schema
+             * @description JSON Schema of the argument, of type null for a function without one; null where the annotation has no JSON form
+             */
+            payload_schema: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Result Schema
+             * @description JSON Schema of what it answers; null where the annotation has no JSON form
+             */
+            result_schema: {
+                [key: string]: unknown;
+            } | null;
+        };
         /** HandlersView */
         HandlersView: {
             /**
@@ -2116,6 +2133,8 @@ export interface components {
              * @description what `@update` functions it has; none once it has ended for good
              */
             updates: string[];
+            /** @description what each of them takes and answers, by its name */
+            schemas: components["schemas"]["SchemasOfHandlers"];
         };
         /** Health */
         Health: {
@@ -3360,6 +3379,17 @@ export interface components {
              * @description who asked for it; empty for the clock
              */
             by: string;
+        };
+        /** SchemasOfHandlers */
+        SchemasOfHandlers: {
+            /** Queries */
+            queries: {
+                [key: string]: components["schemas"]["HandlerSchemas"];
+            };
+            /** Updates */
+            updates: {
+                [key: string]: components["schemas"]["HandlerSchemas"];
+            };
         };
         /** SignalNotTakenView */
         SignalNotTakenView: {
@@ -5941,7 +5971,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description their names */
+            /** @description their names, and the JSON Schemas of their arguments and results */
             200: {
                 headers: {
                     [name: string]: unknown;

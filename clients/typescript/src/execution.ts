@@ -277,7 +277,7 @@ export class Execution {
     return (await this.#calls.send<SentSignal>("POST", path, { body })).body as SentSignal;
   }
 
-  /** The names of the queries and updates that the execution has where it stands. */
+  /** The names of the queries and updates that the execution has where it stands, with the JSON Schemas of each. */
   handlers(): Promise<Handlers> {
     return this.#calls.get<Handlers>(`${this.#path}/handlers`);
   }

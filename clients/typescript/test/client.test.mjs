@@ -130,7 +130,9 @@ test("an execution is asked and updated, once by its id, and started if need be"
   await assert.rejects(execution.update("add", "cup"), (error) => error instanceof UpdateRefused && /full/.test(error.message));
   assert.deepEqual(await execution.query("held"), ["tea"]);
   await assert.rejects(execution.query("nothing"), NoSuchHandler);
-  assert.deepEqual(await execution.handlers(), { queries: ["held"], updates: ["add", "fails"] });
+  const { queries, updates, schemas } = await execution.handlers();
+  assert.deepEqual({ queries, updates }, { queries: ["held"], updates: ["add", "fails"] });
+  assert.deepEqual(schemas.updates.add, { payload_schema: { type: "string" }, result_schema: { type: "integer" } });
   await assert.rejects(execution.update("fails"), (error) => error instanceof UpdateFailed && error.errorType === "ValueError");
   await execution.cancel();
 });

@@ -6,10 +6,17 @@ export type ExecutionStatus = "RUNNING" | "PAUSED" | "SUCCEEDED" | "FAILED" | "C
 export type CommandStatus = "OPEN" | "RUNNING" | "RETRYING" | "SUCCEEDED" | "FAILED" | "CANCELLED";
 export type CommandKind = "step" | "timer" | "signal" | "child" | "update";
 
-/** The names of what an execution can be asked, and of its updates. */
+/** Null where a type has no JSON form. */
+export interface HandlerSchemas {
+  payload_schema: JsonSchema | null;
+  result_schema: JsonSchema | null;
+}
+
+/** The names of what an execution can be asked, and of its updates, with the schemas of each. */
 export interface Handlers {
   queries: string[];
   updates: string[];
+  schemas: { queries: { [name: string]: HandlerSchemas }; updates: { [name: string]: HandlerSchemas } };
 }
 
 export interface UpdateState {

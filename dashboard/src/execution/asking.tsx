@@ -4,16 +4,18 @@ import { useEffect, useState } from "preact/hooks";
 
 import { askQuery, handlersOf, sendUpdate } from "../api/client";
 import type { Problem } from "../api/problem";
-import type { Handlers, Json, UpdateState } from "../api/types";
+import type { Handlers, JsonSchema, UpdateState } from "../api/types";
 import { pretty } from "../lib/json";
 import { Dialog } from "../parts/dialog";
-import { JsonField } from "../parts/jsonfield";
 import { problemFrom, ProblemNote } from "../parts/note";
+import { writtenIn, type Draft } from "../start/draft";
+import { Payload, payloadOf } from "./payload";
 
 export function AskDialog({ id, close }: { id: string; close: () => void }) {
   const [handlers, setHandlers] = useState<Handlers | null>(null);
   const [chosen, setChosen] = useState("");
-  const [text, setText] = useState("null");
+  // A payload for each of them: another function has another type.
+  const [drafts, setDrafts] = useState<Record<string, Draft>>({});
   const [said, setSaid] = useState("");
   const [problem, setProblem] = useState<Problem | null>(null);
   const [busy, setBusy] = useState(false);
@@ -32,16 +34,20 @@ export function AskDialog({ id, close }: { id: string; close: () => void }) {
   }, [id]);
   const change = (act: () => void): void => (act(), setSaid(""), setProblem(null), setUpdateId(newId()));
   const [kind, name = ""] = chosen.split(" ");
-  const payload = parsed(text);
+  const schema = handlers && schemaOf(handlers, kind, name);
+  const withoutPayload = schema?.["type"] === "null";
+  const draft = drafts[chosen] ?? payloadOf(schema);
+  const payload = withoutPayload ? { value: null } : writtenIn(draft);
   async function send(event: Event): Promise<void> {
     event.preventDefault();
-    if (payload === undefined || !name) return;
+    if (!payload || !name) return;
+    const value = payload.value ?? null;
     setBusy(true);
     setProblem(null);
     setSaid("");
     try {
-      if (kind === "query") setSaid(pretty((await askQuery(id, name, payload)).answer));
-      else setSaid(inWords(await sendUpdate(id, name, { payload, ...(updateId && { update_id: updateId }) })));
+      if (kind === "query") setSaid(pretty((await askQuery(id, name, value)).answer));
+      else setSaid(inWords(await sendUpdate(id, name, { payload: value, ...(updateId && { update_id: updateId }) })));
     } catch (error) {
       setProblem(problemFrom(error));
     }
@@ -69,18 +75,25 @@ export function AskDialog({ id, close }: { id: string; close: () => void }) {
             </select>
           </label>
         )}
-        {!none && <JsonField label="Payload (JSON)" text={text} rows={4} change={(next) => change(() => setText(next))} />}
+        {name && withoutPayload && <p class="dim">It takes no payload.</p>}
+        {name && !withoutPayload && (
+          <Payload
+            {...{ schema, draft, problem }}
+            change={(next) => change(() => setDrafts({ ...drafts, [chosen]: next }))}
+            touched={chosen in drafts}
+          />
+        )}
         {said && (
           <pre class="note good" role="status" aria-label="Answer">
             {said}
           </pre>
         )}
-        <ProblemNote problem={problem} />
+        {(!name || withoutPayload) && <ProblemNote problem={problem} />}
         <div class="buttons end">
           <button type="button" onClick={close}>
             Close
           </button>
-          <button type="submit" class="main" disabled={busy || !name || payload === undefined}>
+          <button type="submit" class="main" disabled={busy || !name || !payload}>
             {kind === "update" ? "Update" : "Ask"}
           </button>
         </div>
@@ -98,12 +111,9 @@ function first(handlers: Handlers): string {
   return handlers.updates[0] ? `update ${handlers.updates[0]}` : "";
 }
 
-function parsed(text: string): Json | undefined {
-  try {
-    return JSON.parse(text) as Json;
-  } catch {
-    return undefined;
-  }
+function schemaOf({ schemas }: Handlers, kind = "", name: string): JsonSchema | null {
+  const found = kind === "query" ? schemas.queries : schemas.updates;
+  return Object.hasOwn(found, name) ? (found[name]?.payload_schema ?? null) : null;
 }
 
 /** What an update has come to. */

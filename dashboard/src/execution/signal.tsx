@@ -5,13 +5,10 @@ import { useState } from "preact/hooks";
 import { sendSignal } from "../api/client";
 import type { Problem } from "../api/problem";
 import type { ExecutionDetail, JsonSchema } from "../api/types";
-import { pretty } from "../lib/json";
 import { Dialog } from "../parts/dialog";
-import { JsonField } from "../parts/jsonfield";
-import { problemFrom, ProblemNote } from "../parts/note";
-import { draftOf, faultsOf, writtenIn, type Draft } from "../start/draft";
-import { Editor, Faults } from "../start/editor";
-import { fieldOf } from "../start/schema";
+import { problemFrom } from "../parts/note";
+import { writtenIn, type Draft } from "../start/draft";
+import { Payload, payloadOf } from "./payload";
 import { waitedFor } from "./waiting";
 
 interface Props {
@@ -20,9 +17,6 @@ interface Props {
   done: (name: string) => void;
 }
 
-/** Of a type that no field says, and of a signal that nobody waits for. */
-const UNTYPED: Draft = { value: null, text: "null" };
-
 export function SignalDialog({ execution, close, done }: Props) {
   const waiting = waitedFor(execution.commands);
   const [name, setName] = useState([...waiting.keys()][0] ?? "");
@@ -30,7 +24,7 @@ export function SignalDialog({ execution, close, done }: Props) {
   // A payload for each name: another signal has another type.
   const [drafts, setDrafts] = useState<Record<string, Draft>>({});
   const key = schema ? name : "";
-  const draft = drafts[key] ?? (schema && fieldOf(schema, schema).kind !== "json" ? draftOf(schema) : UNTYPED);
+  const draft = drafts[key] ?? payloadOf(schema);
   const payload = writtenIn(draft);
   const [problem, setProblem] = useState<Problem | null>(null);
   const [busy, setBusy] = useState(false);
@@ -81,38 +75,4 @@ function typeHint(waiting: ReadonlyMap<string, JsonSchema | null>, name: string)
   if (!waiting.size) return "It waits for no signal now; one sent is kept until it does.";
   const names = `It waits for: ${[...waiting.keys()].join(", ")}.`;
   return name && !waiting.has(name) ? `${names} One named ${name} is kept until it is waited for.` : names;
-}
-
-interface PayloadProps {
-  schema: JsonSchema | null;
-  draft: Draft;
-  change: (draft: Draft) => void;
-  problem: Problem | null;
-  /** True once something was written: what is empty from the beginning is no fault yet. */
-  touched: boolean;
-}
-
-function Payload({ schema, draft, change, problem, touched }: PayloadProps) {
-  const refused = (problem?.errors ?? []).map((each) => ({ ...each, field: each.field.replace(/^payload\.?/, "") }));
-  const errors = refused.length ? refused : schema && touched ? faultsOf(draft, schema) : [];
-  const whole = schema ? draft : { ...draft, text: draft.text ?? "" };
-  return (
-    <>
-      {schema ? (
-        <Editor name="Payload" textLabel="Payload (JSON)" rows={6} {...{ schema, draft, change, errors }} />
-      ) : (
-        <JsonField label="Payload (JSON)" text={draft.text ?? ""} rows={6} change={(text) => change({ ...draft, text })} />
-      )}
-      <Faults schema={schema} draft={whole} errors={errors} whole="payload" calm={!refused.length} />
-      {!refused.length && <ProblemNote problem={problem} />}
-      {schema && (
-        <details class="schema">
-          <summary>Its type, as JSON Schema</summary>
-          <pre tabIndex={0} role="group" aria-label="Schema of the payload">
-            {pretty(schema)}
-          </pre>
-        </details>
-      )}
-    </>
-  );
 }

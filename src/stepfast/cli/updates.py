@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from stepfast.cli import printing
+from stepfast.cli.handler_schemas import say_handlers, saying_what_it_takes
 from stepfast.cli.inputs import read_json
 from stepfast.cli.session import AsJson, session
 from stepfast.cli.steering import Id
@@ -21,7 +22,9 @@ Payload = Annotated[
 def query(
     context: typer.Context,
     execution_id: Id,
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Left out: what can be asked is listed.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Left out: what can be asked is listed, with its types.")
+    ] = None,
     payload: Payload = None,
     as_json: AsJson = False,
 ) -> None:
@@ -30,13 +33,13 @@ def query(
     with session(context).client() as client:
         execution = client.execution(execution_id)
         if name is not None:
-            return printing.print_json(execution.query(name, value))
+            with saying_what_it_takes(execution, "queries", name):
+                answer = execution.query(name, value)
+            return printing.print_json(answer)
         handlers = execution.handlers()
     if as_json:
         return printing.print_json(handlers)
-    for kind in ("queries", "updates"):
-        printing.say(f"{kind}: {', '.join(handlers[kind]) or 'none'}")
-    return None
+    return say_handlers(handlers)
 
 
 def update(
@@ -59,5 +62,7 @@ def update(
     begins = None if start is None else StartIf(start, read_json(inputs, "input"))
     value = read_json(payload, "payload")
     with session(context).client() as client:
-        result = client.execution(execution_id).update(name, value, update_id=update_id, timeout=timeout, start=begins)
+        execution = client.execution(execution_id)
+        with saying_what_it_takes(execution, "updates", name):
+            result = execution.update(name, value, update_id=update_id, timeout=timeout, start=begins)
     printing.print_json(result)

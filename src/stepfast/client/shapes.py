@@ -73,9 +73,20 @@ class StartedBatch(TypedDict):
     outcomes: list[StartOutcome]
 
 
+class HandlerSchemasShape(TypedDict):
+    payload_schema: dict[str, Any] | None
+    result_schema: dict[str, Any] | None
+
+
+class SchemasOfHandlersShape(TypedDict):
+    queries: dict[str, HandlerSchemasShape]
+    updates: dict[str, HandlerSchemasShape]
+
+
 class HandlersShape(TypedDict):
     queries: list[str]
     updates: list[str]
+    schemas: NotRequired[SchemasOfHandlersShape]
 
 
 class QueryAnswerShape(TypedDict):

@@ -21,7 +21,10 @@ class UpdateCalls(Handle[R]):
     """The part of a handle on an execution that asks and updates it."""
 
     def handlers(self) -> Object:
-        """The names of the `queries` and `updates` that the execution has where it stands.
+        """The names of the `queries` and `updates` that the execution has where it stands, and their `schemas`.
+
+        `schemas["queries"]` and `schemas["updates"]` have, by name, the `payload_schema` and the `result_schema`: JSON
+        Schemas, or None for a type that has no JSON form. A server of an earlier version sends no schemas.
 
         Raises ExecutionNotFound.
         """

@@ -34,7 +34,7 @@ from stepfast.engine.schedule_operations import LookLater, ScheduleOperations
 from stepfast.engine.schedule_starts import ScheduledStarts
 from stepfast.engine.signalling import Sent, Signalling
 from stepfast.engine.starting import StartArguments, Started, Starting
-from stepfast.engine.updating import StartWith, UpdateState, Updating
+from stepfast.engine.updating import RegisteredHandlers, StartWith, UpdateState, Updating
 from stepfast.engine.webhook_operations import WebhookOperations
 from stepfast.errors import Misconfigured, Unavailable
 from stepfast.language.limits import Numbers
@@ -132,8 +132,11 @@ class Operations(ReadOperations):
         """
         return await self._updating.query(execution_id, name, payload)
 
-    async def handlers(self, execution_id: str) -> tuple[list[str], list[str]]:
-        """The names of the queries and of the updates that the execution has where it stands; ExecutionNotFound."""
+    async def handlers(self, execution_id: str) -> RegisteredHandlers:
+        """The queries and updates that the execution has where it stands, found by a replay; ExecutionNotFound.
+
+        Both are empty if the execution has more than MOST_RECORDS records, or if its workflow is not deployed.
+        """
         return await self._updating.handlers(execution_id)
 
     async def update(

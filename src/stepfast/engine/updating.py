@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from stepfast.engine.arguments import check_id, json_text
@@ -21,6 +21,7 @@ from stepfast.errors import (
     UnknownWorkflow,
     WrongStatus,
 )
+from stepfast.language.handlers import QueryFunction, UpdateFunction
 from stepfast.language.options import NAME
 from stepfast.language.registry import Registry
 from stepfast.model import ENDED_FOR_GOOD, Execution, Record, Signal, SignalLimits, Snapshot
@@ -72,6 +73,14 @@ class UpdateState:
 
 
 @dataclass(frozen=True, slots=True)
+class RegisteredHandlers:
+    """The queries and updates that an execution has where it stands, by their names in alphabetical order."""
+
+    queries: Mapping[str, QueryFunction[..., Any]] = field(default_factory=dict)
+    updates: Mapping[str, UpdateFunction[..., Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class StartWith:
     """What an update starts if no execution has the id."""
 
@@ -118,18 +127,21 @@ class Updating:
         finally:
             replay.close()
 
-    async def handlers(self, execution_id: str) -> tuple[list[str], list[str]]:
-        """The names of the queries and of the updates that the execution has where it stands; ExecutionNotFound."""
+    async def handlers(self, execution_id: str) -> RegisteredHandlers:
+        """As Operations.handlers."""
         if await self._reading.if_longer(execution_id, MOST_RECORDS) is not None:
-            return [], []
+            return RegisteredHandlers()
         snapshot = await self._reading.load(execution_id, signals=False)
         try:
             replay = self._replayed(snapshot)
         except (UnknownWorkflow, QueryFailed):
-            return [], []
+            return RegisteredHandlers()
         replay.close()
         ended = snapshot.execution.status in ENDED_FOR_GOOD
-        return sorted(replay.handlers.queries), [] if ended else sorted(replay.handlers.updates)
+        registered = replay.handlers
+        return RegisteredHandlers(
+            dict(sorted(registered.queries.items())), {} if ended else dict(sorted(registered.updates.items()))
+        )
 
     # -- updates -----------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -32,9 +32,25 @@ class QueryAnswer(Shown):
     answer: Json
 
 
+class HandlerSchemas(Shown):
+    payload_schema: dict[str, Any] | None = Field(
+        description="JSON Schema of the argument, of type null for a function without one; null where the annotation "
+        "has no JSON form"
+    )
+    result_schema: dict[str, Any] | None = Field(
+        description="JSON Schema of what it answers; null where the annotation has no JSON form"
+    )
+
+
+class SchemasOfHandlers(Shown):
+    queries: dict[str, HandlerSchemas]
+    updates: dict[str, HandlerSchemas]
+
+
 class HandlersView(Shown):
     queries: list[str] = Field(description="what `@query` functions the execution has where it stands")
     updates: list[str] = Field(description="what `@update` functions it has; none once it has ended for good")
+    schemas: SchemasOfHandlers = Field(description="what each of them takes and answers, by its name")
 
 
 class StartWithRequest(Asked):

@@ -2,7 +2,14 @@
 
 import asyncio
 
+from pydantic import BaseModel, Field
+
 from stepfast import UpdateRefused, query, step, update, workflow
+
+
+class Wrapping(BaseModel):
+    paper: str = Field(min_length=1)
+    ribbon: bool = False
 
 
 @step
@@ -29,6 +36,10 @@ async def cart(limit: int) -> list[str]:
     def _(name: str) -> None:
         if len(items) >= limit:
             raise UpdateRefused("the cart is full")
+
+    @update
+    async def wrap(wrapping: Wrapping) -> str:
+        return f"{len(items)} in {wrapping.paper}{' with a ribbon' if wrapping.ribbon else ''}"
 
     @update
     async def pay() -> None:

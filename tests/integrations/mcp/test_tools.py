@@ -188,6 +188,7 @@ def test_operator_tools_are_there_only_when_asked_for(talk: Talk) -> None:
         assert wrong.is_error, "the workflow waits for a bool"
         about = (await client.call_tool("stepfast_query", {"execution_id": id})).structured_content
         assert (about["queries"], about["updates"]) == (["remarks"], ["remark"])
+        assert about["schemas"]["updates"]["remark"]["payload_schema"] == {"type": "string"}
         remark = {"execution_id": id, "name": "remark", "payload": "why?"}
         for _ in range(2):
             remarked = await client.call_tool("stepfast_update", {**remark, "update_id": "remark-1"})

@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 
 from stepfast.engine.updating import MOST_WAIT_SECONDS, StartWith, UpdateState
 from stepfast.errors import InvalidRequest
-from stepfast.http import problems, views
+from stepfast.http import handler_views, problems, views
 from stepfast.http.auth import needs
 from stepfast.http.engine import ApiEngine, answers, reply
 from stepfast.http.models import ID, NAME
@@ -36,12 +36,14 @@ def _add_handlers(app: Resolver, engine: ApiEngine) -> None:
         "with more than 10,000 commands, or whose workflow is not deployed.",
         operation_id="listHandlers",
         tags=["executions"],
-        responses=answers((200, "their names", HandlersView), problems_of=NO_SUCH),
+        responses=answers(
+            (200, "their names, and the JSON Schemas of their arguments and results", HandlersView), problems_of=NO_SUCH
+        ),
     )
     @needs("read")
     def show_handlers(execution_id: Id) -> Response[str]:
-        queries, updates = engine.call(engine.operations.handlers(execution_id))
-        return reply(200, HandlersView(queries=queries, updates=updates))
+        registered = engine.call(engine.operations.handlers(execution_id))
+        return reply(200, handler_views.handlers(registered))
 
 
 def _add_query(app: Resolver, engine: ApiEngine) -> None:

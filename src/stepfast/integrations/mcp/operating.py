@@ -58,14 +58,16 @@ class ResumeArguments(ToolArguments):
 
 class QueryArguments(ToolArguments):
     execution_id: str = Field(pattern=ID)
-    name: str | None = Field(None, description="The query. Left out: the queries and updates are listed.")
-    payload: Any = Field(None, description="The argument of the query, any JSON value.")
+    name: str | None = Field(
+        None, description="The query. Left out: the queries and updates are listed, with their schemas."
+    )
+    payload: Any = Field(None, description="The argument of the query; the list has its `payload_schema`.")
 
 
 class UpdateArguments(ToolArguments):
     execution_id: str = Field(pattern=ID)
-    name: str = Field(description="The update; stepfast_query without a name lists them.")
-    payload: Any = Field(None, description="The argument of the update, any JSON value.")
+    name: str = Field(description="The update; stepfast_query without a name lists them, with their schemas.")
+    payload: Any = Field(None, description="The argument of the update; the list has its `payload_schema`.")
     update_id: str | None = Field(
         None, pattern=ID, description="A call that is repeated with the same update_id runs the update once."
     )
@@ -224,7 +226,8 @@ _ABOUT = {
     ),
     QUERY_TOOL: (
         "Ask an execution",
-        "Asks a query of an execution of a stepfast workflow, or lists its queries and updates. It changes nothing.",
+        "Asks a query of an execution of a stepfast workflow, or lists its queries and updates with the JSON "
+        "Schemas of what they take and answer. It changes nothing.",
         True,
     ),
     UPDATE_TOOL: (
