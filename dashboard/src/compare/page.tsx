@@ -74,7 +74,7 @@ function Comparison({ both, all, setAll }: { both: Both; all: boolean; setAll: (
           ))}
         </ul>
       ) : (
-        <Empty title="Nothing is other" />
+        <Empty title="Nothing differs" />
       )}
     </>
   );
