@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from stepfast.backends.aws.event_bus import PUT_ENTRIES, BusEvent
+from stepfast.backends.aws.batches import BATCH_ENTRIES
+from stepfast.backends.aws.event_bus import BusEvent
 from stepfast.engine.status_changes import StatusChange
 from stepfast.functions.clients import Clients
 from stepfast.functions.entry import Failed
@@ -112,7 +113,7 @@ def test_a_record_that_is_no_change_puts_nothing(sending: Sending) -> None:
 def test_no_call_has_more_entries_than_the_bus_takes(sending: Sending) -> None:
     ids = [f"order-{number}" for number in range(25)]
     assert again(sending.call(records(*ids))) == []
-    assert [len(call) for call in sending.bus.calls] == [PUT_ENTRIES, PUT_ENTRIES, 5]
+    assert [len(call) for call in sending.bus.calls] == [BATCH_ENTRIES, BATCH_ENTRIES, 5]
     assert sending.bus.put() == ids
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import inspect
 import textwrap
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import pytest
 
 from stepfast.engine import resuming, rewind, worker
+from tests.simulation.family_watch import Violation
 
 Patch = pytest.MonkeyPatch
 Wrong = Callable[[Patch], None]
+Run = TypeVar("Run")
 
 WRONG: dict[str, tuple[str, str, Wrong]] = {}
 """By name: the invariant that is broken, the workflow that shows it soonest, and what goes wrong."""
@@ -53,6 +56,34 @@ def rewound(patch: Patch, change: Callable[[rewind.Rewind, Any], rewind.Rewind])
     patch.setattr(
         resuming, "rewind", lambda workflow, snapshot, now: change(rewind.rewind(workflow, snapshot, now), snapshot)
     )
+
+
+def shown(
+    invariant: str,
+    wrong: Wrong,
+    patch: Patch,
+    runs: Sequence[Run],
+    played: Callable[[Run], object],
+    record_property: Callable[[str, object], None],
+) -> None:
+    """Breaks the engine, and runs worlds until one shows that the invariant is broken. AssertionError if none does.
+
+    runs: the first is the one that has shown it soonest; if another does now, that is reported as the one to remember.
+    """
+    wrong(patch)
+    seen = Counter[str]()
+    for run in runs:
+        try:
+            played(run)
+        except Violation as violation:
+            seen[violation.invariant] += 1
+        except Exception as error:
+            seen[type(error).__name__] += 1
+        if invariant in seen:
+            if run != runs[0]:
+                record_property("seed to remember", f"{wrong.__name__}: {run}")
+            return
+    raise AssertionError(f"{invariant} is not noticed to be broken; seen were {seen}")
 
 
 def noticed(played: Callable[[int], object], first: int, many: int = 60, *more: type[Exception]) -> bool:

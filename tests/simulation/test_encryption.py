@@ -13,9 +13,8 @@ import pytest
 
 from stepfast.engine import sealed_store
 from tests.lanes import seeds
-from tests.simulation.breaking import Patch, edited
+from tests.simulation.breaking import Patch, edited, shown
 from tests.simulation.encrypted_world import EncryptedWorld
-from tests.simulation.family_watch import Violation
 
 FLOWS = ("side-by-side", "compensating", "deep")
 SEEDS = seeds(6, 200)
@@ -112,20 +111,8 @@ def test_it_is_noticed_when_encryption_is_broken(
     monkeypatch: Patch,
     record_property: Callable[[str, object], None],
 ) -> None:
-    broken(monkeypatch)
-    seen: set[str] = set()
-    for run in ((workflow, seed), *((flow, other) for other in range(MOST_RUNS) for flow in FLOWS)):
-        try:
-            played(*run)
-        except Violation as violation:
-            seen.add(violation.invariant)
-            if invariant in seen:
-                if run != (workflow, seed):
-                    record_property("seed to remember", f"{broken.__name__}: {run}")
-                return
-        except Exception as error:
-            seen.add(type(error).__name__)
-    raise AssertionError(f"{invariant} is not noticed to be broken; seen were {seen}")
+    runs = [(workflow, seed), *((flow, other) for other in range(MOST_RUNS) for flow in FLOWS)]
+    shown(invariant, broken, monkeypatch, runs, lambda run: played(*run), record_property)
 
 
 if __name__ == "__main__":

@@ -18,8 +18,7 @@ import pytest
 from stepfast.backends.sqlite import deletion, rows
 from stepfast.engine import answering, children, job_runner
 from tests.lanes import seeds
-from tests.simulation.breaking import Patch, edited
-from tests.simulation.family_watch import Violation
+from tests.simulation.breaking import Patch, edited, shown
 from tests.simulation.mutants_of_forks import a_fork_moves_the_records, copies_belong_to_the_origin
 from tests.simulation.operator_world import InTurn, OperatorWorld
 from tests.simulation.test_pausing import a_closed_one_is_resumed
@@ -130,21 +129,9 @@ def test_it_is_noticed_when_what_operators_do_is_broken(
     monkeypatch: Patch,
     record_property: Callable[[str, object], None],
 ) -> None:
-    broken(monkeypatch)
-    seen = Counter[str]()
+    runs = [(workflow, seed), *((flow, other) for other in range(MOST_RUNS) for flow in FLOWS)]
     with without_a_loop():
-        for run in ((workflow, seed), *((flow, other) for other in range(MOST_RUNS) for flow in FLOWS)):
-            try:
-                played(*run)
-            except Violation as violation:
-                seen[violation.invariant] += 1
-            except Exception as error:
-                seen[type(error).__name__] += 1
-            if invariant in seen:
-                if run != (workflow, seed):
-                    record_property("seed to remember", f"{broken.__name__}: {run}")
-                return
-    raise AssertionError(f"{invariant} is not noticed to be broken; seen were {seen}")
+        shown(invariant, broken, monkeypatch, runs, lambda run: played(*run), record_property)
 
 
 def main() -> int:

@@ -14,8 +14,7 @@ import pytest
 
 from stepfast.engine import updating
 from tests.lanes import seeds
-from tests.simulation.breaking import Patch
-from tests.simulation.family_watch import Violation
+from tests.simulation.breaking import Patch, shown
 from tests.simulation.test_operators import without_a_loop
 from tests.simulation.test_updates import a_resume_opens_an_answer_again
 from tests.simulation.updated_world import UpdatedWorld
@@ -70,21 +69,8 @@ def test_it_is_noticed_when_updates_are_broken_among_operators(
     monkeypatch: Patch,
     record_property: Callable[[str, object], None],
 ) -> None:
-    broken(monkeypatch)
-    seen = Counter[str]()
     with without_a_loop():
-        for seed in (first, *range(MOST_RUNS)):
-            try:
-                played(seed)
-            except Violation as violation:
-                seen[violation.invariant] += 1
-            except Exception as error:
-                seen[type(error).__name__] += 1
-            if invariant in seen:
-                if seed != first:
-                    record_property("seed to remember", f"{broken.__name__}: {seed}")
-                return
-    raise AssertionError(f"{invariant} is not noticed to be broken; seen were {seen}")
+        shown(invariant, broken, monkeypatch, [first, *range(MOST_RUNS)], played, record_property)
 
 
 if __name__ == "__main__":

@@ -159,7 +159,7 @@ def test_everything_from_node(built: Path, tmp_path: Path) -> None:
             check=False,
         )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "# pass 18" in done.stdout
+    assert "# pass 19" in done.stdout
     assert "# fail 0" in done.stdout
 
 

@@ -3,4 +3,4 @@ export * from "./errors.js";
 export { Execution } from "./execution.js";
 export type * from "./shapes.js";
 export type { Credentials, Iam } from "./signing.js";
-export { type ListOptions, type ReplayOptions, type RunOptions, type Start, Stepfast } from "./stepfast.js";
+export { type AuditQuery, type ListOptions, type ReplayOptions, type RunOptions, type Start, Stepfast } from "./stepfast.js";

@@ -4,6 +4,7 @@ import { type Answer, Calls, type CallOptions, type Options, sleep } from "./cal
 import { errorOf, Refused, type StepfastError } from "./errors.js";
 import { Execution, segment } from "./execution.js";
 import type {
+  AuditPage,
   BackfilledRun,
   DeadLetterGroups,
   DeadLetterPage,
@@ -66,6 +67,21 @@ export interface ListOptions {
   cursor?: string;
   /** Bytes of JSON up to which inputs and results are shown; 0 reads none. */
   largest?: number;
+}
+
+export interface AuditQuery {
+  /** Of an execution, or of a job. */
+  executionId?: string;
+  /** The name of a key, or the subject of a token. */
+  by?: string;
+  action?: string;
+  /** Inclusive. A date, or ISO 8601. */
+  since?: Date | string;
+  /** Not included. */
+  until?: Date | string;
+  /** 1 to 1000; 100 when left out. */
+  limit?: number;
+  cursor?: string;
 }
 
 export interface ReplayOptions {
@@ -275,6 +291,12 @@ export class Stepfast {
     const body = { from: moment(from), to: moment(to), ...(overlap ? { overlap } : {}) };
     const answer = await this.#calls.send<{ runs: BackfilledRun[] }>("POST", `${scheduled(name)}/backfill`, { body });
     return answer.body!.runs;
+  }
+
+  /** A page of what callers have changed, the newest first; perhaps an empty one that has a `next`. It has no values. */
+  audit(query: AuditQuery = {}): Promise<AuditPage> {
+    const { since, until, executionId, ...rest } = query;
+    return this.#calls.get("/v1/audit", { query: { ...rest, execution_id: executionId, since: moment(since), until: moment(until) } });
   }
 
   /** Needs no API key. */

@@ -238,6 +238,15 @@ test("any route can be called, and again only for what has changed", async () =>
   await assert.rejects(client.call("GET", "/v1/executions/nobody"), (error) => error.status === 404 && error.problem.title !== undefined);
 });
 
+test("who has changed what is listed, without values", async () => {
+  const execution = await mcp.run("ask", null, { executionId: "audited" });
+  await execution.pause("lunch");
+  const page = await mcp.audit({ executionId: "audited", since: new Date(Date.now() - 60_000) });
+  assert.deepEqual(page.lines.map(({ action, why, outcome }) => [action, why, outcome]), [["pause", "lunch", "done"]]);
+  assert.deepEqual((await mcp.audit({ executionId: "audited", action: "cancel" })).lines, []);
+  await execution.terminate();
+});
+
 test("pages of executions and commands", async () => {
   const ids = [];
   for (let number = 0; number < 7; number++) {

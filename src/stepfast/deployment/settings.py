@@ -150,20 +150,12 @@ class Settings:
                 "the stack sets it on every function that needs it; deploy again"
             )
 
-        def text(name: str, default: str = "") -> str:
-            return environment.get(name, "").strip() or default
-
-        days = _number(RETENTION, text(RETENTION, str(DEFAULT_RETENTION_DAYS)), 0)
+        read = _Variables(environment)
+        text, flag, number = read.text, read.flag, read.number
+        days = number(RETENTION, DEFAULT_RETENTION_DAYS, 0)
         auth = text(AUTH, "keys")
         if auth not in get_args(Auth):
             raise StartupError(f"{AUTH} is `keys`, `iam` or `jwt`, not {auth!r}")
-
-        def flag(name: str, default: str = "false") -> bool:
-            value = text(name, default)
-            if value not in ("true", "false"):
-                raise StartupError(f"{name} is `true` or `false`, not {value!r}")
-            return value == "true"
-
         settings = cls(
             table=text(TABLE),
             bucket=text(BUCKET),
@@ -175,15 +167,15 @@ class Settings:
             # Lambda unpacks the bundle into LAMBDA_TASK_ROOT. os.path.join keeps an absolute path unchanged.
             workflows=os.path.join(environment.get("LAMBDA_TASK_ROOT", ""), text(WORKFLOWS, "workflows")),
             retention=days * DAY_SECONDS if days else None,
-            listing_shards=_number(SHARDS, text(SHARDS, str(DEFAULT_SHARDS)), 1),
+            listing_shards=number(SHARDS, DEFAULT_SHARDS, 1),
             pool=text(POOL),
             auth=cast(Auth, auth),
             log_values=flag(LOG_VALUES),
             opentelemetry=flag(OPENTELEMETRY),
             limits=text(LIMITS),
             root=environment.get("LAMBDA_TASK_ROOT", ""),
-            max_signals=_number(MAX_SIGNALS, text(MAX_SIGNALS, str(DEFAULT_MAX_SIGNALS)), 1),
-            max_signal_bytes=_number(MAX_SIGNAL_BYTES, text(MAX_SIGNAL_BYTES, str(DEFAULT_MAX_SIGNAL_BYTES)), 1),
+            max_signals=number(MAX_SIGNALS, DEFAULT_MAX_SIGNALS, 1),
+            max_signal_bytes=number(MAX_SIGNAL_BYTES, DEFAULT_MAX_SIGNAL_BYTES, 1),
             region=text("AWS_REGION") or text("AWS_DEFAULT_REGION"),
             pool_timeouts=_timeouts(text(POOL_TIMEOUTS, "{}")),
             undelivered=text(UNDELIVERED),
@@ -195,10 +187,10 @@ class Settings:
             event_bus=text(EVENT_BUS),
             event_queue=text(EVENT_QUEUE),
             inbound=text(INBOUND),
-            audit_days=_number(AUDIT_DAYS, text(AUDIT_DAYS, str(DEFAULT_AUDIT_DAYS)), 0),
+            audit_days=number(AUDIT_DAYS, DEFAULT_AUDIT_DAYS, 0),
             audit_all=flag(AUDIT_ALL),
-            memory=_number(LAMBDA_MEMORY, text(LAMBDA_MEMORY, str(DEFAULT_MEMORY)), 1),
-            max_child_depth=_number(MAX_CHILD_DEPTH, text(MAX_CHILD_DEPTH, str(DEFAULT_MAX_CHILD_DEPTH)), 1),
+            memory=number(LAMBDA_MEMORY, DEFAULT_MEMORY, 1),
+            max_child_depth=number(MAX_CHILD_DEPTH, DEFAULT_MAX_CHILD_DEPTH, 1),
         )
         if POOL in needs and settings.pool not in settings.queues:
             known = ", ".join(sorted(settings.queues)) or "none"
@@ -238,14 +230,30 @@ class Settings:
         }
 
 
-def _number(name: str, text: str, least: int) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = least - 1
-    if number < least:
-        raise StartupError(f"{name} is a whole number from {least} up, not {text!r}")
-    return number
+@dataclass(frozen=True, slots=True)
+class _Variables:
+    """Reads variables. Raises StartupError for one that is not valid."""
+
+    environment: Mapping[str, str]
+
+    def text(self, name: str, default: str = "") -> str:
+        return self.environment.get(name, "").strip() or default
+
+    def flag(self, name: str, default: str = "false") -> bool:
+        value = self.text(name, default)
+        if value not in ("true", "false"):
+            raise StartupError(f"{name} is `true` or `false`, not {value!r}")
+        return value == "true"
+
+    def number(self, name: str, default: int, least: int) -> int:
+        text = self.text(name, str(default))
+        try:
+            number = int(text)
+        except ValueError:
+            number = least - 1
+        if number < least:
+            raise StartupError(f"{name} is a whole number from {least} up, not {text!r}")
+        return number
 
 
 def _queues(text: str) -> Mapping[str, str]:

@@ -17,11 +17,13 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 
+from stepfast.errors import InvalidRequest
 from stepfast.http import auth, bodies, problems, queries, restricting
 from stepfast.http.auditing import AUDITED, Auditing
 from stepfast.http.auth import Scope
 from stepfast.http.callbacks import is_callback
 from stepfast.http.inbound import is_inbound
+from stepfast.http.problems import Rejected
 
 Answer = Callable[[Mapping[str, Any]], dict[str, Any]]
 """Answers an event by itself."""
@@ -91,7 +93,7 @@ class Resolver(APIGatewayHttpResolver):
             return answer
         try:
             body = self._request.json_body
-        except Exception:
+        except (Rejected, InvalidRequest):
             body = None  # the route refuses it
         return self.audit.request(route, path, body, act)
 

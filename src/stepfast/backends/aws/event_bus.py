@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from stepfast.backends.aws.batches import batches
 from stepfast.backends.aws.errors import translated
 from stepfast.engine.ports import Clock
 from stepfast.engine.status_changes import StatusChange
@@ -18,13 +19,6 @@ log = logging.getLogger(__name__)
 
 EVENT_SOURCE = "stepfast"
 """The `source` of every event."""
-PUT_ENTRIES = 10
-"""Entries of one PutEvents, and of one SendMessageBatch.
-
-https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html
-"""
-PUT_BYTES = 200_000
-"""Bytes of the details in one call; the services take 256 KB with all that stands around them."""
 PUT_PAUSES = (0.1, 0.5)
 """Seconds before each further try of what a bus has refused."""
 
@@ -83,7 +77,11 @@ class EventBus:
         """
         left = list(range(len(events)))
         for pause in (*PUT_PAUSES, None):
-            left = [place for batch in _batches(events, left) for place in self._put_batch(events, batch)]
+            left = [
+                place
+                for batch in batches(left, lambda place: events[place].detail)
+                for place in self._put_batch(events, batch)
+            ]
             if not left or pause is None:
                 return left
             await self._clock.sleep(pause)
@@ -106,23 +104,9 @@ class EventBus:
 
     def put_off(self, events: Sequence[BusEvent]) -> None:
         """Sends events to the queue, whose messages are tried until they become dead letters. Raises Unavailable."""
-        for batch in _batches(events, range(len(events))):
+        for batch in batches(range(len(events)), lambda place: events[place].detail):
             entries = [{"Id": str(place), "MessageBody": events[place].as_text()} for place in batch]
             with translated("the queue of the events", "is it deployed, and may the function send to it?"):
                 answer = self._sqs.send_message_batch(QueueUrl=self._queue, Entries=entries)
             if answer.get("Failed"):
                 raise Unavailable("the queue of the events did not take all of them; try again later")
-
-
-def _batches(events: Sequence[BusEvent], places: Sequence[int]) -> Iterator[list[int]]:
-    batch: list[int] = []
-    size = 0
-    for place in places:
-        length = len(events[place].detail.encode())
-        if batch and (len(batch) == PUT_ENTRIES or size + length > PUT_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(place)
-        size += length
-    if batch:
-        yield batch

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
+from stepfast.backends.aws.batches import batches
 from stepfast.backends.aws.clients import LazyClient
 from stepfast.backends.aws.errors import Misconfigured, translated
 from stepfast.backends.aws.messages import body_of
@@ -22,10 +23,6 @@ log = logging.getLogger(__name__)
 
 SQS_DELAY_SECONDS = 900
 """Seconds that SQS holds a message back, at most."""
-SEND_BATCH_ENTRIES = 10
-"""Entries of one SendMessageBatch; SQS takes no more."""
-BATCH_BYTES = 200_000
-"""Bytes of one SendMessageBatch, below the 262,144 that SQS has always taken."""
 PAUSES = (0.05, 0.2, 0.5)
 """Seconds before each further try of what a batch has left."""
 Entry = dict[str, Any]
@@ -66,7 +63,7 @@ class SqsQueue:
         if later and self._schedules is None:
             raise Misconfigured("no schedule group is set, so nothing can wait longer than 15 minutes: deploy one")
         for url, entries in queues.items():
-            for batch in _batches(entries):
+            for batch in batches(entries, lambda entry: str(entry["MessageBody"])):
                 await self._send(url, batch)
         for message, due, url, body in later:
             assert self._schedules is not None
@@ -110,18 +107,3 @@ class SqsQueue:
             left = {entry["Id"] for entry in failed}
             with_ids = [entry for entry in with_ids if entry["Id"] in left]
             await self._clock.sleep(pause)
-
-
-def _batches(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
-    """At most ten entries each, and no more bytes than SQS takes in one call."""
-    batch: list[Entry] = []
-    size = 0
-    for entry in entries:
-        length = len(entry["MessageBody"].encode())
-        if batch and (len(batch) == SEND_BATCH_ENTRIES or size + length > BATCH_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(entry)
-        size += length
-    if batch:
-        yield batch
