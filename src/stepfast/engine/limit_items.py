@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from stepfast.engine.messages import Message
 from stepfast.language.limits import Numbers, Rate
@@ -25,10 +26,11 @@ LEAST_LATENESS = 0.05
 """Seconds that a step may always begin after its moment: the clocks and writes of two processes differ by that much."""
 
 
-@unguarded
-@dataclass(frozen=True, slots=True)
-class LimitId:
-    """Names an item: of a limit, a key, and the shard of that key. A shared limit has one item, of the key ""."""
+class LimitId(NamedTuple):
+    """Names an item: of a limit, a key, and the shard of that key. A shared limit has one item, of the key "".
+
+    A tuple, since each step looks it up in several tables.
+    """
 
     name: str
     key: str = ""
