@@ -240,12 +240,12 @@ def main() -> None:
     parser.add_argument("--played", type=int, default=60, help="in the played account; 60 by default")
     parser.add_argument("--keys", type=int, default=10_000, help="keys; 10,000 by default")
     parser.add_argument("--paced", type=int, default=1000, help="on a rate in the played account; 1,000 by default")
-    parser.add_argument("--rounds", type=int, default=7, help="of the throughput; 7 by default")
+    parser.add_argument("--rounds", type=int, default=30, help="of the throughput; 30 by default")
     asked = parser.parse_args()
     logging.disable(logging.CRITICAL)
     busy = os.getloadavg()[0]
     rows = [
-        *throughput(asked.rounds, max(10, asked.executions // 5)),
+        *throughput(asked.rounds, max(10, asked.executions // 25)),
         *rate(asked.executions),
         *busy_process(asked.executions),
         *slots(asked.executions * 3 // 10),

@@ -122,11 +122,12 @@ class Limiter:
         wait for one of them gives all others back before.
         """
         self._numbers.meet(wants)
-        revision, now = record.revision if record else 0, self._clock.now()
+        revision = record.revision if record else 0
         if self._at_once is not None and len(wants) == 1 and not message.permits:
             at_once = await self._at_once.take(wants[0].id, revision)
             if at_once is not None:
                 return (at_once,)
+        now = self._clock.now()
         named = replace(message, command_id=command.id)
         name = step_name(message.run_id, command.id)
         request = TakeRequest(named, name, revision, sent_at, slot_lease(command))

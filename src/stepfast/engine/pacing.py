@@ -154,7 +154,11 @@ class Pacer:
         for track in tracks:
             if track.waiting or track.free_at(now) > now:
                 return False
-        self._count(tracks, now)
+        for track in tracks:
+            track.begin(now)
+        self._begun += len(tracks)
+        if self._begun >= SWEEP_BEGINNINGS:
+            self._forget(now)
         return True
 
     async def _when_free(self, tracks: Sequence[_Track], until: float) -> None:
@@ -183,14 +187,13 @@ class Pacer:
                     track.waiting.append(ticket)
             wait = min(wait, until - now)
             if wait <= 0:
-                self._count(tracks, now)
+                for track in tracks:
+                    track.begin(now)
             return wait
 
-    def _count(self, tracks: Sequence[_Track], now: float) -> None:
-        for track in tracks:
-            track.begin(now)
-        self._begun += 1
-        if self._begun % SWEEP_BEGINNINGS == 0:
-            idle = [id for id, key in self._keys.items() if key.claims.is_idle(now) and key.begun.is_idle(now)]
-            for id in idle:
-                del self._keys[id]
+    def _forget(self, now: float) -> None:
+        """Memory goes by the keys in use."""
+        self._begun = 0
+        idle = [id for id, key in self._keys.items() if key.claims.is_idle(now) and key.begun.is_idle(now)]
+        for id in idle:
+            del self._keys[id]

@@ -44,11 +44,13 @@ class SqliteLimits:
         self._writes = 0
 
     async def read(self, id: LimitId) -> LimitItem:
-        with self._lock:
-            item = self._items.get(id)
-            if item is None:
-                item = self._items[id] = self._stored(id)
-            return item
+        item = self._items.get(id)
+        if item is None:
+            with self._lock:
+                item = self._items.get(id)
+                if item is None:
+                    item = self._items[id] = self._stored(id)
+        return item
 
     def _stored(self, id: LimitId) -> LimitItem:
         row = self._file.row(_SELECT, (id.name, id.key, id.shard))
