@@ -16,6 +16,7 @@ from stepfast.engine.claims import LEASE_MARGIN
 from stepfast.engine.limit_items import (
     CLAIM_SECONDS,
     LATE_SECONDS,
+    SPACING,
     LimitId,
     LimitItem,
     Permit,
@@ -27,6 +28,7 @@ from stepfast.engine.limit_items import (
     held_from,
     lateness,
     moment_of,
+    reservation,
     reserved,
     step_name,
     without,
@@ -236,8 +238,9 @@ class Limiter:
 
     async def _take_one(self, want: Want, request: TakeRequest) -> Permit | float:
         """A permit of one limit; a time to ask again if there is none now."""
-        for tries in itertools.count():
-            await self._pause(request.step, tries)
+        refused = 0
+        while True:
+            await self._pause(request.step, refused)
             now = self._clock.now()
             item = current(await self._limits.read(want.id), now)
             mine = item.holders.get(request.step)
@@ -247,6 +250,14 @@ class Limiter:
                     return mine.since + CLAIM_SECONDS
                 item = without(item, request.step, mine.token)  # The worker that had it has died.
             numbers, first = await self._numbers.of(want.id), None
+            if numbers.concurrency is None and (rate := numbers.rate) is not None and not item.holders:
+                # A moment that has just passed by is as good as one that the step is late for: then those who come
+                # together all reserve from the moment that the first of them has left.
+                least = now - lateness(rate) / 2
+                taken = await self._limits.reserve(item, rate.interval * SPACING, least, now)
+                if taken is not None:
+                    return reservation(taken, rate, request.revision, now)
+                continue  # Its moment has begun to lie ahead, or has passed by. That is seldom so again.
             if numbers.concurrency is not None:
                 first = await self._first(item) if mine is None else None
                 if free_slots(item, numbers) <= 0 or (first is not None and first.step != request.step):
@@ -264,12 +275,12 @@ class Limiter:
                     return now + SLEEP_SECONDS
             permit = await self._write_take(item, numbers, request.step, request.lease, request.revision, now)
             if permit is None:
+                refused += 1
                 continue
             if first is not None:
                 await self._limits.leave(want.id, first)
                 return replace(permit, asked=first.since, in_line=True, turn=first.turn)
             return permit
-        raise AssertionError("count() does not end")
 
     async def _pause(self, step: str, tries: int) -> None:
         """Lets those pass who write the same item: each refused write costs a write unit of DynamoDB."""

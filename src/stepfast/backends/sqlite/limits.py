@@ -74,6 +74,12 @@ class SqliteLimits:
                 self._drop_idle()
             return item
 
+    async def reserve(self, item: LimitItem, interval: float, least: float, now: float) -> LimitItem | None:
+        held = await self.read(item.id)
+        moment = held.moment if held.moment >= least else now
+        changed = replace(held, moment=moment + interval, changed_at=now)
+        return await self.write(changed, held.version)
+
     def _post(self, item: LimitItem) -> None:
         """Leaves an item to the next commit; one that is left to it already is written once, as it is then."""
         with self._posting:
