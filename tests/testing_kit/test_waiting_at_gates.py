@@ -1,4 +1,4 @@
-"""What waits at a closed gate is cancelled, paused or runs out of its time, on both kits; the gate goes on for others."""
+"""What waits at a closed gate is cancelled, paused or runs out of time, on both kits; the gate goes on for others."""
 
 import asyncio
 from collections.abc import Iterator
@@ -71,7 +71,7 @@ def test_a_timeout_of_the_workflow_takes_a_step_from_a_closed_gate_and_its_own_d
     late = [env.start(impatient, number) for number in range(3, 6)]
     env.run_until(lambda: all(run.status == "SUCCEEDED" for run in [*others, *late]))
     assert [run.result for run in late] == ["gave up"] * 3
-    # They have waited for minutes, longer than their steps may run, and were called as probes at most before they began.
+    # They have waited for minutes, longer than their steps may run, and were called as probes at most before.
     for run in others:
         *probes, last = run.calls(stamp)
         assert last.error is None
