@@ -12,7 +12,7 @@ import logging
 import os
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -244,18 +244,23 @@ def main() -> None:
     asked = parser.parse_args()
     logging.disable(logging.CRITICAL)
     busy = os.getloadavg()[0]
-    rows = [
-        *throughput(asked.rounds, max(10, asked.executions // 25)),
-        *rate(asked.executions),
-        *busy_process(asked.executions),
-        *slots(asked.executions * 3 // 10),
-        *slots(asked.executions // 10, "slotted longer")[1:2],
-        *crowd(4),
-        *keys(asked.keys),
-        *written(asked.played),
-        *played_rate(asked.paced),
-        *keys_on_aws(asked.keys),
-    ]
+    parts: tuple[Callable[[], Sequence[Row]], ...] = (
+        lambda: throughput(asked.rounds, max(10, asked.executions // 25)),
+        lambda: rate(asked.executions),
+        lambda: busy_process(asked.executions),
+        lambda: slots(asked.executions * 3 // 10),
+        lambda: slots(asked.executions // 10, "slotted longer")[1:2],
+        lambda: crowd(4),
+        lambda: keys(asked.keys),
+        lambda: written(asked.played),
+        lambda: played_rate(asked.paced),
+        lambda: keys_on_aws(asked.keys),
+    )
+    rows, begin = list[Row](), time.perf_counter()
+    for part in parts:
+        made = part()
+        rows += made
+        print(f"{time.perf_counter() - begin:4.0f} s:", *(": ".join(row[:2]) for row in made), sep="\n  ", flush=True)
     print(table(("limits", "measured", "target"), rows))
     print(f"cores {os.cpu_count()}, load average before the run {busy:.1f}")
 
