@@ -13,7 +13,9 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from datetime import timedelta
+from multiprocessing import get_context
 from typing import Any
 
 from bench import limit_steps as steps
@@ -244,6 +246,18 @@ def main() -> None:
     asked = parser.parse_args()
     logging.disable(logging.CRITICAL)
     busy = os.getloadavg()[0]
+    with ProcessPoolExecutor(1, get_context("spawn")) as beside:
+        rows = _printed(asked, beside)
+    print(table(("limits", "measured", "target"), rows))
+    print(f"cores {os.cpu_count()}, load average before the run {busy:.1f}")
+
+
+def _printed(asked: argparse.Namespace, beside: ProcessPoolExecutor) -> list[Row]:
+    """The rows, each part of which is printed once it is measured.
+
+    beside: a process for the longest part of those that count and do not take times.
+    """
+    on_aws = list[Future[list[Row]]]()
     parts: tuple[Callable[[], Sequence[Row]], ...] = (
         lambda: throughput(asked.rounds, max(10, asked.executions // 25)),
         lambda: rate(asked.executions),
@@ -252,17 +266,16 @@ def main() -> None:
         lambda: slots(asked.executions // 10, "slotted longer")[1:2],
         lambda: crowd(4),
         lambda: keys(asked.keys),
-        lambda: written(asked.played),
+        lambda: on_aws.append(beside.submit(keys_on_aws, asked.keys)) or written(asked.played),  # type: ignore[func-returns-value]
         lambda: played_rate(asked.paced),
-        lambda: keys_on_aws(asked.keys),
+        lambda: on_aws[0].result(),
     )
     rows, begin = list[Row](), time.perf_counter()
     for part in parts:
         made = part()
         rows += made
         print(f"{time.perf_counter() - begin:4.0f} s:", *(": ".join(row[:2]) for row in made), sep="\n  ", flush=True)
-    print(table(("limits", "measured", "target"), rows))
-    print(f"cores {os.cpu_count()}, load average before the run {busy:.1f}")
+    return rows
 
 
 if __name__ == "__main__":
