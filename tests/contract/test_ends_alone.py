@@ -28,8 +28,9 @@ async def ends(leaves: bool) -> int:
     if refuses:
         raise ValueError("refused")
     if leaves:
-        asyncio.ensure_future(child(waits, id="below"))
+        left = asyncio.ensure_future(child(waits, id="below"))
         await signal("end")
+        assert not left.done()
     return 7
 
 
