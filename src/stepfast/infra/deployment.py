@@ -291,6 +291,8 @@ class DeploymentConstruct(Construct):
         encryption = {} if plan.kind in ("authorizer", "events") else self._encryption()
         read = (*settings.NEEDS[plan.kind], *settings.ALSO[plan.kind])
         also = {settings.JWT: project.jwt.as_text()} if project.jwt and plan.kind == "authorizer" else {}
+        if plan.kind == "api" and project.jwt and project.jwt.page:
+            also[settings.PAGE_SIGN_ON] = project.jwt.page.as_text()
         if plan.kind == "api" and (inbound := inbound_text(project.inbound)):
             also[settings.INBOUND] = inbound
         return {name: everything[name] for name in read} | dict(encryption) | also
