@@ -91,12 +91,6 @@ class SignOnSettings:
         client = {} if page is None else {name: getattr(page, name) for name in CLIENT_SETTINGS}
         return cls(table["issuer"], table["audience"], scopes, tuple(algorithms), **texts, **client)
 
-    @property
-    def page(self) -> PageSignOn | None:
-        """How the page signs in; None if it does not."""
-        client = {name: getattr(self, name) for name in CLIENT_SETTINGS}
-        return PageSignOn(self.issuer, **client) if self.client_id else None
-
     def as_text(self) -> str:
         """The table as JSON text, without the page's part, for the function that checks tokens in a deployment."""
         said = {name: value for name, value in asdict(self).items() if name not in CLIENT_SETTINGS}
@@ -113,6 +107,14 @@ class SignOnSettings:
             return cls.of(json.loads(text), where)
         except ValueError as error:
             raise StartupError(f"{where} is not JSON") from error
+
+
+def page_of(settings: SignOnSettings | None) -> PageSignOn | None:
+    """How the page signs in; None if it does not."""
+    if settings is None or not settings.client_id:
+        return None
+    client = {name: getattr(settings, name) for name in CLIENT_SETTINGS}
+    return PageSignOn(settings.issuer, **client)
 
 
 def is_token(text: str) -> bool:

@@ -87,7 +87,8 @@ class SigningIssuer(TestIssuer):
         """What the token endpoint answers."""
         self.granted.append(sent.get("grant_type", ""))
         if sent.get("grant_type") == "refresh_token":
-            user, nonce = self.refresh_tokens.pop(sent["refresh_token"], None), None
+            user: str | None = self.refresh_tokens.pop(sent.get("refresh_token", ""), None)
+            nonce: str | None = None
         else:
             asked = self.codes.pop(sent.get("code", ""), {})
             digest = hashlib.sha256(sent.get("code_verifier", "").encode()).digest()
@@ -96,9 +97,9 @@ class SigningIssuer(TestIssuer):
             user, nonce = (asked["user"] if right else None), asked.get("nonce")
         if user is None or sent.get("client_id") != CLIENT:
             return 400, {"error": "invalid_grant", "error_description": "it was used before"}
-        who = {"sub": user, "email": f"{user}@example.com"}
+        who: dict[str, Any] = {"sub": user, "email": f"{user}@example.com"}
         access = "opaque" if self.does.opaque else self.token(**who | {"jti": secrets.token_hex(4)} | self.does.access)
-        answer = {"access_token": access, "token_type": "Bearer", "expires_in": self.does.expires_in}
+        answer: dict[str, Any] = {"access_token": access, "token_type": "Bearer", "expires_in": self.does.expires_in}
         days = int(time.time()) + 7 * 86400  # the tests move the clock of the page
         answer["id_token"] = self.token(**who, aud=CLIENT, nonce=self.does.nonce or nonce, exp=days)
         if self.does.refreshes:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.signing_issuer import CLIENT, Behaviour, SigningIssuer, signing_issuer
 from tests.browser.site import Site
 
+MOUNTED = Path(__file__).with_name("mounted_site.py")
 KEY = "of-a-machine"
 SETTINGS = """
 [tool.stepfast]
@@ -78,6 +81,11 @@ def sign_in(page: Page, user: str = "ada") -> None:
     page.get_by_role("link", name=f"Continue as {user}").click()
 
 
+def shown(page: Page) -> Locator:
+    """What the list of workflows has for those who are let in."""
+    return page.get_by_role("link", name="statement", exact=True)
+
+
 def stored(page: Page) -> Any:
     return json.loads(page.evaluate("sessionStorage.getItem('stepfast-session')"))
 
@@ -93,11 +101,11 @@ def test_one_signs_in_reloads_and_signs_out(signing: Opens, issuer: SigningIssue
     page.on("request", lambda request: urls.append(request.url))
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     sign_in(page)
-    expect(page.get_by_role("link", name="statement")).to_be_visible()
+    expect(shown(page)).to_be_visible()
     assert page.url.endswith("/#/workflows")  # where one was, and nothing of the answer
     assert issuer.authorizations[-1]["resource"] == "stepfast"
     page.reload()
-    expect(page.get_by_role("link", name="statement")).to_be_visible()
+    expect(shown(page)).to_be_visible()
     assert issuer.granted == ["authorization_code"]  # the tab still has its token
 
     session, refresh = stored(page), next(iter(issuer.refresh_tokens))
@@ -114,9 +122,9 @@ def test_one_signs_in_reloads_and_signs_out(signing: Opens, issuer: SigningIssue
 
 
 def test_signing_out_withdraws_what_would_last(signing: Opens, issuer: SigningIssuer) -> None:
-    page = signing()
+    page = signing("#/workflows")
     sign_in(page)
-    expect(page.get_by_text("No executions yet")).to_be_visible()
+    expect(shown(page)).to_be_visible()
     refresh = list(issuer.refresh_tokens)[-1]
     issuer.does.signs_out = False
     page.get_by_role("button", name="Sign out").click()
@@ -137,7 +145,7 @@ def test_a_token_is_renewed_before_it_ends_and_what_is_typed_stays(signing: Open
     assert stored(page)["token"] != first
     ends_session(page)  # the next refresh token is another
     page.get_by_role("link", name="Workflows").click()
-    expect(page.get_by_role("link", name="statement")).to_be_visible()
+    expect(shown(page)).to_be_visible()
     assert issuer.granted[1:] == ["refresh_token"] * 2
 
 
@@ -153,7 +161,7 @@ def test_a_token_that_the_api_refuses_is_renewed_and_the_request_sent_again(
     assert issuer.granted == ["authorization_code", "refresh_token"]
     issuer.does.access = {}
     page.get_by_role("button", name="Sign in", exact=True).click()
-    expect(page.get_by_role("link", name="statement")).to_be_visible()
+    expect(shown(page)).to_be_visible()
 
 
 def test_without_a_refresh_token_a_window_signs_in_again_and_nothing_is_lost(
@@ -210,13 +218,13 @@ def test_a_tab_whose_session_is_over_goes_to_the_issuer_by_itself(signing: Opens
     issuer.does.refreshes = False
     page = signing("#/workflows")
     sign_in(page)
-    expect(page.get_by_role("link", name="statement")).to_be_visible()
+    expect(shown(page)).to_be_visible()
     page.evaluate(
         'name => sessionStorage.setItem(name, sessionStorage.getItem(name).replace(/"expires":\\d+/, \'"expires":1\'))',
         "stepfast-session",
     )
     page.reload()
-    expect(page.get_by_role("link", name="statement")).to_be_visible()
+    expect(shown(page)).to_be_visible()
     assert page.url.endswith("#/workflows")
     assert len(issuer.authorizations) == 3  # one form, its answer, and one without a form
 
@@ -241,7 +249,7 @@ def test_an_answer_that_nobody_asked_for_is_not_taken(signing: Opens, issuer: Si
     if state.startswith("window-"):
         expect(page.get_by_text("This window may be closed")).to_be_visible()
     else:
-        expect(page.get_by_role("alert")).to_contain_text("belongs to no sign-in that was begun in this tab")
+        expect(page.get_by_role("alert")).to_contain_text("belongs to no sign-in of this tab")
     assert issuer.granted == []
     assert page.evaluate("sessionStorage.getItem('stepfast-session')") is None
     assert stolen not in page.url
@@ -270,12 +278,12 @@ def test_what_is_not_right_signs_nobody_in(
 
 def test_an_issuer_that_is_away_is_named(signing: Opens, issuer: SigningIssuer) -> None:
     issuer.does.away = True
-    page = signing()
+    page = signing("#/workflows")
     page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text(f"{issuer.address} cannot be reached")
     issuer.does.away = False
     sign_in(page)
-    expect(page.get_by_text("No executions yet").or_(page.get_by_role("link", name="statement")).first).to_be_visible()
+    expect(shown(page)).to_be_visible()
 
 
 def test_who_lacks_a_scope_is_told_which_and_whom_to_ask(signing: Opens, issuer: SigningIssuer) -> None:
@@ -310,3 +318,15 @@ def test_a_gateways_refusal_of_a_token_leads_to_signing_in(signing: Opens) -> No
     page.route("**/v1/**", lambda route: route.fulfill(status=403, body=refused, content_type="application/json"))
     page.reload()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_where_it_is_mounted_the_issuer_leads_back_to_that_path(
+    make_site: Callable[..., Site], open_page: Opens, issuer: SigningIssuer
+) -> None:
+    """`Embedded.asgi()` in another application."""
+    site = make_site(command=[sys.executable, MOUNTED, issuer.address, CLIENT])
+    issuer.pages.add(f"{site.url}/ops/flows/")
+    page = open_page(site, "ops/flows/#/workflows", behaves=False)
+    sign_in(page)
+    expect(page.get_by_role("link", name="hello", exact=True)).to_be_visible()
+    assert page.url == f"{site.url}/ops/flows/#/workflows"

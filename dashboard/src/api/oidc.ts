@@ -148,7 +148,7 @@ async function exchanged(search: string, pending: Pending | null): Promise<Given
       400,
       "state-mismatch",
       "Not signed in",
-      "This answer belongs to no sign-in that was begun in this tab, so it was not taken. If you did not just sign in yourself, somebody may " +
+      "This answer belongs to no sign-in of this tab, so it was not taken. If you did not just sign in yourself, somebody may " +
         "have sent you this address. Sign in to begin anew.",
     );
   }

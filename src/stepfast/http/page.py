@@ -52,7 +52,7 @@ class DashboardPage:
     sign_on: how the page signs its user in; None if it does not.
     """
 
-    def __init__(self, folder: Path = BUILT, sign_on: PageSignOn | None = None) -> None:
+    def __init__(self, folder: Path = BUILT, *, sign_on: PageSignOn | None = None) -> None:
         self._folder = folder
         self._learns = "" if sign_on is None else _meta(sign_on)
         connects = " ".join(("'self'", *(() if sign_on is None else sign_on.connects)))
