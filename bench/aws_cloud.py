@@ -31,7 +31,9 @@ LIMIT = 1_000_000
 QUEUE_FUNCTIONS = ("step", "timer", "resume")
 _WRITES = ("PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems")
 _OTHERS = {
-    **{"CreateSchedule": "schedules", "PutObject": "s3_puts", "GetObject": "s3_gets"},
+    "CreateSchedule": "schedules",
+    "PutObject": "s3_puts",
+    "GetObject": "s3_gets",
     **dict.fromkeys(("GenerateDataKey", "Decrypt"), "kms"),
 }
 _READS = ("GetItem", "Query", "BatchGetItem")
