@@ -13,6 +13,7 @@ from typing import Any
 from stepfast.api_key import KNOWN, ApiKey
 from stepfast.errors import StartupError, Unavailable
 from stepfast.issuer_keys import IssuerKeys, is_safe, read_address
+from stepfast.page_sign_on import CLIENT_SETTINGS, PageSignOn
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ _SETTINGS: Mapping[str, tuple[type, str]] = {
     "scopes_claim": (str, "the name of a claim"),
     "scopes": (dict, "a table: lists of scopes by a value of the claim"),
     "name_claim": (str, "the name of a claim"),
+    **CLIENT_SETTINGS,
 }
 """What each setting takes, in words."""
 
@@ -44,6 +46,11 @@ class SignOnSettings:
     their signatures. scopes_claim: the claim that says what the bearer is: a list, or words separated by spaces.
     scopes: the scopes by a value of that claim. name_claim: the claim that the history names callers by; without it,
     the subject.
+
+    client_id: the public client at the issuer that the page signs in as; without it the page asks for a key.
+    client_scope: what the page asks the issuer for. client_parameters: further parameters of that request, such as
+    `audience` or `resource`. client_token: the issuer's token that the page calls the API with. client_origins: where
+    the issuer's documents and tokens are, if that is not its own origin.
     """
 
     issuer: str
@@ -52,6 +59,11 @@ class SignOnSettings:
     algorithms: tuple[str, ...] = ("RS256",)
     scopes_claim: str = "scope"
     name_claim: str = "sub"
+    client_id: str = ""
+    client_scope: str = "openid"
+    client_parameters: Mapping[str, str] = field(default_factory=dict)
+    client_token: str = "access_token"
+    client_origins: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, table: object, where: str = "tool.stepfast.jwt") -> SignOnSettings:
@@ -75,11 +87,14 @@ class SignOnSettings:
             raise StartupError(f"[{where}] algorithms is a list of some of {', '.join(ALGORITHMS)}, not {algorithms!r}")
         scopes = _scopes_of(table.get("scopes"), where)
         texts = {name: table[name] for name in ("scopes_claim", "name_claim") if name in table}
-        return cls(table["issuer"], table["audience"], scopes, tuple(algorithms), **texts)
+        page = PageSignOn.of(table, where)
+        client = {} if page is None else {name: getattr(page, name) for name in CLIENT_SETTINGS}
+        return cls(table["issuer"], table["audience"], scopes, tuple(algorithms), **texts, **client)
 
     def as_text(self) -> str:
-        """The table as JSON text, for the function that checks tokens in a deployment."""
-        return json.dumps(asdict(self), separators=(",", ":"))
+        """The table as JSON text, without the page's part, for the function that checks tokens in a deployment."""
+        said = {name: value for name, value in asdict(self).items() if name not in CLIENT_SETTINGS}
+        return json.dumps(said, separators=(",", ":"))
 
     @classmethod
     def of_text(cls, text: str, where: str) -> SignOnSettings:
@@ -92,6 +107,14 @@ class SignOnSettings:
             return cls.of(json.loads(text), where)
         except ValueError as error:
             raise StartupError(f"{where} is not JSON") from error
+
+
+def page_of(settings: SignOnSettings | None) -> PageSignOn | None:
+    """How the page signs in; None if it does not."""
+    if settings is None or not settings.client_id:
+        return None
+    client = {name: getattr(settings, name) for name in CLIENT_SETTINGS}
+    return PageSignOn(settings.issuer, **client)
 
 
 def is_token(text: str) -> bool:

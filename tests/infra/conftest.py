@@ -36,7 +36,7 @@ INBOUND = {
     "pay": InboundSettings("print", None, "stripe", aws_secret="ssm:/pay/webhook"),
     "here": InboundSettings("print", "HERE"),
 }
-SIGN_ON = SignOnSettings("https://login.example.com", "stepfast", {"operators": ("read", "run")})
+SIGN_ON = SignOnSettings("https://login.example.com", "stepfast", {"operators": ("read", "run")}, client_id="the-page")
 Template = dict[str, Any]
 
 

@@ -22,6 +22,7 @@ from stepfast.engine.claims import LEASE_MARGIN
 from stepfast.errors import DefinitionError, StartupError
 from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
+from stepfast.sign_on import page_of
 
 LAMBDA_MAX_SECONDS = 900
 """The longest timeout of a Lambda function: https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html."""
@@ -41,7 +42,7 @@ MESSAGE_RETENTION_SECONDS = 14 * 86400
 
 EVENT_RECEIVES = 480
 """How often an event that waits is put on its bus before it becomes a dead letter: for half a day."""
-MAX_JWT_CHARACTERS, MAX_INBOUND_CHARACTERS = 3000, 2000
+MAX_JWT_CHARACTERS, MAX_INBOUND_CHARACTERS, MAX_PAGE_CHARACTERS = 3000, 2000, 600
 """Lambda gives all environment variables of a function 4 KB together."""
 
 WAKE_FILTER: Mapping[str, Any] = MappingProxyType({"dynamodb": {"NewImage": {"wake": {"N": [{"exists": True}]}}}})
@@ -196,6 +197,11 @@ def _check_sign_on(project: Project) -> None:
         raise StartupError(
             f"[tool.stepfast.jwt] has more than {MAX_JWT_CHARACTERS} characters, which the authorizer's environment "
             "does not hold: name fewer values in [tool.stepfast.jwt.scopes]"
+        )
+    if (page := page_of(project.jwt)) is not None and len(page.as_text()) > MAX_PAGE_CHARACTERS:
+        raise StartupError(
+            "[tool.stepfast.jwt] client_parameters, client_scope and client_origins have more than "
+            f"{MAX_PAGE_CHARACTERS} characters, which the environment of the api function does not hold: use fewer"
         )
     if project.jwt.issuer.startswith("http:"):
         raise StartupError("[tool.stepfast.jwt] issuer begins with https:// in a deployment: this machine is not there")
