@@ -103,7 +103,8 @@ def program(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, text: str 
 
 def with_network(name: str, account: Account) -> str:
     """A program, in the network of the account."""
-    return PROGRAMS[name].replace("subnet-12345678", account.subnet).replace("sg-12345678", account.group)
+    text: str = PROGRAMS[name]
+    return text.replace("subnet-12345678", account.subnet).replace("sg-12345678", account.group)
 
 
 def variables(call: dict[str, Any]) -> dict[str, str]:

@@ -21,6 +21,7 @@ from tests.integrations.aws_account import HOMES, Account, function_answers, pro
 from tests.integrations.aws_account import account as account
 from tests.waiting import until
 
+
 @HOMES
 def test_a_function_is_called_again_under_the_same_key(
     home: Any, account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -10,8 +10,6 @@ from aws_cdk import aws_iam as iam
 
 from stepfast.language.external_steps import FUNCTION, TASK, EcsTask, ExternalStep
 
-_PREFIX = f"arn:{Aws.PARTITION}:{{service}}:{Aws.REGION}:{Aws.ACCOUNT_ID}:"
-
 
 def of_external(steps: Iterable[ExternalStep[..., Any]]) -> list[iam.PolicyStatement]:
     """The statements for the steps of one pool, none for work that an invoker starts outside of AWS."""
@@ -39,12 +37,16 @@ def _of_task(arn: str, task: EcsTask) -> list[iam.PolicyStatement]:
 
 
 def _whole(arn: str, service: str) -> str:
-    return arn if arn.startswith("arn:") else _PREFIX.format(service=service) + arn
+    if arn.startswith("arn:"):
+        return arn
+    return f"arn:{Aws.PARTITION}:{service}:{Aws.REGION}:{Aws.ACCOUNT_ID}:{arn}"
 
 
 def _cluster(definition: str, cluster: str) -> str:
     """The ARN of a cluster, which is in the account and the region of the task definition."""
-    return cluster if cluster.startswith("arn:") else f"{definition.rpartition(':task-definition/')[0]}:cluster/{cluster}"
+    if cluster.startswith("arn:"):
+        return cluster
+    return f"{definition.rpartition(':task-definition/')[0]}:cluster/{cluster}"
 
 
 def _allow(

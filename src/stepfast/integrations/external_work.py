@@ -52,7 +52,7 @@ def external_step(
     pool: the pool of the short step that starts the work. On AWS its function gets the permission to do so.
     task: how ECS runs a task; needed for a task definition.
     invoke: starts the work in place of boto3, a `def` or `async def` function that takes an ExternalCall and returns
-    nothing. What it raises is tried again, but for GiveUp.
+    nothing. Its exceptions are tried again, but for GiveUp.
 
     Raises DefinitionError for a wrong option.
     """
@@ -62,7 +62,7 @@ def external_step(
         raise DefinitionError(f"external step {arn!r}: invoke is a function that takes an ExternalCall, not {invoke!r}")
     starter = invoke or _by_boto3(arn, task)
 
-    def decorate(function: Callable[..., Any]) -> ExternalStep[..., Any]:
+    def decorate(function: Callable[..., Any]) -> Any:
         return ExternalStep(
             function,
             arn=arn,
@@ -85,7 +85,9 @@ def _by_boto3(arn: str, task: EcsTask | None) -> Callable[[ExternalCall], None]:
         return _invoke_function
     if TASK.fullmatch(arn):
         if task is None:
-            raise DefinitionError(f"external step {arn!r}: a task definition needs task=EcsTask(cluster=…, container=…)")
+            raise DefinitionError(
+                f"external step {arn!r}: a task definition needs task=EcsTask(cluster=…, container=…)"
+            )
         return _run_task
     raise DefinitionError(
         f"external step: arn is that of a Lambda function or of an ECS task definition, or 'function:NAME', or "

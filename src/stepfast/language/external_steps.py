@@ -16,7 +16,7 @@ from stepfast.language import callables, direct, reachable
 from stepfast.language.arguments import Arguments, hints_of
 from stepfast.language.callback_errors import CallbackFailed, CallbackTimeout
 from stepfast.language.callback_steps import LINK_STEPS
-from stepfast.language.callbacks import LONGEST_CALLBACK_NAME, callback
+from stepfast.language.callbacks import LONGEST_CALLBACK_NAME, LONGEST_TIMEOUT_SECONDS, callback
 from stepfast.language.calls import CommandCall
 from stepfast.language.context import current_step
 from stepfast.language.durable import random
@@ -176,6 +176,8 @@ class ExternalStep(Generic[P, R]):
         if len(self.name) > LONGEST_CALLBACK_NAME:
             raise DefinitionError(f"{where}: its name has at most {LONGEST_CALLBACK_NAME} characters")
         self.timeout = seconds_of(timeout, f"{where}: timeout")
+        if self.timeout > LONGEST_TIMEOUT_SECONDS:
+            raise DefinitionError(f"{where}: timeout is at most 366 days, not {timeout!r}")
         self.heartbeat = None if heartbeat is None else seconds_of(heartbeat, f"{where}: heartbeat", least=1.0)
         self.retry = policy_of(retry, self.name) or Retry()
         self.is_async = inspect.iscoroutinefunction(function)

@@ -16,7 +16,9 @@ from stepfast.testing.fakes import Fake
 from stepfast.testing.stage import Stage
 
 
-def fake_of(external: ExternalStep[..., Any], work: Callable[..., Any], takes: float, beats: bool, stage: Stage) -> Fake:
+def fake_of(
+    external: ExternalStep[..., Any], work: Callable[..., Any], takes: float, beats: bool, stage: Stage
+) -> Fake:
     """What runs in place of the step that starts the work.
 
     work: is called with the arguments; its result is the answer, and what it raises is reported as a failure.
