@@ -60,7 +60,7 @@ class EcsTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExternalCall:
-    """What an invoker gets: one start of the work of an external step.
+    """One start of the work of an external step, as an invoker gets it.
 
     arn: the `arn` of the step. task: how ECS runs it; None for all else.
     step: the name of the step. attempt: which try of the work this is, counted from 1.
@@ -83,7 +83,7 @@ class ExternalCall:
     heartbeat: float | None
 
     def event(self) -> Json:
-        """What the work has to know, as JSON: the event of a Lambda function."""
+        """The event of a Lambda function: all that the work has to know, as JSON."""
         return {
             "arguments": self.arguments,
             "link": self.link,
