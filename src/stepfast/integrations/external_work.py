@@ -156,8 +156,10 @@ def _token(key: str) -> str:
 
 def _called(service: str, arn: str, method: str, **request: Any) -> Any:
     """Calls AWS once: the policy of the step tries again. An error that does not pass becomes a GiveUp."""
-    from botocore.exceptions import ClientError, NoCredentialsError, ParamValidationError
-
+    try:
+        from botocore.exceptions import ClientError, NoCredentialsError, ParamValidationError
+    except ImportError as error:
+        raise GiveUp(f"{method} of {arn} needs boto3: pip install 'stepfast[aws]'") from error
     try:
         return getattr(_client(service, arn), method)(**request)
     except (NoCredentialsError, ParamValidationError) as error:
