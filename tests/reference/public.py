@@ -45,6 +45,8 @@ PAGES = (
         {
             "stepfast.language.steps.Step": ("options",),
             "stepfast.language.steps.StepDecorator": (),
+            "stepfast.language.external_steps.ExternalStep": (),
+            "stepfast.language.external_types.ExternalStepDecorator": (),
             "stepfast.language.handlers.QueryFunction": (),
             "stepfast.language.handlers.QueryDecorator": (),
             "stepfast.language.handlers.UpdateFunction": ("check",),
@@ -90,6 +92,7 @@ CONSTRUCTED = frozenset(
         "AsyncClient",
         "Client",
         "DecideBySignal",
+        "EcsTask",
         "Embedded",
         "Environment",
         "GatewayRequest",

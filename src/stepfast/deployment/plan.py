@@ -20,6 +20,7 @@ from stepfast.deployment.project import PoolSettings, Project
 from stepfast.deployment.queue_limits import RECEIVES
 from stepfast.engine.claims import LEASE_MARGIN
 from stepfast.errors import DefinitionError, StartupError
+from stepfast.language.external_steps import ExternalStep, StartStep
 from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
 from stepfast.sign_on import page_of
@@ -115,12 +116,13 @@ class StreamPlan:
 
 @dataclass(frozen=True, slots=True)
 class PoolPlan:
-    """A pool's function and queue. steps: the sorted names of its steps, for display."""
+    """A pool's function and queue. steps: the sorted names of its steps, for display. external: what it starts."""
 
     name: str
     function: FunctionPlan
     queue: QueuePlan
     steps: tuple[str, ...]
+    external: tuple[ExternalStep[..., Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,7 +306,8 @@ def _pool_plan(name: str, registry: Registry, project: Project, own: Collection[
         batch_size=settings.batch_size,
         max_concurrency=settings.max_concurrency,
     )
-    return PoolPlan(name, function, queue, tuple(sorted({step.name for step in steps})))
+    external = tuple(step.external for step in steps if isinstance(step, StartStep))
+    return PoolPlan(name, function, queue, tuple(sorted({step.name for step in steps})), external)
 
 
 def _pool_timeout(pool: str, steps: list[Step[..., Any]], settings: PoolSettings) -> int:

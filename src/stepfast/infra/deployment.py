@@ -38,6 +38,7 @@ from stepfast.infra.constructs.retention import log_retention
 from stepfast.infra.constructs.rules import StartRules, bus_arn, secret_arns
 from stepfast.infra.constructs.schedules import Recurring, Timers
 from stepfast.infra.constructs.state import State
+from stepfast.infra.external_grants import of_external
 from stepfast.infra.options import Options, domain_of
 from stepfast.sign_on import page_of
 
@@ -219,6 +220,7 @@ class DeploymentConstruct(Construct):
         pools = {pool.function.name: name for name, pool in self.plan.pools.items()}
         plans = [*kinds, *(pool.function for pool in self.plan.pools.values())]
         resources = self._resources()
+        external = {pool.function.name: of_external(pool.external) for pool in self.plan.pools.values()}
         return {
             plan.name: LambdaFunction(
                 self,
@@ -226,7 +228,10 @@ class DeploymentConstruct(Construct):
                 plan=plan,
                 shared=self._shared,
                 environment=self._environment(plan, pools.get(plan.name, "")),
-                statements=grants.of(plan.kind, resources, pools.get(plan.name, "")),
+                statements=[
+                    *grants.of(plan.kind, resources, pools.get(plan.name, "")),
+                    *external.get(plan.name, ()),
+                ],
                 role=self.options.roles.get(plan.name),
             )
             for plan in plans
