@@ -13,7 +13,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from datetime import timedelta
 from multiprocessing import get_context
 from typing import Any
@@ -257,8 +257,7 @@ def _printed(asked: argparse.Namespace, beside: ProcessPoolExecutor) -> list[Row
 
     beside: a process for the longest part of those that count and do not take times.
     """
-    on_aws = list[Future[list[Row]]]()
-    parts: tuple[Callable[[], Sequence[Row]], ...] = (
+    timed: tuple[Callable[[], Sequence[Row]], ...] = (
         lambda: throughput(asked.rounds, max(10, asked.executions // 25)),
         lambda: rate(asked.executions),
         lambda: busy_process(asked.executions),
@@ -266,15 +265,19 @@ def _printed(asked: argparse.Namespace, beside: ProcessPoolExecutor) -> list[Row
         lambda: slots(asked.executions // 10, "slotted longer")[1:2],
         lambda: crowd(4),
         lambda: keys(asked.keys),
-        lambda: on_aws.append(beside.submit(keys_on_aws, asked.keys)) or written(asked.played),  # type: ignore[func-returns-value]
-        lambda: played_rate(asked.paced),
-        lambda: on_aws[0].result(),
     )
     rows, begin = list[Row](), time.perf_counter()
-    for part in parts:
+
+    def measure(part: Callable[[], Sequence[Row]]) -> None:
         made = part()
-        rows += made
+        rows.extend(made)
         print(f"{time.perf_counter() - begin:4.0f} s:", *(": ".join(row[:2]) for row in made), sep="\n  ", flush=True)
+
+    for part in timed:
+        measure(part)
+    on_aws = beside.submit(keys_on_aws, asked.keys)
+    for counted in (lambda: written(asked.played), lambda: played_rate(asked.paced), on_aws.result):
+        measure(counted)
     return rows
 
 

@@ -31,9 +31,12 @@ RESERVED_PARAMETERS = frozenset((*_OWN.split(), "scope", "state"))
 class PageSignOn:
     """What the page needs to sign in, none of it secret.
 
-    issuer: its address. client_id: the page's name at the issuer. client_scope: what the page asks for, words.
-    client_parameters: further ones of the request, such as `audience`. client_token: which of the issuer's tokens the
-    API takes. client_origins: what the page may call besides the issuer's own origin.
+    issuer: its address.
+    client_id: the public client at the issuer that the page signs in as.
+    client_scope: what the page asks the issuer for.
+    client_parameters: further parameters of that request, such as `audience` or `resource`.
+    client_token: which of the issuer's tokens the page calls the API with.
+    client_origins: where the issuer's documents and tokens are, if that is not its own origin.
     """
 
     issuer: str
@@ -47,7 +50,8 @@ class PageSignOn:
     def of(cls, table: Mapping[str, Any], where: str) -> PageSignOn | None:
         """Reads the `client_` settings of the table; None without `client_id`. Raises StartupError.
 
-        table: with an issuer that has been checked. where: the name of the table in errors.
+        table: with an issuer that has been checked.
+        where: the name of the table in errors.
         """
         set_here = [name for name in CLIENT_SETTINGS if name in table]
         if not set_here:
@@ -88,7 +92,8 @@ class PageSignOn:
     def of_text(cls, text: str, where: str) -> PageSignOn:
         """Reads what `as_text` has made. Raises StartupError.
 
-        text: JSON. where: the name of the variable in errors.
+        text: JSON.
+        where: the name of the variable in errors.
         """
         try:
             said = json.loads(text)

@@ -42,15 +42,13 @@ _SETTINGS: Mapping[str, tuple[type, str]] = {
 class SignOnSettings:
     """Which tokens are taken, and what they allow.
 
-    issuer: the address of the issuer, as its tokens name it. audience: what the tokens must be for. algorithms: of
-    their signatures. scopes_claim: the claim that says what the bearer is: a list, or words separated by spaces.
-    scopes: the scopes by a value of that claim. name_claim: the claim that the history names callers by; without it,
-    the subject.
-
-    client_id: the public client at the issuer that the page signs in as; without it the page asks for a key.
-    client_scope: what the page asks the issuer for. client_parameters: further parameters of that request, such as
-    `audience` or `resource`. client_token: the issuer's token that the page calls the API with. client_origins: where
-    the issuer's documents and tokens are, if that is not its own origin.
+    issuer: the address of the issuer, as its tokens name it.
+    audience: what the tokens must be for.
+    scopes: the scopes by a value of the claim.
+    algorithms: of the signatures of the tokens.
+    scopes_claim: the claim that says what the bearer is: a list, or words separated by spaces.
+    name_claim: the claim that the history names callers by; without it, the subject.
+    page: how the page signs in; None where it asks for a key.
     """
 
     issuer: str
@@ -59,11 +57,7 @@ class SignOnSettings:
     algorithms: tuple[str, ...] = ("RS256",)
     scopes_claim: str = "scope"
     name_claim: str = "sub"
-    client_id: str = ""
-    client_scope: str = "openid"
-    client_parameters: Mapping[str, str] = field(default_factory=dict)
-    client_token: str = "access_token"
-    client_origins: tuple[str, ...] = ()
+    page: PageSignOn | None = None
 
     @classmethod
     def of(cls, table: object, where: str = "tool.stepfast.jwt") -> SignOnSettings:
@@ -88,12 +82,12 @@ class SignOnSettings:
         scopes = _scopes_of(table.get("scopes"), where)
         texts = {name: table[name] for name in ("scopes_claim", "name_claim") if name in table}
         page = PageSignOn.of(table, where)
-        client = {} if page is None else {name: getattr(page, name) for name in CLIENT_SETTINGS}
-        return cls(table["issuer"], table["audience"], scopes, tuple(algorithms), **texts, **client)
+        return cls(table["issuer"], table["audience"], scopes, tuple(algorithms), page=page, **texts)
 
     def as_text(self) -> str:
         """The table as JSON text, without the page's part, for the function that checks tokens in a deployment."""
-        said = {name: value for name, value in asdict(self).items() if name not in CLIENT_SETTINGS}
+        said = asdict(self)
+        del said["page"]
         return json.dumps(said, separators=(",", ":"))
 
     @classmethod
@@ -107,14 +101,6 @@ class SignOnSettings:
             return cls.of(json.loads(text), where)
         except ValueError as error:
             raise StartupError(f"{where} is not JSON") from error
-
-
-def page_of(settings: SignOnSettings | None) -> PageSignOn | None:
-    """How the page signs in; None if it does not."""
-    if settings is None or not settings.client_id:
-        return None
-    client = {name: getattr(settings, name) for name in CLIENT_SETTINGS}
-    return PageSignOn(settings.issuer, **client)
 
 
 def is_token(text: str) -> bool:

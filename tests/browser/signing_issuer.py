@@ -6,16 +6,16 @@ import base64
 import hashlib
 import json
 import secrets
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from tests.http.issuing import TestIssuer
+from tests.loopback_servers import served_by
 
 CLIENT = "the-page"
 Query = dict[str, str]
@@ -108,75 +108,70 @@ class SigningIssuer(TestIssuer):
         return 200, answer
 
 
+class _Handler(BaseHTTPRequestHandler):
+    issuer: SigningIssuer
+
+    def do_GET(self) -> None:
+        parts = urlsplit(self.path)
+        asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        if parts.path == "/authorize":
+            return self.authorize(asked)
+        if parts.path == "/logout":
+            self.issuer.signed_out.append(asked.get("id_token_hint", ""))
+            known = asked.get("post_logout_redirect_uri") in self.issuer.pages
+            target = asked["post_logout_redirect_uri"] if known else None
+            return self.send(302, b"", location=target, set_cookie="user=; Max-Age=0; Path=/")
+        document = None if self.issuer.does.away else self.issuer.answer(self.path)
+        return self.send(503 if document is None else 200, json.dumps(document).encode())
+
+    def authorize(self, asked: Query) -> None:
+        if not self.issuer.checks(asked):
+            return self.send(400, b"wrong request", kind="text/plain")
+        self.issuer.authorizations.append(asked)
+        if asked.get("as") == "nobody":
+            back = self.issuer.back(asked, error="access_denied", error_description="Ada said <b>no</b>")
+            return self.send(302, b"", location=back)
+        user = asked.get("as") or (self.headers.get("Cookie") or "").partition("user=")[2]
+        if user:
+            place = self.issuer.authorize(asked, user)
+            return self.send(302, b"", location=place, set_cookie=f"user={user}; Path=/; HttpOnly")
+        links = "".join(
+            f'<p><a href="/authorize?{urlencode(asked | {"as": name})}">Continue as {name}</a>'
+            for name in ("ada", "bob", "nobody")
+        )
+        return self.send(200, f"<!doctype html><title>Issuer</title><h1>Who are you?</h1>{links}".encode(), "text/html")
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        sent = {name: values[0] for name, values in parse_qs(body).items()}
+        if self.issuer.does.away:
+            return self.send(503, b"{}")
+        if self.path == "/revoke":
+            self.issuer.revoked.append(sent["token"])
+            self.issuer.refresh_tokens.pop(sent["token"], None)
+            return self.send(200, b"")
+        status, answer = self.issuer.tokens(sent)
+        return self.send(status, json.dumps(answer).encode())
+
+    def send(self, status: int, body: bytes, kind: str = "application/json", **headers: str | None) -> None:
+        self.send_response(status)
+        allowed = {"content-type": kind, "content-length": str(len(body)), "access-control-allow-origin": "*"}
+        for name, text in {**allowed, **headers}.items():
+            if text is not None:
+                self.send_header(name.replace("_", "-"), text)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing: the tests look at what the issuer has counted."""
+
+
 @contextmanager
 def signing_issuer() -> Iterator[SigningIssuer]:
     """An issuer that answers until the end of the block."""
-    issuer = SigningIssuer()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            parts = urlsplit(self.path)
-            asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
-            if parts.path == "/authorize":
-                return self.authorize(asked)
-            if parts.path == "/logout":
-                issuer.signed_out.append(asked.get("id_token_hint", ""))
-                known = asked.get("post_logout_redirect_uri") in issuer.pages
-                target = asked["post_logout_redirect_uri"] if known else None
-                return self.send(302, b"", location=target, set_cookie="user=; Max-Age=0; Path=/")
-            document = None if issuer.does.away else issuer.answer(self.path)
-            return self.send(503 if document is None else 200, json.dumps(document).encode())
+    class Handler(_Handler):
+        issuer = SigningIssuer()
 
-        def authorize(self, asked: Query) -> None:
-            if not issuer.checks(asked):
-                return self.send(400, b"wrong request", kind="text/plain")
-            issuer.authorizations.append(asked)
-            if asked.get("as") == "nobody":
-                back = issuer.back(asked, error="access_denied", error_description="Ada said <b>no</b>")
-                return self.send(302, b"", location=back)
-            user = asked.get("as") or (self.headers.get("Cookie") or "").partition("user=")[2]
-            if user:
-                place = issuer.authorize(asked, user)
-                return self.send(302, b"", location=place, set_cookie=f"user={user}; Path=/; HttpOnly")
-            links = "".join(
-                f'<p><a href="/authorize?{urlencode(asked | {"as": name})}">Continue as {name}</a>'
-                for name in ("ada", "bob", "nobody")
-            )
-            return self.send(
-                200, f"<!doctype html><title>Issuer</title><h1>Who are you?</h1>{links}".encode(), "text/html"
-            )
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-            sent = {name: values[0] for name, values in parse_qs(body).items()}
-            if issuer.does.away:
-                return self.send(503, b"{}")
-            if self.path == "/revoke":
-                issuer.revoked.append(sent["token"])
-                issuer.refresh_tokens.pop(sent["token"], None)
-                return self.send(200, b"")
-            status, answer = issuer.tokens(sent)
-            return self.send(status, json.dumps(answer).encode())
-
-        def send(self, status: int, body: bytes, kind: str = "application/json", **headers: str | None) -> None:
-            self.send_response(status)
-            allowed = {"content-type": kind, "content-length": str(len(body)), "access-control-allow-origin": "*"}
-            for name, text in {**allowed, **headers}.items():
-                if text is not None:
-                    self.send_header(name.replace("_", "-"), text)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Nothing: the tests look at what the issuer has counted."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        issuer.address = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield issuer
-        finally:
-            server.shutdown()
-            thread.join()
+    with served_by(Handler) as Handler.issuer.address:
+        yield Handler.issuer

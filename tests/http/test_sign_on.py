@@ -18,7 +18,7 @@ from stepfast.http.signed_on import SignedOn
 from stepfast.issuer_keys import FRESH_SECONDS, ISSUER_KEPT_SECONDS, ISSUER_PAUSE_SECONDS, IssuerKeys, read_address
 from stepfast.language.registry import Registry
 from stepfast.page_sign_on import CLIENT_SETTINGS, PageSignOn
-from stepfast.sign_on import FORWARDED, SignOn, SignOnSettings, page_of
+from stepfast.sign_on import FORWARDED, SignOn, SignOnSettings
 from tests.http.forging import ATTACKS
 from tests.http.issuing import TestIssuer, issuing, table
 
@@ -254,10 +254,10 @@ def test_a_deployment_refuses_an_issuer_on_this_machine_and_settings_that_no_env
 def test_the_page_learns_what_it_signs_in_with_and_the_authorizer_nothing_of_it() -> None:
     said = {"client_id": "page", "client_scope": "openid api", "client_parameters": {"audience": "stepfast"}}
     settings = SignOnSettings.of(table("https://login.example.com/a", **said, client_token="id_token"))
-    page = page_of(settings)
+    page = settings.page
     assert page == PageSignOn("https://login.example.com/a", "page", "openid api", {"audience": "stepfast"}, "id_token")
     assert PageSignOn.of_text(page.as_text(), "STEPFAST_PAGE_SIGN_ON") == page
     assert set(json.loads(page.as_text())) == {"issuer", *CLIENT_SETTINGS}  # no scopes of groups
     assert "client" not in settings.as_text()
-    assert page_of(SignOnSettings.of_text(settings.as_text(), "STEPFAST_JWT")) is None
-    assert page_of(SignOnSettings.of(table("https://login.example.com"))) is None
+    assert SignOnSettings.of_text(settings.as_text(), "STEPFAST_JWT").page is None
+    assert SignOnSettings.of(table("https://login.example.com")).page is None

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from stepfast.deployment.project import PoolSettings, Project
-from stepfast.sign_on import page_of
-from tests.infra.conftest import KMS_KEY, LAYER, SIGN_ON, STREAM, Synthesized, Template, only, resources
+from tests.infra.conftest import KMS_KEY, LAYER, PAGE_SIGN_ON, SIGN_ON, STREAM, Synthesized, Template, only, resources
 from tests.infra.reading import named
 
 Look = Callable[[Template], Any]
@@ -139,6 +138,4 @@ def test_no_setting_is_left_out() -> None:
 
 
 def test_the_page_of_a_deployment_learns_how_to_sign_in(synthesized: Synthesized) -> None:
-    page = page_of(SIGN_ON)
-    assert page is not None
-    assert variable("Api", "STEPFAST_PAGE_SIGN_ON")(synthesized.templates["tuned"]) == page.as_text()
+    assert variable("Api", "STEPFAST_PAGE_SIGN_ON")(synthesized.templates["tuned"]) == PAGE_SIGN_ON.as_text()

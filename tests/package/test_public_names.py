@@ -92,6 +92,7 @@ PUBLIC = {
         "PoolSettings",
         "Project",
         "RuleSettings",
+        "PageSignOn",
         "SignOnSettings",
         "WebhookSettings",
     },

@@ -136,6 +136,7 @@ INTERNAL = frozenset(
             )
         ),
         "stepfast.language.context.StepContext.log_fields",
+        "stepfast.page_sign_on.PageSignOn.connects",
         "stepfast.language.registry.Registry.check",
         "stepfast.language.registry.Registry.find",
         "stepfast.language.registry.Registry.get",

@@ -11,6 +11,7 @@ from stepfast.cli.doctor_packages import FAIL, OK, WARN, Finding
 from stepfast.errors import StartupError
 
 if TYPE_CHECKING:
+    from stepfast.page_sign_on import PageSignOn
     from stepfast.sign_on import SignOnSettings
 
 
@@ -43,20 +44,17 @@ def _issuer(settings: SignOnSettings) -> Finding:
     if document.get("issuer") != settings.issuer:
         text = f"the issuer calls itself {document.get('issuer')!r}, and the settings say {settings.issuer!r}"
         return Finding("sign-on", FAIL, text, "write it into [tool.stepfast.jwt] exactly so")
-    wrong = _wrong_for_the_page(settings, document) if settings.client_id else None
+    wrong = _wrong_for_the_page(settings.page, document) if settings.page is not None else None
     if wrong is not None:
         return wrong
-    page = ", and the page can sign in there" if settings.client_id else ""
+    page = ", and the page can sign in there" if settings.page is not None else ""
     return Finding("sign-on", OK, f"{settings.issuer} answers and has {len(keys)} keys{page}")
 
 
-def _wrong_for_the_page(settings: SignOnSettings, document: Mapping[str, Any]) -> Finding | None:
+def _wrong_for_the_page(page: PageSignOn, document: Mapping[str, Any]) -> Finding | None:
     """What keeps the page from signing in, as far as the discovery document says it."""
-    from stepfast.sign_on import page_of
-
-    page = page_of(settings)
     endpoints = [str(document.get(name, "")) for name in ("authorization_endpoint", "token_endpoint")]
-    if page is None or not all(endpoints):
+    if not all(endpoints):
         return Finding(
             "sign-on", FAIL, "the issuer has no authorization and token endpoints: the page cannot sign in there"
         )

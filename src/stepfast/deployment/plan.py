@@ -23,7 +23,6 @@ from stepfast.errors import DefinitionError, StartupError
 from stepfast.language.external_steps import ExternalStep, StartStep
 from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
-from stepfast.sign_on import page_of
 
 LAMBDA_MAX_SECONDS = 900
 """The longest timeout of a Lambda function: https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html."""
@@ -200,7 +199,8 @@ def _check_sign_on(project: Project) -> None:
             f"[tool.stepfast.jwt] has more than {MAX_JWT_CHARACTERS} characters, which the authorizer's environment "
             "does not hold: name fewer values in [tool.stepfast.jwt.scopes]"
         )
-    if (page := page_of(project.jwt)) is not None and len(page.as_text()) > MAX_PAGE_CHARACTERS:
+    page = project.jwt.page if project.jwt else None
+    if page is not None and len(page.as_text()) > MAX_PAGE_CHARACTERS:
         raise StartupError(
             "[tool.stepfast.jwt] client_parameters, client_scope and client_origins have more than "
             f"{MAX_PAGE_CHARACTERS} characters, which the environment of the api function does not hold: use fewer"

@@ -32,7 +32,7 @@ SWEEP_BEGINNINGS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Spacing:
+class EvenPace:
     """What a rate means for beginnings.
 
     window: seconds in which there may be at most `most`. slack: seconds by which they may be ahead of an even spacing.
@@ -44,18 +44,18 @@ class Spacing:
     slack: float
 
 
-def pace_of(rate: Rate) -> Spacing:
+def pace_of(rate: Rate) -> EvenPace:
     count = min(max(1, int(rate.count)), max(1, MOST_KEPT - rate.burst + 1))
     window = count * rate.interval * STRETCH
     slack = max(CATCH_UP * window, (rate.burst - 1) * rate.interval)
-    return Spacing(rate.interval, window, min(count + rate.burst - 1, MOST_KEPT), slack)
+    return EvenPace(rate.interval, window, min(count + rate.burst - 1, MOST_KEPT), slack)
 
 
 @dataclass(slots=True)
 class _Track:
     """Beginnings of a key. next: when the next would be due if all were evenly spaced. waiting: tickets."""
 
-    pace: Spacing
+    pace: EvenPace
     times: list[float] = field(default_factory=list)
     next: float = 0.0
     waiting: list[int] = field(default_factory=list)

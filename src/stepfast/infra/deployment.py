@@ -40,7 +40,6 @@ from stepfast.infra.constructs.schedules import Recurring, Timers
 from stepfast.infra.constructs.state import State
 from stepfast.infra.external_grants import of_external
 from stepfast.infra.options import Options, domain_of
-from stepfast.sign_on import page_of
 
 __all__ = ["DeploymentConstruct"]
 
@@ -297,7 +296,7 @@ class DeploymentConstruct(Construct):
         encryption = {} if plan.kind in ("authorizer", "events") else self._encryption()
         read = (*settings.NEEDS[plan.kind], *settings.ALSO[plan.kind])
         also = {settings.JWT: project.jwt.as_text()} if project.jwt and plan.kind == "authorizer" else {}
-        if plan.kind == "api" and (page := page_of(project.jwt)):
+        if plan.kind == "api" and project.jwt and (page := project.jwt.page):
             also[settings.PAGE_SIGN_ON] = page.as_text()
         if plan.kind == "api" and (inbound := inbound_text(project.inbound)):
             also[settings.INBOUND] = inbound

@@ -21,7 +21,7 @@ from stepfast.language.calls import CommandCall
 from stepfast.language.context import current_step
 from stepfast.language.durable import random
 from stepfast.language.options import Seconds, name_of, policy_of, seconds_of
-from stepfast.language.retry import LONGEST_RETRY_DELAY_SECONDS, Retry
+from stepfast.language.retry import Retry, next_delay
 from stepfast.language.steps import Step
 from stepfast.language.workflow_loop import commands_for, in_workflow
 from stepfast.values.codec import UNTYPED, Codec
@@ -238,17 +238,12 @@ def _delay(policy: Retry, error: CallbackFailed | CallbackTimeout, failures: int
 
     A reported failure is judged by the name of its type, since its class may be one of another language.
     """
-    if policy.max_attempts is not None and failures >= policy.max_attempts:
-        return None
     reported = error.error_type if isinstance(error, CallbackFailed) else ""
     if reported == "GiveUp" or _is_one_of(error, reported, policy.give_up_on):
         return None
     if not _is_one_of(error, reported, policy.retry_on):
         return None
-    delay = policy.delay(failures, cast(Any, _Draw()))
-    if policy.max_elapsed is not None and elapsed + delay > policy.max_elapsed:
-        return None
-    return min(delay, LONGEST_RETRY_DELAY_SECONDS)
+    return next_delay(policy, failures=failures, elapsed=elapsed, draw=cast(Any, _Draw()))
 
 
 def _is_one_of(error: Exception, reported: str, kinds: tuple[type[BaseException], ...]) -> bool:

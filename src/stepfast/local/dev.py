@@ -35,7 +35,7 @@ from stepfast.local.retention import DAY_SECONDS, retention_of
 from stepfast.local.runtime import STEP_GRACE_SECONDS, Runtime
 from stepfast.loopback import is_loopback
 from stepfast.model import SignalLimits
-from stepfast.sign_on import SignOn, page_of
+from stepfast.sign_on import SignOn
 
 log = logging.getLogger(__name__)
 PROJECT = Path("pyproject.toml")
@@ -135,7 +135,7 @@ def _serve_code(
         if retention is not None:
             log.info("executions that are SUCCEEDED or CANCELLED are deleted after %g days", retention / DAY_SECONDS)
         collector.spare()
-        page = DashboardPage(sign_on=page_of(project.jwt))
+        page = DashboardPage(sign_on=project.jwt.page if project.jwt else None)
         handler = build(runtime.operations, registry, runtime.call, keys, page, ends=runtime.ends, inbound=inbound)
         try:
             server.serve(handler, listener.dup(), host, lambda url: say_ready(url, names, page), code.watch)

@@ -43,7 +43,7 @@ from stepfast.local.owner_client import OWNER_ANSWER_SECONDS
 from stepfast.local.runtime import STEP_GRACE_SECONDS, Runtime
 from stepfast.local.shared_home import SharedHome
 from stepfast.model import MAX_CHILD_DEPTH
-from stepfast.sign_on import SignOn, SignOnSettings, page_of
+from stepfast.sign_on import SignOn, SignOnSettings
 
 __all__ = ["Embedded"]
 
@@ -244,7 +244,7 @@ class Embedded(AsyncClient):
         settings = None if sign_on is None else SignOnSettings.of(sign_on, "sign_on")
         if settings is not None:
             keys = SignedOn(SignOn(settings), keys if isinstance(keys, Authenticator) else None)
-        shown = DashboardPage(sign_on=page_of(settings)) if page else None
+        shown = DashboardPage(sign_on=settings.page if settings else None) if page else None
         return mounted(self._application(keys, shown))
 
     def _connected(self) -> AsyncStacks:
