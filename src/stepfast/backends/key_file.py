@@ -15,6 +15,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stepfast import durable_files
 from stepfast.errors import Misconfigured
 from stepfast.values.encryption import DATA_KEY_BYTES, KeyId, without_cryptography
 
@@ -90,12 +91,8 @@ class KeyFileMaster:
 
 def create(path: Path) -> str:
     """Makes a key file with one key, whose id is returned. FileExistsError where there is one."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     name, line = _new_line()
-    with os.fdopen(descriptor, "w") as file:
-        file.write(_HEADER + line)
-        file.flush()
-        os.fsync(file.fileno())
+    durable_files.make(path, _HEADER + line)
     return name
 
 
@@ -104,13 +101,7 @@ def rotate(path: Path) -> str:
     KeyFileMaster(path).keys()
     name, line = _new_line()
     kept = [held for held in path.read_text().splitlines(keepends=True) if not held.startswith("#")]
-    new = path.with_name(f"{path.name}.{os.getpid()}.new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(_HEADER + line + "".join(kept))
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
+    durable_files.replace(path, _HEADER + line + "".join(kept))
     return name
 
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+from stepfast import durable_files
 from stepfast.cli import printing
 from stepfast.errors import InvalidRequest
 
@@ -89,10 +90,7 @@ class PartialFile(ExportStream):
         if cursor is None:  # the state stays at the last page: without a cursor it would start the list again
             return
         state = {"subject": self._subject, "cursor": cursor, "executions": self.executions, "bytes": self.bytes}
-        new = Path(f"{self.state}.new")
-        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE), "w", encoding="utf-8") as file:
-            json.dump(state, file)
-        new.replace(self.state)
+        durable_files.replace(self.state, json.dumps(state))
 
     def finish(self) -> None:
         self._stream.close()

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from stepfast import api_key
+from stepfast import api_key, durable_files
 from stepfast.api_key import ApiKey
 from stepfast.errors import StartupError
 from stepfast.restriction import NONE, Restriction
@@ -92,12 +92,8 @@ class KeyFile:
 
     def _write(self, keys: Mapping[str, _Held]) -> None:
         text = json.dumps({"keys": [_view(key, digest) for key, digest in keys.values()]}, indent=2)
-        new = self._path.with_name(f"{self._path.name}.{os.getpid()}.new")
         try:
-            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(text + "\n")
-            new.replace(self._path)
+            durable_files.replace(self._path, text + "\n")
         except OSError as error:
             raise StartupError(f"the file of API keys {self._path} cannot be written: {error.strerror}") from error
 

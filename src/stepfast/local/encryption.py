@@ -13,7 +13,6 @@ from typing import Any
 
 from stepfast.backends.key_file import KeyFileMaster
 from stepfast.backends.sqlite.data_keys import SqliteDataKeys, keys_path
-from stepfast.backends.sqlite.file import SYNCHRONOUS, Durability
 from stepfast.backends.sqlite.read_only import ReadOnlyFile
 from stepfast.backends.sqlite.store import SqliteBackend
 from stepfast.deployment.project import Project
@@ -39,7 +38,6 @@ def owner_keyring(
     key_file: Path | None,
     *,
     encrypts: bool = True,
-    durability: Durability = "full",
 ) -> Keyring:
     """The keyring of the process that owns a database. StartupError if the key file is not in order."""
     if key_file is None:
@@ -49,7 +47,7 @@ def owner_keyring(
         master.keys()
     except Misconfigured as error:
         raise StartupError(str(error)) from error
-    store = SqliteDataKeys(keys_path(database), synchronous=SYNCHRONOUS[durability])
+    store = SqliteDataKeys(keys_path(database))
     return Keyring(clock, store, master, encrypts=encrypts, hint=HINT)
 
 

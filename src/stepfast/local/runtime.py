@@ -167,7 +167,7 @@ class Runtime:
         self._clock = clock or SystemClock()
         file = SqliteFile(path, durability)
         try:
-            self._keyring = owner_keyring(path, self._clock, key_file, encrypts=encrypt_new, durability=durability)
+            self._keyring = owner_keyring(path, self._clock, key_file, encrypts=encrypt_new)
         except StartupError:
             file.close()
             raise

@@ -2,6 +2,9 @@
 
 It is `<database>.keys`. SQLite overwrites deleted keys with zeros before the delete counts (`secure_delete`), and
 deletes its rollback journal after each commit. Writes of one moment share a commit.
+
+A commit also waits for the folder (`synchronous=EXTRA`): without that a loss of power can bring the deleted journal
+back, and SQLite would undo the commit with it, so that values are there and their key is not.
 """
 
 from __future__ import annotations
@@ -44,7 +47,7 @@ class SqliteDataKeys:
     Raises StartupError where the file cannot be opened, or is none.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False, synchronous: str = "FULL") -> None:
+    def __init__(self, path: Path, *, read_only: bool = False, synchronous: str = "EXTRA") -> None:
         self.path, self._read_only = path, read_only
         self._lock, self._queue = threading.Lock(), list[tuple[Work, Future[None]]]()
         self._writing = threading.Lock()

@@ -31,8 +31,9 @@ from stepfast.replay.asyncio_internals import is_idle
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 Durability = Literal["full", "process"]
-SYNCHRONOUS: dict[Durability, str] = {"full": "FULL", "process": "OFF"}
-"""What SQLite's setting of this name is."""
+SYNCHRONOUS: dict[Durability, str] = {"full": "FULL", "process": "NORMAL"}
+"""SQLite's setting of this name. With NORMAL a loss of power takes back the last commits, and the file stays whole
+(https://www.sqlite.org/pragma.html#pragma_synchronous)."""
 
 BUSY_TIMEOUT = 5.0
 LOG_BYTES = 4_200_000
