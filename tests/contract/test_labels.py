@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,15 +12,34 @@ from stepfast.engine.listing import fits
 from stepfast.engine.ports import End, Query
 from stepfast.model import Execution, Failure
 from stepfast.shown import ShownState, mark_of
+from tests.contract.conftest import Embedded
 
 FAILURE = Failure("ValueError", "no", "work")
 
 
-@pytest.fixture(params=["by the listing", "by the index"])
-def many(request: pytest.FixtureRequest, backend: Any) -> Any:
-    """40 executions, some of them FAILED or SUCCEEDED; on AWS before the labels' index is complete, and after."""
-    if request.param == "by the index":
-        backend.index_labels()
+@pytest.fixture(scope="module", params=["sqlite", "dynamodb by the listing", "dynamodb by the index"])
+def many(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """40 executions, some of them FAILED or SUCCEEDED; on AWS before the labels' index is complete, and after.
+
+    All tests share them, since they take seconds to write. A test that changes some has them for itself: e01 to e05.
+    """
+    if request.param == "sqlite":
+        embedded = Embedded(tmp_path_factory.mktemp("labels") / "contract.db")
+        yield filled(embedded)
+        embedded.ports.close()
+        return
+    from moto import mock_aws  # here, so that runs of SQLite alone do not wait for it
+
+    from tests.backends.cloud import Cloud
+
+    with mock_aws():
+        cloud = Cloud()
+        if request.param == "dynamodb by the index":
+            cloud.index_labels()
+        yield filled(cloud)
+
+
+def filled(backend: Any) -> Any:
     for number in range(40):
         labels = {"parity": str(number % 2), "team": "abc"[number % 3], "one": str(number)}
         made = Execution(f"e{number:02}", f"w{number % 4}", "1", 1000.0 + number // 2, labels=labels)
