@@ -74,7 +74,7 @@ async def client(app: stepfast.Embedded, id: str, say: Any) -> None:
         await handle.signal("answered", "yes", f"signal-{id}")
         say(("signalled", id))
     try:
-        say(("ended", id, str(await handle.result(30))))
+        say(("ended", id, str(await handle.result(120))))
     except ExecutionFailed as error:
         say(("failed", id, str(error)))
     if id == DELETED:
