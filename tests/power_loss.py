@@ -65,7 +65,6 @@ class Disk:
     said: for each saying, the number of notes before it.
     """
 
-    folder: Path
     notes: list[Note] = field(default_factory=list)
     said: list[tuple[int, Any]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -208,7 +207,7 @@ def recorded(folder: Path) -> Iterator[Disk]:
     """
     found = library()
     assert found is not None
-    disk, real = Disk(folder), found.sqlite3_vfs_find(None)
+    disk, real = Disk(), found.sqlite3_vfs_find(None)
     ours = _Vfs.from_buffer_copy(bytes(real.contents))
     ours.name = b"stepfast-recorded"
     names: dict[int, str] = {}
