@@ -1,4 +1,4 @@
-"""No GET and no HEAD changes anything that is stored, whoever sends it: a mail scanner, a prefetching browser, a crawler."""
+"""No GET and no HEAD changes anything that is stored, whoever sends it: a mail scanner, a browser that prefetches."""
 
 from __future__ import annotations
 
