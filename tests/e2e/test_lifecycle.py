@@ -14,6 +14,7 @@ from stepfast.backends.dynamodb.api_keys import SCOPES, ApiKeys
 from stepfast.backends.dynamodb.table import EXPIRES, STREAM_VIEW
 from stepfast.infra.cdk import CLI
 from tests.e2e.conftest import NAME, Deployed
+from tests.e2e.new_projects import new_project
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
