@@ -107,7 +107,7 @@ class PatchedWorld(World):
         self.moment = (0, 40, 80, 160, 320)[seed % 5] + self.random.randrange(80)
         self.outage += self.random.choice((0, 400, 1500))  # so that it fails, and is resumed, now and then repeatedly
         self.registry = Registry([Workflow(before, "edited")])
-        self.watch = EditWatch(self)
+        self.watch = self.answers_watch = EditWatch(self)
         self.deployed = False
         self._open()
 
@@ -135,8 +135,8 @@ def run(seed: int, *, trace: bool = False) -> str:
         if status == "CANCELLED":
             return "cancelled"
         took = snapshot.execution.result == "true"
-        if world.watch.answers["late"] != {took}:
-            raise Violation("an-edit-goes-one-way", f"it ended by {took}, its steps by {world.watch.answers}")
+        if world.answers_watch.answers["late"] != {took}:
+            raise Violation("an-edit-goes-one-way", f"it ended by {took}, its steps by {world.answers_watch.answers}")
         return "new" if took else "old"
     except Exception as error:
         error.add_note(f"repeat it with: python -m tests.simulation.test_patches {seed}")
