@@ -73,8 +73,8 @@ class EventStreams:
         self._closing.add(closing)
         try:
             with self._tells.watch(execution_id, changes=True) as watch:
-                # The one wait of this task ends by whatever happens. A task for each event would take turns of the loop,
-                # and at each turn this thread waits for the interpreter, which the engine keeps busy.
+                # The one wait of this task ends by whatever happens. A task for each event would take turns of the
+                # loop, and at each turn this thread waits for the interpreter, which the engine keeps busy.
                 closing.ring = watch.wake_here
                 gone.add_done_callback(lambda _: watch.wake_here())
                 after = event["headers"].get("last-event-id") or _asked_after(event)
