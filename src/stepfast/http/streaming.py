@@ -38,7 +38,7 @@ class EventStreams:
 
     def __init__(self, tells: TellsEnds) -> None:
         self._tells = tells
-        self._closing: set[_Closing] = set()
+        self._closing: set[_StreamEnd] = set()
         self._closed = False
 
     def close(self) -> None:
@@ -69,7 +69,7 @@ class EventStreams:
         """
         if len(self._closing) >= MAX_STREAMS:
             return _busy()
-        closing, gone = _Closing(), asyncio.ensure_future(disconnected(receive))
+        closing, gone = _StreamEnd(), asyncio.ensure_future(disconnected(receive))
         self._closing.add(closing)
         try:
             with self._tells.watch(execution_id, changes=True) as watch:
@@ -110,8 +110,8 @@ class EventStreams:
             self._closing.discard(closing)
 
 
-class _Closing:
-    """Whether a stream is to end, since the server does."""
+class _StreamEnd:
+    """Whether a stream is to end, since the server does, and what tells it."""
 
     def __init__(self) -> None:
         self.is_set = False
