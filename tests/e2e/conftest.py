@@ -7,7 +7,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,10 @@ import httpx
 import pytest
 
 from stepfast.backends.dynamodb.api_keys import SCOPES, ApiKeys
-from tests.e2e.emulator import PATIENCE, PYTHON, ROOT, Emulator, running
+from tests.e2e.emulator import PATIENCE, PYTHON, ROOT, Emulator, running, trusting
+from tests.e2e.new_projects import new_project
 from tests.examples.processes import MailSink, PdfService
+from tests.http.issuing import TestIssuer, issuing, table
 from tests.waiting import until
 from workflows.quarterly_financial_report.make_ledger import ledger_csv
 
@@ -130,7 +132,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     mail.start()
     folder = _project(tmp_path_factory.mktemp("project"), world, pdf, mail)
     try:
-        with running(tmp_path_factory.mktemp("emulator")) as emulator:
+        with running(home := tmp_path_factory.mktemp("emulator"), functions=trusting(home)) as emulator:
             emulator.bootstrap()
             emulator.client("secretsmanager").create_secret(Name="probes/shop", SecretString=WEBHOOK_SECRET)
             outputs = emulator.deploy(NAME, folder)
@@ -140,6 +142,33 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     finally:
         pdf.stop()
         mail.stop()
+
+
+@dataclass(frozen=True)
+class Guarded(Deployed):
+    """A second stack: its values are encrypted, and people sign on at an issuer on this machine."""
+
+    issuer: TestIssuer
+
+
+@pytest.fixture(scope="package")
+def guarded(deployed: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    emulator, folder = deployed.emulator, new_project(tmp_path_factory.mktemp("guarded") / "guarded")
+    key = emulator.client("kms").create_key(Description="values of executions")["KeyMetadata"]["Arn"]
+    with issuing(emulator.tls) as issuer:
+        said = table(issuer.address)
+        scopes = "\n".join(f"{name} = {json.dumps(held)}" for name, held in said.pop("scopes").items())
+        jwt = "\n".join(f"{name} = {json.dumps(held)}" for name, held in said.items())
+        tables = f"[tool.stepfast.jwt]\n{jwt}\n\n[tool.stepfast.jwt.scopes]\n{scopes}\n"
+        settings = folder / "pyproject.toml"
+        text = settings.read_text().replace("[tool.stepfast]", f'[tool.stepfast]\nkms_key = "{key}"\nauth = "jwt"')
+        settings.write_text(f"{text}\n{tables}")
+        outputs = emulator.deploy("guarded", folder)
+        api_key = ApiKeys(emulator.client("dynamodb"), outputs["TableName"]).create("guarded", SCOPES, time.time())[1]
+        with emulator.http(outputs, api_key) as http:
+            held = {each.name: getattr(deployed, each.name) for each in fields(Deployed)}
+            yield Guarded(**{**held, "outputs": outputs, "folder": folder, "http": http}, issuer=issuer)
+        emulator.destroy("guarded", folder)
 
 
 def _project(folder: Path, world: Path, pdf: PdfService, mail: MailSink) -> Path:

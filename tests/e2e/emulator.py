@@ -21,10 +21,13 @@ from typing import Any
 import boto3
 import httpx
 
+from tests.loopback_servers import Tls
+
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".cache/ministack/bin/python"
 LAUNCHER = Path(__file__).with_name("launcher.py")
 REGION, ACCOUNT = "us-east-1", "000000000000"
+CERTIFICATE = "tmp/ministack-tls/server.crt"
 START, DEPLOY, END = 120, 600, 3
 PATIENCE = 180.0
 """Seconds that an answer or a fact is waited for: a busy machine is no failure."""
@@ -42,7 +45,12 @@ class Emulator:
 
     @property
     def certificate(self) -> str:
-        return str(self.folder / "tmp/ministack-tls/server.crt")
+        return str(self.folder / CERTIFICATE)
+
+    @property
+    def tls(self) -> Tls:
+        """For another server on this machine, which whoever trusts the emulator trusts too."""
+        return Tls(self.folder / CERTIFICATE, self.folder / CERTIFICATE.replace(".crt", ".key"))
 
     def verification(self) -> ssl.SSLContext:
         """Trusts the emulator and nobody else."""
@@ -147,6 +155,11 @@ def running(
     port = port or _free_port()
     with _temporary(folder / "tmp") as temporary:
         yield from _run(folder, temporary, port, plain, functions or {})
+
+
+def trusting(folder: Path) -> dict[str, str]:
+    """A variable by which functions trust servers that have the certificate of the emulator of this folder."""
+    return {"SSL_CERT_FILE": str(folder / CERTIFICATE)}
 
 
 def _run(folder: Path, temporary: Path, port: int, plain: str, functions: Mapping[str, str]) -> Iterator[Emulator]:

@@ -11,7 +11,7 @@ import pytest
 
 from stepfast.client.signing import Signature
 from tests.e2e.conftest import Deployed
-from tests.e2e.test_lifecycle import new_project
+from tests.e2e.new_projects import new_project
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

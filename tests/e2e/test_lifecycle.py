@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +14,7 @@ from stepfast.backends.dynamodb.api_keys import SCOPES, ApiKeys
 from stepfast.backends.dynamodb.table import EXPIRES, STREAM_VIEW
 from stepfast.infra.cdk import CLI
 from tests.e2e.conftest import NAME, Deployed
-from tests.e2e.emulator import ROOT
+from tests.e2e.new_projects import new_project
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -105,14 +103,6 @@ def restored(dynamodb: Any, table: str, name: str) -> str:
     dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification={"Enabled": True, "AttributeName": EXPIRES})
     arn: str = dynamodb.describe_table(TableName=name)["Table"]["LatestStreamArn"]
     return arn
-
-
-def new_project(folder: Path) -> Path:
-    """What `stepfast init` makes, with versions that were fetched before."""
-    subprocess.run([Path(sys.executable).with_name("stepfast"), "init", str(folder)], check=True, capture_output=True)
-    shutil.copyfile(ROOT / "constraints.txt", folder / "constraints.txt")
-    (folder / ".stepfast").symlink_to(ROOT / ".stepfast")
-    return folder
 
 
 def cdk_of_npm(folder: Path) -> Path:

@@ -12,7 +12,7 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from tests.loopback_servers import served_by
+from tests.loopback_servers import Tls, served_by
 
 AUDIENCE = "stepfast"
 CURVES: dict[str, Any] = {"ES256": ec.SECP256R1(), "ES384": ec.SECP384R1()}
@@ -79,8 +79,8 @@ def _public(key: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def issuing() -> Iterator[TestIssuer]:
-    """An issuer that answers until the end of the block."""
+def issuing(tls: Tls | None = None) -> Iterator[TestIssuer]:
+    """An issuer that answers until the end of the block. tls: for one behind `https://`."""
     issuer = TestIssuer()
 
     class Handler(BaseHTTPRequestHandler):
@@ -95,5 +95,5 @@ def issuing() -> Iterator[TestIssuer]:
         def log_message(self, format: str, *args: Any) -> None:
             """Nothing: the tests look at `asked`."""
 
-    with served_by(Handler) as issuer.address:
+    with served_by(Handler, tls) as issuer.address:
         yield issuer

@@ -60,6 +60,7 @@ INVARIANTS = {
     "what-is-shown-has-happened": "a status value never goes back, its order is durable, and labels are found",
     "history-reads-alike-twice": "also by the next owner of the file",
     "replay-reproduces": "the records give what is recorded, at any moment",
+    "an-edit-goes-one-way": "behind `patched`, a run follows one answer, durable before a step follows from it",
     "results-are-those-of-plain-asyncio": "of the same functions, run without the engine",
 }
 

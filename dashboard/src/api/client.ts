@@ -110,6 +110,11 @@ export const resume = (id: string, steps?: string[]): Promise<Execution> =>
 /** What an operator does by hand, with a reason for the history. */
 export const intervene = (id: string, action: string, why = ""): Promise<Execution> =>
   ask("POST", `${of(id)}/${action}`, why ? { why } : undefined);
+/** Sets exactly one of `result`, `skip` and `input` of a step. */
+export const repair = (id: string, command: string, asked: Record<string, Json>): Promise<Execution> =>
+  ask("POST", `${of(id)}/commands/${encodeURIComponent(command)}/repair`, asked);
+/** Everything of an execution that has ended, for good. */
+export const erase = (id: string): Promise<unknown> => ask("DELETE", of(id));
 /** Another execution, with what this one has recorded before a command. */
 export const fork = (id: string, asked: Record<string, Json>): Promise<{ executionId: string }> =>
   through((api) => api.execution(id).fork(asked));

@@ -1,6 +1,6 @@
 /** One command: what went in, what came out, and every attempt. */
 
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 
 import type { Command, ExecutionDetail } from "../api/types";
 import { inShort } from "../lib/json";
@@ -11,6 +11,7 @@ import { Status } from "../parts/status";
 import { nameOf } from "../timeline/layout";
 import { FailureBox } from "./failure";
 import { allTries, type ShownAttempt } from "./attempts";
+import { repairable, RepairDialog } from "./repair";
 import { CommandValue } from "./value";
 
 interface Props {
@@ -18,9 +19,11 @@ interface Props {
   earlier: Map<string, ShownAttempt[]>;
   execution: ExecutionDetail;
   close: () => void;
+  refresh: () => void;
 }
 
-export function Details({ command, earlier, execution, close }: Props) {
+export function Details({ command, earlier, execution, close, refresh }: Props) {
+  const [repairs, setRepairs] = useState(false);
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
     if (matchMedia("(max-width: 1100px)").matches) heading.current?.scrollIntoView({ block: "start" });
@@ -35,6 +38,14 @@ export function Details({ command, earlier, execution, close }: Props) {
           ✕
         </button>
       </header>
+      {repairable(execution, command) && (
+        <div class="buttons">
+          <button type="button" onClick={() => setRepairs(true)}>
+            Repair…
+          </button>
+        </div>
+      )}
+      {repairs && <RepairDialog {...{ execution, command }} close={() => setRepairs(false)} done={() => (setRepairs(false), refresh())} />}
       <Facts command={command} idempotency={command.idempotency_key} />
       {command.error && !tries.some((past) => past.error) && <FailureBox error={command.error} />}
       {tries.length > 0 && (

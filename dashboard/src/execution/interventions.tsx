@@ -1,12 +1,13 @@
-/** What an operator does by hand, each with a reason for the history: pause, unpause, close, reopen, cancel. */
+/** What an operator does by hand, with a reason for the history: pause, unpause, close, reopen, cancel, terminate; and delete. */
 
 import { useState } from "preact/hooks";
 
-import { intervene } from "../api/client";
+import { erase, intervene } from "../api/client";
 import type { Execution, ExecutionStatus, Intervention } from "../api/types";
+import { go, href } from "../lib/router";
 import { Dialog } from "../parts/dialog";
 
-export type Action = Intervention["action"];
+export type Action = Intervention["action"] | "delete";
 
 interface Words {
   button: string;
@@ -59,17 +60,27 @@ const WORDS: Record<Action, Words> = {
     title: "Terminate this execution?",
     says: "It ends at once: none of its code runs any more, and nothing is cleaned up. It cannot be resumed afterwards.",
     confirm: "Terminate the execution",
-    keep: "Let it clean up",
+    keep: "Let it go on",
+    danger: true,
+  },
+  delete: {
+    button: "Delete…",
+    title: "Delete this execution?",
+    says: "Everything of it goes for good: its records, its values, its history and its children. Nothing brings it back.",
+    confirm: "Delete the execution",
+    keep: "Keep it",
     danger: true,
   },
 };
 
 /** What can be done by hand, by the status. */
 const POSSIBLE: Partial<Record<ExecutionStatus, readonly Action[]>> = {
-  RUNNING: ["pause", "cancel"],
-  PAUSED: ["unpause", "cancel"],
-  FAILED: ["close"],
-  CLOSED: ["reopen"],
+  RUNNING: ["pause", "cancel", "terminate"],
+  PAUSED: ["unpause", "cancel", "terminate"],
+  FAILED: ["close", "delete"],
+  CLOSED: ["reopen", "delete"],
+  SUCCEEDED: ["delete"],
+  CANCELLED: ["delete"],
 };
 
 /** Only a root is closed: what its children are is told by it. */
@@ -78,7 +89,7 @@ export function possible(execution: Execution): readonly Action[] {
   const cleansUp = execution.intervention?.cleanup_seconds != null;
   return (POSSIBLE[execution.status] ?? [])
     .filter((action) => action !== "close" || !execution.parent || execution.parent.left)
-    .map((action) => (action === "cancel" && cleansUp ? "terminate" : action));
+    .filter((action) => action !== "cancel" || !cleansUp);
 }
 
 export const buttonOf = (action: Action): string => WORDS[action].button;
@@ -94,16 +105,18 @@ export function InterventionDialog({ action, close, act }: Props) {
   const [why, setWhy] = useState("");
   function confirm(event: Event): void {
     event.preventDefault();
-    act((id) => intervene(id, action, why.trim()));
+    act((id) => (action === "delete" ? erase(id).then(() => go(href(["executions"]))) : intervene(id, action, why.trim())));
   }
   return (
     <Dialog title={words.title} close={close}>
       <form class="signal-form" onSubmit={confirm}>
         <p>{words.says}</p>
-        <label>
-          Why, for the history
-          <input value={why} maxLength={1000} onInput={(event) => setWhy(event.currentTarget.value)} />
-        </label>
+        {action !== "delete" && (
+          <label>
+            Why, for the history
+            <input value={why} maxLength={1000} onInput={(event) => setWhy(event.currentTarget.value)} />
+          </label>
+        )}
         <div class="buttons end">
           <button type="button" onClick={close}>
             {words.keep}

@@ -105,7 +105,7 @@ export function ExecutionPage({ id }: { id: string }) {
         />
       )}
       <Tabs view={view} to={(other) => at(id, { view: other === "timeline" ? "" : other, command: picked() })} />
-      <Content execution={execution} view={view} earlier={earlier} events={events} error={past.error} loaded={past.value !== null} more={polled.value?.more ?? false} moreEvents={past.value?.more ? moreEvents : null} />
+      <Content execution={execution} view={view} earlier={earlier} events={events} error={past.error} loaded={past.value !== null} more={polled.value?.more ?? false} moreEvents={past.value?.more ? moreEvents : null} refresh={polled.refresh} />
     </div>
   );
 }
@@ -142,9 +142,10 @@ interface ContentProps {
   more: boolean;
   /** Loads the next page of a very long history; null where all is loaded. */
   moreEvents: (() => void) | null;
+  refresh: () => void;
 }
 
-function Content({ execution, view, earlier, events, error, loaded, more, moreEvents }: ContentProps) {
+function Content({ execution, view, earlier, events, error, loaded, more, moreEvents, refresh }: ContentProps) {
   const chosen = execution.commands.find((command) => command.id === picked());
   const pick = (command: string): void =>
     go(at(execution.execution_id, { view: view === "timeline" ? "" : view, command: command === picked() ? "" : command }), true);
@@ -166,7 +167,7 @@ function Content({ execution, view, earlier, events, error, loaded, more, moreEv
         <LiveTimeline execution={execution} earlier={earlier} events={events} picked={picked()} pick={pick} more={more} />
       )}
       {chosen && (
-        <Details key={chosen.id} command={chosen} earlier={earlier} execution={execution} close={close} />
+        <Details key={chosen.id} command={chosen} earlier={earlier} execution={execution} close={close} refresh={refresh} />
       )}
     </div>
   );

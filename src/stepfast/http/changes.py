@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
 from stepfast.engine.arguments import foreign_cursor
@@ -48,7 +49,7 @@ def since(execution: Execution, records: Sequence[Record], cursor: str | None) -
     happened: list[tuple[float, Object]] = []
     latest = sorted(((_changed_at(record), record.id, record) for record in records), key=lambda each: each[:2])
     kept = latest[-KEPT:]
-    hashes = [_hash(record.id, record.revision, record.generation, execution.run) for _, _, record in kept]
+    hashes = [_mark(record, execution.run) for _, _, record in kept]
     for (at, _, record), mark in zip(kept, hashes, strict=True):
         if mark not in seen and at >= floor:
             happened.append((at, _command(record, at)))
@@ -105,6 +106,12 @@ def _changed_at(record: Record) -> float:
 
 def _hash(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:_HASH]
+
+
+def _mark(record: Record, run: int) -> str:
+    """As `_hash(id, revision, generation, run)`, with quicker JSON: a turn of a stream makes one for each command."""
+    text = f"[{encode_basestring_ascii(record.id)}, {record.revision}, {record.generation}, {run}]"
+    return hashlib.sha256(text.encode()).hexdigest()[:_HASH]
 
 
 def _cursor_of(known: dict[str, str], hashes: Sequence[str], floor: float) -> str:

@@ -38,7 +38,7 @@ class EventStreams:
 
     def __init__(self, tells: TellsEnds) -> None:
         self._tells = tells
-        self._closing: set[asyncio.Event] = set()
+        self._closing: set[_StreamEnd] = set()
         self._closed = False
 
     def close(self) -> None:
@@ -69,11 +69,14 @@ class EventStreams:
         """
         if len(self._closing) >= MAX_STREAMS:
             return _busy()
-        closing = asyncio.Event()
+        closing, gone = _StreamEnd(), asyncio.ensure_future(disconnected(receive))
         self._closing.add(closing)
-        waits = [asyncio.ensure_future(disconnected(receive)), asyncio.ensure_future(closing.wait())]
         try:
             with self._tells.watch(execution_id, changes=True) as watch:
+                # The one wait of this task ends by whatever happens. A task for each event would take turns of the
+                # loop, and at each turn this thread waits for the interpreter, which the engine keeps busy.
+                closing.ring = watch.wake_here
+                gone.add_done_callback(lambda _: watch.wake_here())
                 after = event["headers"].get("last-event-id") or _asked_after(event)
                 response = await read(_after(event, after))
                 if int(response["statusCode"]) != 200:
@@ -91,14 +94,10 @@ class EventStreams:
                         await send({"type": "http.response.body", "body": b": keepalive\n\n", "more_body": True})
                         spoke = time.monotonic()
                     after = page["after"]
-                    if page["ended"] or closing.is_set():
+                    if page["ended"] or closing.is_set:
                         break
-                    changed = asyncio.ensure_future(watch.wait(STREAM_RECHECK_SECONDS))
-                    try:
-                        await asyncio.wait({changed, *waits}, return_when=asyncio.FIRST_COMPLETED)
-                    finally:
-                        changed.cancel()
-                    if waits[0].done():
+                    await watch.wait(STREAM_RECHECK_SECONDS)
+                    if gone.done():
                         raise ClientGone
                     response = await read(_after(event, after))
                     if int(response["statusCode"]) != 200:
@@ -107,9 +106,20 @@ class EventStreams:
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
                 return None
         finally:
-            for each in waits:
-                each.cancel()
+            gone.cancel()
             self._closing.discard(closing)
+
+
+class _StreamEnd:
+    """Whether a stream is to end, since the server does, and what tells it."""
+
+    def __init__(self) -> None:
+        self.is_set = False
+        self.ring: Callable[[], None] = lambda: None
+
+    def set(self) -> None:
+        self.is_set = True
+        self.ring()
 
 
 def _text(page: Object) -> bytes:

@@ -57,6 +57,9 @@ class EndWatch(Protocol):
     async def wait(self, seconds: float) -> None:
         """Returns after one that was not told of yet, or after some seconds. It may return early for no reason."""
 
+    def wake_here(self) -> None:
+        """Makes a wait for changes return. Call it on the loop that waits."""
+
 
 class TellsEnds(Protocol):
     """Reports the ends and changes of executions."""

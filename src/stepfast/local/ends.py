@@ -68,11 +68,15 @@ class Watch:
         except RuntimeError:
             pass  # asyncio raises it for a loop that is closed, and then nobody waits any more
 
+    def wake_here(self) -> None:
+        """Makes `wait` return. Call it on the loop that waits."""
+        self._ended.set()
+
     async def wait(self, seconds: float) -> None:
         """Returns after an end that it has not told of yet, or after some seconds."""
+        overtime = self._loop.call_later(seconds, self._ended.set)
         try:
-            async with asyncio.timeout(seconds):
-                await self._ended.wait()
-        except TimeoutError:
-            pass
+            await self._ended.wait()
+        finally:
+            overtime.cancel()
         self._ended.clear()

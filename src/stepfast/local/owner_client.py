@@ -58,6 +58,9 @@ class OwnerWatch:
     def __init__(self, address: Callable[[], OwnerAddress | None], execution_id: str) -> None:
         self._address, self._execution_id = address, execution_id
 
+    def wake_here(self) -> None:
+        """Nothing: who waits for an end cancels the wait."""
+
     async def wait(self, seconds: float) -> None:
         """Returns when the execution has ended, or after some seconds. An owner that is away is waited for."""
         address, end = self._address(), time.monotonic() + seconds

@@ -12,7 +12,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -203,5 +203,14 @@ def _is_of_another_server(record: logging.LogRecord) -> bool:
 class AnyTime:
     """Stands for the changes that the owner in another process makes: they are looked for."""
 
+    def __init__(self) -> None:
+        self._woken = asyncio.Event()
+
+    def wake_here(self) -> None:
+        self._woken.set()
+
     async def wait(self, seconds: float) -> None:
-        await asyncio.sleep(min(seconds, CHANGE_LOOK_SECONDS))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(seconds, CHANGE_LOOK_SECONDS)):
+                await self._woken.wait()
+        self._woken.clear()
