@@ -36,6 +36,8 @@ MOST_AT_ONCE = 100
 PLAN_PAGES = 10
 """Pages of the list that one plan reads where few of the executions match."""
 MAX_REASON = 300
+LISTED_SECONDS = 1.0
+"""What was held just before a workflow was unpaused stands in the lists by then: DynamoDB's index follows the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,8 @@ class JobSteps:
 
     async def _plan(self, execution: Execution, job: Json, place: str, ids: list[str] | None, limit: int) -> Json:
         action, entries, skipped, following = _action(job), list[list[Any]](), list[list[str]](), None
+        if job["action"] == "release" and not place:
+            await self._clock.sleep(LISTED_SECONDS)
         stop = await self._stop(execution.execution_id)
         if stop is not None:
             pass

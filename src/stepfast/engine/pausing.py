@@ -100,6 +100,29 @@ class Pausing:
             if await self._unpause(snapshot, Intervention("unpause", self._clock.now(), parent=parent)) is not None:
                 return
 
+    async def release_held(self, execution_id: str, why: str | None) -> Execution | None:
+        """Lets an execution go that was held with its workflow; None if it is held no more.
+
+        A child whose parent is PAUSED is paused with that one from now on, and goes on with it.
+        """
+        while True:
+            snapshot = await self._store.load(execution_id, signals=False)
+            held = snapshot.execution if snapshot is not None else None
+            if snapshot is None or held is None or held.status != "PAUSED":
+                return None
+            hand = held.intervention
+            if hand is None or hand.action != "hold":
+                return None
+            by, now = caller.who(), self._clock.now()
+            parent = await self._paused_parent(held)
+            if parent is None:
+                if (released := await self._unpause(snapshot, Intervention("unpause", now, by, why), True)) is not None:
+                    return released
+                continue
+            paused = replace(held, intervention=Intervention("pause", now, by, why, parent.execution_id))
+            if await self._store.intervene(StatusTurn(held, paused, wake=True, untouched=True)):
+                return paused
+
     async def _pause(self, execution: Execution, hand: Intervention, untouched: bool = False) -> Execution | None:
         # The status of a read without values is enough: nothing but the status and the intervention changes.
         whole = await self._store.read(execution.execution_id)
