@@ -161,8 +161,8 @@ def test_other_workflows_and_what_has_begun_go_on(api: AskedToPause) -> None:
     api.start("asking-first", "a", "begun")
     api.start("turning", 1, "endless")
     api.wait()
-    for workflow in ("asking-first", "turning"):
-        api.pause(workflow)
+    for name in ("asking-first", "turning"):
+        api.pause(name)
     api("POST", "/v1/executions/begun/signals/go", {"payload": "now"}, 202)
     api("POST", "/v1/executions/endless/signals/next", {"payload": "now"}, 202)
     api.held("shipping", "b", "other")

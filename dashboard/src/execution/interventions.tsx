@@ -6,7 +6,7 @@ import { intervene } from "../api/client";
 import type { Execution, ExecutionStatus, Intervention } from "../api/types";
 import { Dialog } from "../parts/dialog";
 
-export type Action = Intervention["action"];
+export type Action = Exclude<Intervention["action"], "hold">;
 
 interface Words {
   button: string;

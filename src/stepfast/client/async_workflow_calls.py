@@ -24,7 +24,7 @@ class AsyncWorkflowCalls:
         workflow has the name.
         """
         return (
-            await self._stacks.first.send("POST", _path(name, "pause"), shapes.PausedWorkflow, _given(why=why))
+            await self._stacks.first.send("POST", _path(name, "pause"), shapes.PausedWorkflowShape, _given(why=why))
         ).body
 
     async def unpause_workflow(self, name: str, *, why: str | None = None, rate: float | None = None) -> Object:
@@ -38,4 +38,4 @@ class AsyncWorkflowCalls:
         has not let go. Raises InvalidRequest where no workflow has the name.
         """
         body = _given(why=why, rate=rate)
-        return (await self._stacks.first.send("POST", _path(name, "unpause"), shapes.PausedWorkflow, body)).body
+        return (await self._stacks.first.send("POST", _path(name, "unpause"), shapes.PausedWorkflowShape, body)).body

@@ -282,7 +282,7 @@ class Workflows(TypedDict):
     workflows: list[Workflow]
 
 
-class PausedWorkflow(TypedDict):
+class PausedWorkflowShape(TypedDict):
     name: str
     paused: dict[str, Any] | None
     job_id: str | None

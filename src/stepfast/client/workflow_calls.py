@@ -23,7 +23,7 @@ class WorkflowCalls:
         may begin for five seconds more. Returns the `name` and the pause as `paused`. Raises InvalidRequest where no
         workflow has the name.
         """
-        return self._stacks.first.send("POST", _path(name, "pause"), shapes.PausedWorkflow, _given(why=why)).body
+        return self._stacks.first.send("POST", _path(name, "pause"), shapes.PausedWorkflowShape, _given(why=why)).body
 
     def unpause_workflow(self, name: str, *, why: str | None = None, rate: float | None = None) -> Object:
         """Has new executions of a workflow begin again, and starts a bulk job that lets go what was held.
@@ -36,7 +36,7 @@ class WorkflowCalls:
         has not let go. Raises InvalidRequest where no workflow has the name.
         """
         body = _given(why=why, rate=rate)
-        return self._stacks.first.send("POST", _path(name, "unpause"), shapes.PausedWorkflow, body).body
+        return self._stacks.first.send("POST", _path(name, "unpause"), shapes.PausedWorkflowShape, body).body
 
 
 def _path(name: str, action: str) -> str:

@@ -36,8 +36,8 @@ class Holding:
     async def holds(self, execution: Execution, *, begun: bool = False) -> bool:
         """Whether an execution that is about to begin is held instead, since its workflow is paused; then it is PAUSED.
 
-        What somebody has unpaused, resumed, forked or cancelled goes on, and so does a later run. An execution that was
-        started before the pause has begun already, unless it waits for its turn or its moment.
+        One that somebody has unpaused, resumed, forked or cancelled goes on, and so does a later run. An execution that
+        was started before the pause has begun already, unless it waits for its turn or its moment.
         """
         if begun or not is_untouched(execution):
             return False
@@ -46,7 +46,7 @@ class Holding:
             return False
         start = execution.start
         if start is not None and start.throttle is not None and not start.waits:
-            # What is let go must reserve a moment then: all that was held would begin at once otherwise.
+            # An execution that is let go reserves a moment then: all that were held would begin at once otherwise.
             waits = replace(start, waits=True)
             if not await self._store.begin(execution, waits):
                 return True  # Somebody has just changed it; the wake of that write comes back here.
