@@ -86,6 +86,8 @@ class HeldWorld(StartWorld):
                 choices.append(self._unpause)
             if draw() < 0.1:
                 choices.append(self._wait)
+            if self.now < self.paused_since + KNOWN:
+                choices += [self._wait] * 3 * bool(self.unasked)
         return choices
 
     def _idle(self) -> None:

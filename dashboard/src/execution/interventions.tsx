@@ -124,6 +124,7 @@ const DONE: Record<Intervention["action"], string> = {
   reopen: "Reopened",
   cancel: "Cancelled",
   terminate: "Cancelled",
+  hold: "Held",
 };
 
 /** What was done last, in a word; who has done it and why, as far as that is known. */

@@ -6,7 +6,7 @@ import { pauseWorkflow, unpauseWorkflow } from "../api/client";
 import type { Problem } from "../api/problem";
 import type { Workflow } from "../api/types";
 import { href } from "../lib/router";
-import { at } from "../lib/time";
+import { exactly, seconds } from "../lib/time";
 import { Dialog } from "../parts/dialog";
 import { problemFrom, ProblemNote } from "../parts/note";
 
@@ -15,7 +15,7 @@ export function PausedNote({ workflow }: { workflow: Workflow }) {
   if (!pause) return null;
   return (
     <p class="note bad">
-      Paused since {at(pause.at)}
+      Paused since {exactly(seconds(pause.at))}
       {pause.by && ` by ${pause.by}`}
       {pause.why && `: ${pause.why}`}. New executions are held.
     </p>
@@ -45,7 +45,7 @@ export function WorkflowPausing({ workflow, refresh }: { workflow: Workflow; ref
     <div class="actions">
       <PausedNote workflow={workflow} />
       {workflow.paused ? (
-        <button type="button" class="main" disabled={busy} onClick={() => void act(() => unpauseWorkflow(name).then((done) => done.job_id))}>
+        <button type="button" class="main" disabled={busy} onClick={() => void act(() => unpauseWorkflow(name).then((done) => done.job_id ?? null))}>
           Unpause this workflow
         </button>
       ) : (
