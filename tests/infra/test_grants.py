@@ -68,6 +68,8 @@ STARTING = table(ITEMS, (*STARTS, *EXECUTIONS)) | values()
 LINKING = table(("GetItem", "PutItem"), ("links",))
 AUDITING = table(("PutItem", "Query", "UpdateItem"), ("audit#*",))
 PAUSING = table(("GetItem", "PutItem"), SCHEDULES)
+ASKING = table(["Query"], ("paused",))
+HOLDING = ASKING | table(("DeleteItem", "PutItem"), ("paused",))
 EXPECTED = {
     "ApiRole": log("Api")
     | STARTING
@@ -76,6 +78,7 @@ EXPECTED = {
     | PAUSING
     | LINKING
     | AUDITING
+    | HOLDING
     | sends("Timer")
     | deletes()
     | table(["Query"], LABELLED_LISTS, "/index/listing")
@@ -83,6 +86,7 @@ EXPECTED = {
     "AuthorizerRole": log("Authorizer") | table(["GetItem"], KEYS),
     "AdvancerRole": log("Advancer")
     | STARTING
+    | ASKING
     | COUNTING
     | deletes()
     | stream()
@@ -90,6 +94,7 @@ EXPECTED = {
     | schedules(),
     "TimerRole": log("Timer")
     | STARTING
+    | ASKING
     | COUNTING
     | PAUSING
     | consumes("Timer")
@@ -98,6 +103,7 @@ EXPECTED = {
     "ResumeRole": log("Resume") | STARTING | consumes("Park"),
     "SweeperRole": log("Sweeper")
     | COUNTING
+    | ASKING
     | table(ITEMS, (*STARTS, *POSITION))
     | values()
     | deletes()
@@ -110,11 +116,18 @@ EXPECTED = {
     | deletes()
     | table(["Query"], LABELLED_LISTS, "/index/listing")
     | LIMITING
+    | ASKING
     | LINKING
     | consumes("Pooldefault")
     | sends(*POOLS, "Park")
     | schedules(),
-    "StepPdfRole": log("StepPdf") | ENDING | LIMITING | consumes("Poolpdf") | sends(*POOLS, "Park") | schedules(),
+    "StepPdfRole": log("StepPdf")
+    | ENDING
+    | LIMITING
+    | ASKING
+    | consumes("Poolpdf")
+    | sends(*POOLS, "Park")
+    | schedules(),
     "TimersRole": sends("Timer", *POOLS),
     "RecurringSweepRole": {"lambda:InvokeFunction on SweeperFunction"},
 }
