@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
+from botocore.client import BaseClient
 
 from stepfast import ContinueAsNew, Rate, child, signal, step, workflow
 from stepfast.engine.holding import PAUSES_KEPT_SECONDS
@@ -281,3 +282,26 @@ def test_starts_that_are_debounced_become_one_which_is_held_at_its_moment(api: A
     api.unpause("last-one")
     api.wait()
     assert (api.status("first"), RAN) == ("SUCCEEDED", ["b"])
+
+
+def test_the_job_of_an_unpause_reads_no_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index follows the table after a time that nobody bounds."""
+    RAN.clear()
+    reads, call = list[Any](), BaseClient._make_api_call
+
+    def noted(self: Any, operation: str, parameters: Any) -> Any:
+        reads.extend([parameters] * (operation == "Query"))
+        return call(self, operation, parameters)
+
+    for api in _cloud():
+        api.pause("shipping")
+        for order in ("a", "b", "c"):
+            api.held("shipping", order, order)
+        monkeypatch.setattr(BaseClient, "_make_api_call", noted)
+        api.unpause("shipping")
+        api.wait()
+        assert sorted(RAN) == ["a", "b", "c"]
+        assert [read for read in reads if "IndexName" in read] == []
+        notes = [read for read in reads if read["ExpressionAttributeValues"][":pk"]["S"].startswith("paused#")]
+        assert notes
+        assert all(read["ConsistentRead"] for read in notes)

@@ -69,7 +69,8 @@ LINKING = table(("GetItem", "PutItem"), ("links",))
 AUDITING = table(("PutItem", "Query", "UpdateItem"), ("audit#*",))
 PAUSING = table(("GetItem", "PutItem"), SCHEDULES)
 ASKING = table(["Query"], ("paused",))
-HOLDING = ASKING | table(("DeleteItem", "PutItem"), ("paused",))
+NOTING = table(("DeleteItem", "PutItem", "Query"), ("paused#*",))
+HOLDING = ASKING | NOTING
 EXPECTED = {
     "ApiRole": log("Api")
     | STARTING
@@ -79,6 +80,7 @@ EXPECTED = {
     | LINKING
     | AUDITING
     | HOLDING
+    | table(("DeleteItem", "PutItem"), ("paused",))
     | sends("Timer")
     | deletes()
     | table(["Query"], LABELLED_LISTS, "/index/listing")
@@ -86,7 +88,7 @@ EXPECTED = {
     "AuthorizerRole": log("Authorizer") | table(["GetItem"], KEYS),
     "AdvancerRole": log("Advancer")
     | STARTING
-    | ASKING
+    | HOLDING
     | COUNTING
     | deletes()
     | stream()
@@ -103,7 +105,7 @@ EXPECTED = {
     "ResumeRole": log("Resume") | STARTING | consumes("Park"),
     "SweeperRole": log("Sweeper")
     | COUNTING
-    | ASKING
+    | HOLDING
     | table(ITEMS, (*STARTS, *POSITION))
     | values()
     | deletes()
@@ -116,7 +118,7 @@ EXPECTED = {
     | deletes()
     | table(["Query"], LABELLED_LISTS, "/index/listing")
     | LIMITING
-    | ASKING
+    | HOLDING
     | LINKING
     | consumes("Pooldefault")
     | sends(*POOLS, "Park")
@@ -160,7 +162,7 @@ def test_only_the_pool_default_may_list_and_delete_executions_and_read_the_keys_
     synthesized: Synthesized,
 ) -> None:
     of = roles(synthesized.plain)
-    more = deletes() | LINKING | table(["Query"], LABELLED_LISTS, "/index/listing")
+    more = deletes() | LINKING | NOTING | table(["Query"], LABELLED_LISTS, "/index/listing")
     assert more <= of["StepDefaultRole"]
     assert not more & of["StepPdfRole"]
 

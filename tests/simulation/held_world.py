@@ -8,11 +8,15 @@ from typing import Any
 from stepfast.engine.advancer import Advancer
 from stepfast.engine.holding import PAUSES_KEPT_SECONDS
 from stepfast.engine.job_actions import ACTIONS, JobActions, Planned
+from stepfast.engine.job_runner import JobSteps
 from stepfast.engine.operations import Operations
 from stepfast.engine.replay_cache import LiveReplays
 from stepfast.engine.start_items import start_in
 from stepfast.engine.step_runner import AttemptCall, Ended
 from stepfast.errors import Refused
+from stepfast.language.job_steps import job_plan
+from stepfast.language.job_workflow import JOB_WORKFLOW
+from stepfast.model import Execution
 from tests.simulation.start_flows import both, debounced, paced, skips, waits
 from tests.simulation.start_world import SKEW, BrokenStart, StartClock, StartPorts, StartWorld
 
@@ -54,7 +58,9 @@ class HeldWorld(StartWorld):
         """Runs an attempt; its execution was not started while its workflow was known to be paused."""
         id = call.context.execution_id
         created_at = self.file.all_rows("SELECT created_at FROM executions WHERE execution_id = ?", (id,))[0][0]
-        if self.paused_since is not None and created_at > self.paused_since + KNOWN:
+        # An unpause that was under way as the workflow was paused again may end that pause, too.
+        stands = bool(self.file.all_rows("SELECT 1 FROM workflow_pauses", ()))
+        if stands and self.paused_since is not None and created_at > self.paused_since + KNOWN:
             raise BrokenStart(f"{id} was started while its workflow was paused, and runs a step")
         return await super().run(call)
 
@@ -137,19 +143,25 @@ class HeldWorld(StartWorld):
         self._spawn("pause", work(), again=lambda: self.cut_off.append(self._pause))
 
     def _unpause(self) -> None:
-        """What the operation does; the job is played by its action on all that is held then."""
+        """What the operation does; the job is played by its plans, and its action on each execution that they name."""
         self.paused_since = None
 
         async def work() -> None:
             ports: Any = HeldPorts(self)
             await ports.workflow_pauses.unpause(self.flow.name)
-            actions = JobActions(ports, StartClock(self, 0.0), self.registry)
-            sql = "SELECT execution_id, status, generation, created_at FROM executions WHERE status = 'PAUSED'"
-            for row in self.file.all_rows(sql, ()):
-                try:
-                    await ACTIONS["release"].act(actions, Planned(*row), {"id": "job", "options": {}})
-                except Refused:
-                    pass  # It is cancelled by now, or the workflow is paused again.
+            clock = StartClock(self, 0.0)
+            steps, actions = JobSteps(ports, clock, self.registry), JobActions(ports, clock, self.registry)
+            job = {"id": "job", "action": "release", "filter": {"workflow": self.flow.name}, "options": {}}
+            execution, place = Execution("job", JOB_WORKFLOW, "", self.now), ""
+            while place is not None:
+                asked = {"job": job, "place": place, "ids": None, "limit": 2}
+                plan = await steps.value(job_plan, asked, execution)
+                for entry in plan["entries"]:
+                    try:
+                        await ACTIONS["release"].act(actions, Planned(*entry), job)
+                    except Refused:
+                        pass  # It is cancelled by now, or the workflow is paused again.
+                place = plan["next"]
 
         self._spawn("unpause", work(), again=lambda: self.cut_off.append(self._unpause))
 

@@ -33,6 +33,21 @@ def a_hold_that_comes_after_the_unpause_is_not_looked_at_again(patch: Patch) -> 
     edited(patch, Holding, "follow", ("not in await self._store.workflow_pauses.all(settled=True)", "is None"))
 
 
+def a_held_one_is_noted_after_the_look(patch: Patch) -> None:
+    note = "await self._store.workflow_pauses.note_held(note)"
+    edited(
+        patch,
+        Holding,
+        "follow",
+        (f"    {note}\n", ""),
+        ("    return True", f"    {note}\n    return True"),
+    )
+
+
+def a_held_one_is_not_noted(patch: Patch) -> None:
+    edited(patch, Holding, "follow", ("await self._store.workflow_pauses.note_held(note)", "pass"))
+
+
 def a_hold_wakes_nobody(patch: Patch) -> None:
     edited(patch, Holding, "holds", ("wake=True, untouched=True", "wake=False, untouched=True"))
 
@@ -41,6 +56,8 @@ MUTANTS: dict[Any, int] = {
     a_start_does_not_look_whether_its_workflow_is_paused: 3,
     what_is_known_of_pauses_is_never_read_again: 6,
     a_hold_that_comes_after_the_unpause_is_not_looked_at_again: 0,
+    a_held_one_is_noted_after_the_look: 152,
+    a_held_one_is_not_noted: 0,
     a_hold_wakes_nobody: 5,
 }
 """Each wrong engine, and the seed that shows it soonest."""

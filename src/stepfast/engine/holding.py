@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from stepfast.engine.intervention_store import StatusTurn
-from stepfast.engine.pausing import Pausing
+from stepfast.engine.pausing import Pausing, note_of
 from stepfast.engine.ports import Clock, Store
 from stepfast.engine.workflow_pauses import WorkflowPause
-from stepfast.errors import WrongStatus
 from stepfast.model import Execution
 from stepfast.standing import Intervention
 
@@ -57,17 +56,17 @@ class Holding:
         return True
 
     async def follow(self, execution: Execution) -> bool:
-        """Lets an execution go that was held by what its process had read before the pause ended. True for a held one.
+        """Has somebody let a held execution go: the job of the next unpause, or this call. True for a held one.
 
-        The job of the unpause may have looked for what is held before this one was. The wake of the hold comes here.
+        The wake of the hold comes here. An unpause ends the pause, and then its job reads the notes. The note is
+        written before the look, so either that job reads the note, or this look finds that nothing is paused.
         """
-        if not is_held(execution):
+        note = note_of(execution)
+        if note is None:
             return False
+        await self._store.workflow_pauses.note_held(note)
         if execution.workflow not in await self._store.workflow_pauses.all(settled=True):
-            try:
-                await self._pausing.release_held(execution.execution_id, None)
-            except WrongStatus:
-                pass  # Its parent is PAUSED by now, or others have done something to it.
+            await self._pausing.release_held(execution.execution_id, None)
         return True
 
     async def _pause_of(self, workflow: str) -> WorkflowPause | None:
@@ -75,12 +74,6 @@ class Holding:
         if self._read is None or not self._read[0] <= now < self._read[0] + self._kept:
             self._read = (now, await self._store.workflow_pauses.all())
         return self._read[1].get(workflow)
-
-
-def is_held(execution: Execution) -> bool:
-    """Whether it is PAUSED because its workflow was paused when it was to begin."""
-    hand = execution.intervention
-    return execution.status == "PAUSED" and hand is not None and hand.action == "hold"
 
 
 def is_untouched(execution: Execution) -> bool:

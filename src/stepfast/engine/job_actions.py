@@ -11,8 +11,7 @@ from stepfast.engine.child_ids import bulk_fork_id
 from stepfast.engine.closing import FailureClosing
 from stepfast.engine.erasing import Erasing
 from stepfast.engine.forking import Forking, ForkRequest
-from stepfast.engine.holding import is_held
-from stepfast.engine.pausing import Pausing
+from stepfast.engine.pausing import Pausing, is_held
 from stepfast.engine.ports import Clock, Store
 from stepfast.engine.queries import ReadOperations
 from stepfast.engine.resuming import Resuming
@@ -128,7 +127,7 @@ async def _release(actions: JobActions, planned: Planned, job: Json) -> None:
     if not held or not is_held(held[0]) or held[0].created_at != planned.created_at:
         status = held[0].status if held else "PAUSED"
         raise WrongStatus("it is not held with its workflow", status)
-    if held[0].workflow in await actions.store.workflow_pauses.all():
+    if held[0].workflow in await actions.store.workflow_pauses.all(settled=True):
         raise WrongStatus(f"workflow {held[0].workflow!r} is paused", "PAUSED")
     await actions.pausing.release_held(planned.execution_id, why_of(job))
 

@@ -11,6 +11,7 @@ from stepfast.engine.history import intervention_event
 from stepfast.engine.intervention_store import StatusTurn
 from stepfast.engine.ports import Clock, Store
 from stepfast.engine.queries import existing, require_status, require_untouched
+from stepfast.engine.workflow_pauses import HeldStart
 from stepfast.errors import WrongStatus
 from stepfast.model import Event, Execution, OrderEntry, Snapshot
 from stepfast.standing import Intervention
@@ -110,8 +111,8 @@ class Pausing:
             held = snapshot.execution if snapshot is not None else None
             if snapshot is None or held is None or held.status != "PAUSED":
                 return None
-            hand = held.intervention
-            if hand is None or hand.action != "hold":
+            note = note_of(held)
+            if note is None:
                 return None
             by, now = caller.who(), self._clock.now()
             parent = await self._paused_parent(held)
@@ -121,6 +122,7 @@ class Pausing:
                 continue
             paused = replace(held, intervention=Intervention("pause", now, by, why, parent.execution_id))
             if await self._store.intervene(StatusTurn(held, paused, wake=True, untouched=True)):
+                await self._store.workflow_pauses.forget_held(note)
                 return paused
 
     async def _pause(self, execution: Execution, hand: Intervention, untouched: bool = False) -> Execution | None:
@@ -141,7 +143,11 @@ class Pausing:
         events: list[Event] = [intervention_event(each) for each in (execution.intervention, hand) if each is not None]
         entry = OrderEntry(cursor.revision, execution.generation, cut=len(cursor.applied))
         turn = StatusTurn(execution, after, entry, events, wake=True, untouched=untouched)
-        return after if await self._store.intervene(turn) else None
+        if not await self._store.intervene(turn):
+            return None
+        if (note := note_of(execution)) is not None:
+            await self._store.workflow_pauses.forget_held(note)  # if a crash comes before, the job does so
+        return after
 
     async def _paused_parent(self, child: Execution) -> Execution | None:
         """The parent of a child, if that is PAUSED."""
@@ -149,6 +155,19 @@ class Pausing:
             return None
         parents = await self._store.read_many([child.link.parent])
         return parents[0] if parents and parents[0].status == "PAUSED" else None
+
+
+def is_held(execution: Execution) -> bool:
+    """Whether it is PAUSED because its workflow was paused when it was to begin."""
+    return note_of(execution) is not None
+
+
+def note_of(execution: Execution) -> HeldStart | None:
+    """The note of a held execution; None for another."""
+    hand = execution.intervention
+    if execution.status != "PAUSED" or hand is None or hand.action != "hold":
+        return None
+    return HeldStart(execution.workflow, execution.execution_id, hand.at)
 
 
 def _after(execution: Execution, hand: Intervention) -> Intervention:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 from stepfast.engine import schedule_items as items
-from stepfast.engine.holding import is_held
+from stepfast.engine.pausing import is_held
 from stepfast.engine.ports import Clock, Store
 from stepfast.engine.schedule_items import Moment, Overlap, ScheduleItem, ScheduleTarget
 from stepfast.engine.starting import Started

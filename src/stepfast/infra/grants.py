@@ -47,7 +47,7 @@ from stepfast.backends.dynamodb.listing_keys import CHILD, JOB
 from stepfast.backends.dynamodb.metrics import PARTITION
 from stepfast.backends.dynamodb.schedules import SCHEDULES
 from stepfast.backends.dynamodb.starts import HOLDS
-from stepfast.backends.dynamodb.workflow_pauses import PAUSED
+from stepfast.backends.dynamodb.workflow_pauses import NOTES, PAUSED
 from stepfast.engine.start_items import THROTTLES
 from stepfast.language.steps import DEFAULT_POOL
 from stepfast.model import ExecutionStatus
@@ -111,6 +111,7 @@ def _by_kind(kind: str, resources: Resources, pool: str) -> list[iam.PolicyState
             _links(resources),
             _audit(resources),
             _paused(resources, "dynamodb:DeleteItem", "dynamodb:PutItem"),
+            _held(resources),
             _allow("LookLater", ["sqs:SendMessage"], [resources.timer_queue]),
             *_secrets(resources),
         ],
@@ -120,6 +121,7 @@ def _by_kind(kind: str, resources: Resources, pool: str) -> list[iam.PolicyState
             *_deleting(resources),
             _figures(resources),
             _paused(resources),
+            _held(resources),
             _allow("ReadStream", _STREAM, [resources.stream]),
             _allow("Send", ["sqs:SendMessage"], [*sends, resources.undelivered]),
             *_scheduling(resources),
@@ -159,6 +161,7 @@ def _by_kind(kind: str, resources: Resources, pool: str) -> list[iam.PolicyState
             *_deleting(resources),
             _figures(resources),
             _paused(resources),
+            _held(resources),
             _listing(resources, DELETED),
             _allow("Send", ["sqs:SendMessage"], sends),
             *_scheduling(resources),
@@ -236,7 +239,7 @@ def _listing(resources: Resources, *more: str) -> iam.PolicyStatement:
 
 def _of_jobs_and_links(resources: Resources) -> list[iam.PolicyStatement]:
     """What the built-in steps do, which run in the default pool: they make links, list executions and act on them."""
-    return [_links(resources), *_deleting(resources), _listing(resources, LABELLED)]
+    return [_links(resources), *_deleting(resources), _listing(resources, LABELLED), _held(resources)]
 
 
 def _figures(resources: Resources, *more: str) -> iam.PolicyStatement:
@@ -263,6 +266,12 @@ def _audit(resources: Resources) -> iam.PolicyStatement:
 def _paused(resources: Resources, *more: str) -> iam.PolicyStatement:
     """Which workflows are paused. more: actions in addition, to pause and unpause them."""
     return _allow("PausedWorkflows", ["dynamodb:Query", *more], [resources.table], _only_keys(PAUSED))
+
+
+def _held(resources: Resources) -> iam.PolicyStatement:
+    """The notes of what is held with paused workflows: advances write them, and what lets one go deletes its note."""
+    actions = ["dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:Query"]
+    return _allow("HeldStarts", actions, [resources.table], _only_keys(f"{NOTES}*"))
 
 
 def _links(resources: Resources) -> iam.PolicyStatement:

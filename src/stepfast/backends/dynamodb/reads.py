@@ -107,7 +107,7 @@ class DynamoReads:
         self.schedules: ScheduleStore = DynamoSchedules(self._table)
         self.audit: AuditStore = DynamoAudit(self._table, clock, listing_shards)
         self.links: LinkStore = DynamoLinks(self._table)
-        self.workflow_pauses: WorkflowPauseStore = DynamoWorkflowPauses(self._table)
+        self.workflow_pauses: WorkflowPauseStore = DynamoWorkflowPauses(self._table, listing_shards)
         self._children = ChildWrites(self._table, self._texts, clock)
 
     async def read(self, execution_id: str) -> Execution | None:

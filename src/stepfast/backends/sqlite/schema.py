@@ -263,8 +263,11 @@ _WORKFLOW_PAUSES = """
 CREATE TABLE workflow_pauses (
     workflow TEXT PRIMARY KEY NOT NULL, at REAL NOT NULL, caller TEXT, why TEXT
 ) WITHOUT ROWID;
+CREATE TABLE held_starts (
+    workflow TEXT NOT NULL, execution_id TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY (workflow, execution_id)
+) WITHOUT ROWID;
 """
-"""The workflows that are paused: what starts of them is held."""
+"""The workflows that are paused: what starts of them is held, and noted."""
 
 STEPS: dict[int, str] = {
     1: """

@@ -1,14 +1,18 @@
-"""Paused workflows in the file."""
+"""Paused workflows in the file, and the notes of what is held with them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from stepfast.backends.sqlite.file import SqliteFile, Transaction
-from stepfast.engine.workflow_pauses import WorkflowPause
+from stepfast.engine.workflow_pauses import HeldPage, HeldStart, WorkflowPause
 
 _ALL = "SELECT workflow, at, caller, why FROM workflow_pauses ORDER BY workflow"
 _ONE = "SELECT at, caller, why FROM workflow_pauses WHERE workflow = ?"
+_HELD = (
+    "SELECT workflow, execution_id, at FROM held_starts WHERE workflow = ? AND execution_id > ? "
+    "ORDER BY execution_id LIMIT ?"
+)
 
 
 class SqliteWorkflowPauses:
@@ -32,3 +36,17 @@ class SqliteWorkflowPauses:
     async def unpause(self, workflow: str) -> bool:
         sql = "DELETE FROM workflow_pauses WHERE workflow = ?"
         return await self._file.write(lambda tx: tx.execute(sql, (workflow,)).rowcount == 1)
+
+    async def note_held(self, held: HeldStart) -> None:
+        sql, values = "INSERT OR REPLACE INTO held_starts VALUES (?, ?, ?)", (held.workflow, held.execution_id, held.at)
+        await self._file.write(lambda tx: tx.execute(sql, values))
+
+    async def held(self, workflow: str, limit: int, cursor: str | None = None) -> HeldPage:
+        with self._file.reading() as db:
+            notes = [HeldStart(*row) for row in db.execute(_HELD, (workflow, cursor or "", limit))]
+        return notes, notes[-1].execution_id if len(notes) == limit else None
+
+    async def forget_held(self, held: HeldStart) -> None:
+        sql = "DELETE FROM held_starts WHERE workflow = ? AND execution_id = ? AND at = ?"
+        values = (held.workflow, held.execution_id, held.at)
+        await self._file.write(lambda tx: tx.execute(sql, values))
