@@ -284,6 +284,20 @@ def test_starts_that_are_debounced_become_one_which_is_held_at_its_moment(api: A
     assert (api.status("first"), RAN) == ("SUCCEEDED", ["b"])
 
 
+def test_nothing_is_left_of_held_executions_that_are_cancelled_or_let_go() -> None:
+    for api in _embedded():
+        pauses = api.env._stage._process.backend.workflow_pauses
+        api.pause("shipping")
+        for order in ("cancelled", "terminated", "by-hand"):
+            api.held("shipping", order, order)
+        assert len(finished(pauses.held("shipping", 10))[0]) == 3
+        api("POST", "/v1/executions/cancelled/cancel")
+        api("POST", "/v1/executions/terminated/terminate")
+        api("POST", "/v1/executions/by-hand/unpause")
+        api.wait()
+        assert finished(pauses.held("shipping", 10)) == ([], None)
+
+
 def test_the_job_of_an_unpause_reads_no_index(monkeypatch: pytest.MonkeyPatch) -> None:
     """An index follows the table after a time that nobody bounds."""
     RAN.clear()
