@@ -57,12 +57,13 @@ class ForkedFrom:
 class Intervention:
     """What an operator has done to an execution last, which its status shows (rules *pause*, *close*).
 
-    action: what was done. at: when, in seconds since the epoch. by: the name of the caller, where callers have names.
-    why: in the words of the caller. parent: the id of the execution that it was paused with; None if it was paused by
-    itself. cleanup: how many seconds its code may clean up, if it was cancelled so, now or before.
+    action: what was done; hold: paused as it was to begin, since its workflow is. at: when, in seconds since the epoch.
+    by: the name of the caller, where callers have names. why: in the words of the caller. parent: the id of the
+    execution that it was paused with; None if it was paused by itself. cleanup: how many seconds its code may clean up,
+    if it was cancelled so, now or before.
     """
 
-    action: Literal["pause", "unpause", "close", "reopen", "cancel", "terminate"]
+    action: Literal["pause", "unpause", "close", "reopen", "cancel", "terminate", "hold"]
     at: float
     by: str | None = None
     why: str | None = None

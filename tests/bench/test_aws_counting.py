@@ -31,10 +31,10 @@ def test_an_execution_of_two_steps_is_six_writes_and_one_message(watched: Watche
     played = watched.run(flows.chain, 2)
     assert operations(played, "authorizer") == {"GetItem": 1}
     assert operations(played, "api") == {"PutItem": 1}
-    assert operations(played, "advancer") == {"Query": 1, "SendMessageBatch": 1}
+    assert operations(played, "advancer") == {"Query": 2, "SendMessageBatch": 1}  # and which workflows are paused
     assert operations(played, "step") == {"Query": 1, "PutItem": 3, "UpdateItem": 2}
     bill = counted(played)
-    assert (bill["writes"], bill["reads"], bill["messages"], bill["http"]) == (6, 3, 1, 1)
+    assert (bill["writes"], bill["reads"], bill["messages"], bill["http"]) == (6, 4, 1, 1)
     # Three more for the index entry that the start makes, and that the end moves.
     assert bill["write_units"] == 6 + 1 + 2
     assert bill["queue_requests"] == 3, "sent, received and deleted"

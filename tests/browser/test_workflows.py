@@ -6,9 +6,11 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.browser.site import Site
+from tests.waiting import until
 
 
 def test_a_workflow_shows_its_steps_policies_schemas_and_figures(site: Site, open_page: Callable[..., Page]) -> None:
@@ -83,3 +85,32 @@ def test_where_nothing_is_deployed_it_says_what_to_do(
 def test_a_workflow_that_is_not_deployed_says_so(site: Site, open_page: Callable[..., Page]) -> None:
     page = open_page(site, "#/workflows/gone")
     expect(page.get_by_text("This workflow is not deployed here.")).to_be_visible()
+
+
+def test_a_workflow_is_paused_and_unpaused_by_the_keyboard_on_a_narrow_page(
+    site: Site, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(site, "#/workflows/echo", width=400)
+    page.get_by_role("button", name="Pause this workflow…").press("Enter")
+    assert Axe().run(page).response["violations"] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.get_by_role("button", name="Pause this workflow…").press("Enter")
+    page.get_by_label("Why").press_sequentially("the bank is down")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Pause the workflow")).to_be_focused()
+    page.keyboard.press("Enter")
+    note = page.get_by_text("New executions are held.")
+    expect(note).to_contain_text("the bank is down")
+    assert Axe().run(page).response["violations"] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+    site.start("echo", 1, "held")
+    assert site.ends("held", "PAUSED")["intervention"]["action"] == "hold"
+    page.get_by_role("button", name="Unpause this workflow").press("Enter")
+    expect(note).to_have_count(0)
+    expect(page.get_by_role("status").get_by_role("link", name="bulk job")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    until(lambda: site.show("held")["status"] == "SUCCEEDED", 30, what="the held one to end")

@@ -26,6 +26,7 @@ SOURCES = (
         "job_calls",
         "webhook_calls",
         "audit_calls",
+        "workflow_calls",
         "client",
     ),
 )
@@ -40,6 +41,7 @@ CLASSES = (
         "JobCalls",
         "WebhookCalls",
         "AuditCalls",
+        "WorkflowCalls",
         "Client",
     ),
 )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import time
+
 import pytest
 
-from tests.e2e.conftest import Deployed
+from tests.e2e.conftest import Deployed, eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -38,6 +41,30 @@ def test_a_paused_one_goes_on_where_it_was(deployed: Deployed) -> None:
     assert deployed.attempts("counted", "hand-paused") == 0
     act(deployed, "hand-paused", "unpause")
     assert deployed.wait("hand-paused")["result"] == "paused yes"
+
+
+def test_what_starts_of_a_paused_workflow_is_held_until_it_is_unpaused(deployed: Deployed) -> None:
+    deployed.start("ask", "begun", "hand-begun")
+    paused = deployed.http.post("/v1/workflows/ask/pause", json={"why": "a test"})
+    assert paused.is_success, paused.text
+    numbers = itertools.count()
+
+    def held() -> str | None:
+        """One that is held: a function goes by what it has read for some seconds, so the first may begin."""
+        id = f"hand-held-{next(numbers)}"
+        deployed.start("ask", "held", id)
+        time.sleep(1.0)
+        shown = deployed.http.get(f"/v1/executions/{id}").raise_for_status().json()
+        return id if (shown["status"], (shown["intervention"] or {}).get("action")) == ("PAUSED", "hold") else None
+
+    id = eventually(held, "a start to be held")
+    answered(deployed, "hand-begun")
+    assert deployed.wait("hand-begun")["result"] == "begun yes"
+    unpaused = deployed.http.post("/v1/workflows/ask/unpause", json={})
+    assert unpaused.is_success, unpaused.text
+    answered(deployed, id)
+    assert deployed.wait(id)["result"] == "held yes"
+    assert deployed.wait(unpaused.json()["job_id"])["status"] == "SUCCEEDED"
 
 
 def test_a_closed_one_is_resumed_once_it_is_reopened(deployed: Deployed) -> None:

@@ -19,7 +19,7 @@ from stepfast.functions.inbound_secrets import SECRET_FRESH_SECONDS, SECRET_PAUS
 from stepfast.http.inbound import execution_id_for
 from stepfast.webhook_signing import headers_for
 from tests.functions.conftest import Aws, away, heard
-from tests.functions.sources import http
+from tests.functions.sources import failures, http, stream, woken
 
 KEY, OTHER = b"k" * 24, b"o" * 24
 TEXT = "whsec_" + base64.b64encode(KEY).decode()
@@ -75,6 +75,21 @@ def stripe(site: Site, key: str = "whsec_of_stripe", age: float = 0.0) -> dict[s
 
 def github(key: str = "secret-of-github", body: str = BODY) -> dict[str, str]:
     return {"x-hub-signature-256": "sha256=" + hmac.new(key.encode(), body.encode(), hashlib.sha256).hexdigest()}
+
+
+def test_a_webhook_is_taken_once_while_its_workflow_is_paused_and_its_execution_is_held(site: Site) -> None:
+    assert site.aws.ask("POST", "/v1/workflows/ship/pause", {"why": "an outage"})[0] == 200
+    assert site.post(site.signed()) == (202, {"execution_id": "shop.msg_1", "created": True})
+    for _ in range(2):
+        assert failures(site.aws.invoke("advancer", stream(woken(1, "shop.msg_1")))) == []
+    assert site.post(site.signed()) == (200, {"execution_id": "shop.msg_1", "created": False})
+    assert site.aws.execution("shop.msg_1").status == "PAUSED"
+    _, unpaused = site.aws.ask("POST", "/v1/workflows/ship/unpause", {})
+    site.aws.ask("POST", f"/v1/jobs/{unpaused['job_id']}/stop")
+    # Without the job, the next advance of the held one lets it go: it finds that the workflow is not paused.
+    site.aws.invoke("advancer", stream(woken(2, "shop.msg_1")))
+    site.aws.invoke("advancer", stream(woken(3, "shop.msg_1")))
+    assert site.aws.execution("shop.msg_1").status == "SUCCEEDED"
 
 
 def test_each_sender_starts_the_workflow_once_for_each_event(site: Site) -> None:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 from typer.testing import CliRunner, Result
 
+from stepfast.backends.dynamodb.audit import DynamoAudit
+from stepfast.backends.dynamodb.calls import Table
 from stepfast.cli.app import app
 from stepfast.cli.invoke import REGION, deployed
+from stepfast.engine.audit_store import AuditQuery
 from stepfast.functions.clients import Clients
+from stepfast.functions.host import WallClock
 from stepfast.language.registry import Registry
 
 Cli = Callable[..., Result]
@@ -148,3 +155,41 @@ def test_keys_of_a_file_need_no_account(tmp_path: Path) -> None:
     assert run("revoke", made["id"], "--file", file).stdout.strip() == f"revoked {made['id']}"
     (key,) = json.loads(run("list", "--file", file, "--json").stdout)["keys"]
     assert (key["name"], key["state"]) == ("shop", "revoked")
+
+
+def test_a_key_that_is_made_and_revoked_has_lines_in_the_audit_list_of_the_deployment(cli: Cli) -> None:
+    """Every deployment reads them, however many shards it has."""
+    cli("create", "shop", "--scope", "run", "--scope", "look")
+    cli("create", "nobody", "--scope", "fly", code=2)
+    (key,) = listed(cli)
+    for code in (0, 2):
+        cli("revoke", key["id"], code=code)
+    client, clock = Clients(REGION).dynamodb, WallClock()
+    audit = DynamoAudit(Table(client, "stepfast", clock), clock, shards=8)
+    page = asyncio.run(audit.audit_page(AuditQuery(since=0), time.time() - 60))
+    assert [(line.action, line.target, line.why, line.outcome) for line in page.lines] == [
+        ("revoke-key", key["id"], "", "refused"),
+        ("revoke-key", key["id"], "", "done"),
+        ("create-key", f"{key['id']} shop", "scopes: look run", "done"),
+    ]
+    assert all(line.by.startswith("arn:aws:") for line in page.lines)
+
+
+def test_no_key_is_made_whose_line_cannot_be_written(cli: Cli) -> None:
+    refused = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "PutItem")
+
+    def refuse(params: dict[str, Any], **_: Any) -> None:
+        if params["Item"]["pk"]["S"].startswith("audit#"):
+            raise refused
+
+    made = Clients._make
+
+    def client(self: Clients, service: str) -> Any:
+        client = made(self, service)
+        client.meta.events.register("provide-client-params.dynamodb.PutItem", refuse)
+        return client
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Clients, "_make", client)
+        assert "permissions" in cli("create", "shop", "--scope", "run", code=2).stderr
+    assert cli("list").stdout == "no keys\n"

@@ -68,6 +68,8 @@ API_SAMPLES: dict[str, tuple[tuple[str, ...], int]] = {
     "api-replay.json": (STARTED, 200),
     "api-replay-by-step.json": (STARTED, 200),
     "api-workflows.json": ((), 200),
+    "api-workflow-pause.json": ((), 200),
+    "api-workflow-unpause.json": (("api-workflow-pause.json",), 200),
     "api-figures.json": (SHIPPED, 200),
     "api-limits.json": ((), 200),
     "api-limit.json": ((), 404),

@@ -136,6 +136,8 @@ ROUTES = {
     ("get", "/v1/gates"): {"200", "404", "422", "503"},
     ("post", "/v1/gates/{name}/close"): {"200", "404", "422", "503"},
     ("post", "/v1/gates/{name}/open"): {"200", "404", "422", "503"},
+    ("post", "/v1/workflows/{workflow}/pause"): {"200", "404", "422", "503"},
+    ("post", "/v1/workflows/{workflow}/unpause"): {"200", "404", "422", "503"},
     ("get", "/v1/schedules"): {"200", "422", "503"},
     ("get", "/v1/schedules/{name}"): {"200", "404", "422", "503"},
     ("post", "/v1/schedules/{name}/pause"): {"200", "404", "422", "503"},

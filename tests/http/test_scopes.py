@@ -59,6 +59,8 @@ NEEDED = {
     ("POST", "/v1/gates/stripe/open"): "operate",
     ("GET", "/v1/link-keys"): "operate",
     ("POST", "/v1/link-keys/rotate"): "operate",
+    ("POST", "/v1/workflows/nothing/pause"): "operate",
+    ("POST", "/v1/workflows/nothing/unpause"): "operate",
     ("GET", "/v1/schedules"): "read",
     ("GET", "/v1/schedules/nightly"): "read",
     ("POST", "/v1/schedules/nightly/pause"): "operate",

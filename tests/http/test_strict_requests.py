@@ -71,6 +71,8 @@ ROUTES = [
     ("GET", "/v1/gates", None),
     ("POST", "/v1/gates/stripe/close", {"why": "it is down"}),
     ("POST", "/v1/gates/stripe/open", {"why": "it is up"}),
+    ("POST", "/v1/workflows/echo/pause", {"why": "an outage"}),
+    ("POST", "/v1/workflows/echo/unpause", {"rate": 5}),
     ("GET", "/v1/schedules", None),
     ("GET", "/v1/schedules/nightly", None),
     ("POST", "/v1/schedules/nightly/pause", {"why": "a holiday"}),

@@ -68,6 +68,9 @@ STARTING = table(ITEMS, (*STARTS, *EXECUTIONS)) | values()
 LINKING = table(("GetItem", "PutItem"), ("links",))
 AUDITING = table(("PutItem", "Query", "UpdateItem"), ("audit#*",))
 PAUSING = table(("GetItem", "PutItem"), SCHEDULES)
+ASKING = table(["Query"], ("paused",))
+NOTING = table(("DeleteItem", "PutItem", "Query"), ("paused#*",))
+HOLDING = ASKING | NOTING
 EXPECTED = {
     "ApiRole": log("Api")
     | STARTING
@@ -76,6 +79,8 @@ EXPECTED = {
     | PAUSING
     | LINKING
     | AUDITING
+    | HOLDING
+    | table(("DeleteItem", "PutItem"), ("paused",))
     | sends("Timer")
     | deletes()
     | table(["Query"], LABELLED_LISTS, "/index/listing")
@@ -83,6 +88,7 @@ EXPECTED = {
     "AuthorizerRole": log("Authorizer") | table(["GetItem"], KEYS),
     "AdvancerRole": log("Advancer")
     | STARTING
+    | HOLDING
     | COUNTING
     | deletes()
     | stream()
@@ -90,6 +96,7 @@ EXPECTED = {
     | schedules(),
     "TimerRole": log("Timer")
     | STARTING
+    | ASKING
     | COUNTING
     | PAUSING
     | consumes("Timer")
@@ -98,6 +105,7 @@ EXPECTED = {
     "ResumeRole": log("Resume") | STARTING | consumes("Park"),
     "SweeperRole": log("Sweeper")
     | COUNTING
+    | HOLDING
     | table(ITEMS, (*STARTS, *POSITION))
     | values()
     | deletes()
@@ -110,11 +118,18 @@ EXPECTED = {
     | deletes()
     | table(["Query"], LABELLED_LISTS, "/index/listing")
     | LIMITING
+    | HOLDING
     | LINKING
     | consumes("Pooldefault")
     | sends(*POOLS, "Park")
     | schedules(),
-    "StepPdfRole": log("StepPdf") | ENDING | LIMITING | consumes("Poolpdf") | sends(*POOLS, "Park") | schedules(),
+    "StepPdfRole": log("StepPdf")
+    | ENDING
+    | LIMITING
+    | ASKING
+    | consumes("Poolpdf")
+    | sends(*POOLS, "Park")
+    | schedules(),
     "TimersRole": sends("Timer", *POOLS),
     "RecurringSweepRole": {"lambda:InvokeFunction on SweeperFunction"},
 }
@@ -147,7 +162,7 @@ def test_only_the_pool_default_may_list_and_delete_executions_and_read_the_keys_
     synthesized: Synthesized,
 ) -> None:
     of = roles(synthesized.plain)
-    more = deletes() | LINKING | table(["Query"], LABELLED_LISTS, "/index/listing")
+    more = deletes() | LINKING | NOTING | table(["Query"], LABELLED_LISTS, "/index/listing")
     assert more <= of["StepDefaultRole"]
     assert not more & of["StepPdfRole"]
 

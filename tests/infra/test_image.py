@@ -214,9 +214,10 @@ def test_the_contents_of_the_image_answer_under_lambdas_runtime_client(built: Bu
     task, (command,) = assembled(built.folder, tmp_path)
     assert (task / f"{command.removesuffix('.handler').replace('.', '/')}.py").is_file()
     runtime = runtime_client(tmp_path / "runtime")
-    asked = json.loads((ROOT / "events/api-workflows.json").read_text())
+    text = (ROOT / "events/api-start.json").read_text().replace("/order-fulfilment/", "/print/")
+    asked = {**json.loads(text), "body": json.dumps({"input": {"no": "name"}})}  # refused before the table is asked
     # The project has a file of its own for this function, as its template says.
     with sandbox(task, "functions.api.handler", ENVIRONMENT, Path(sys.executable), runtime) as sandboxed:
         kind, answer = sandboxed.call(asked)
-    assert (kind, answer["statusCode"]) == ("response", 200)
-    assert [workflow["name"] for workflow in json.loads(answer["body"])["workflows"]] == ["print"]
+    assert (kind, answer["statusCode"]) == ("response", 422)
+    assert json.loads(answer["body"])["errors"][0]["field"] == "input", "its workflow was imported"

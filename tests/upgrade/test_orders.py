@@ -105,6 +105,7 @@ class FileHome(Embedded):
                 "dispatched TEXT NOT NULL, generation INTEGER NOT NULL, revision INTEGER NOT NULL) WITHOUT ROWID;"
                 "DROP TABLE runs; DROP TABLE taken_signals; DROP TABLE limit_items; DROP TABLE limit_numbers; "
                 "DROP TABLE schedules; DROP TABLE link_keys; DROP TABLE link_beats; "
+                "DROP TABLE workflow_pauses; DROP TABLE held_starts; "
                 "DROP TABLE status_changes; DROP TABLE webhook_deliveries; DROP TABLE audit; "
                 "ALTER TABLE executions DROP COLUMN run; "
                 "ALTER TABLE executions DROP COLUMN began_at; "

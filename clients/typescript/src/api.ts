@@ -558,6 +558,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/workflows/{workflow}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pause a workflow: what starts of it is held
+         * @description Starts are accepted and recorded, and nothing of them begins: they are PAUSED until the workflow is unpaused. Executions that have begun go on. On AWS, starts may begin for five seconds more. Safe to repeat: the first pause stands.
+         */
+        post: operations["pauseWorkflow"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workflows/{workflow}/unpause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Unpause a workflow: what was held begins, at a rate
+         * @description New starts begin at once. A bulk job lets go what was held; its id is in the answer. Safe to repeat: another job then lets go what the first has not.
+         */
+        post: operations["unpauseWorkflow"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/executions/{execution_id}/links": {
         parameters: {
             query?: never;
@@ -2176,7 +2216,7 @@ export interface components {
              * Action
              * @enum {string}
              */
-            action: "pause" | "unpause" | "close" | "reopen" | "cancel" | "terminate";
+            action: "pause" | "unpause" | "close" | "reopen" | "cancel" | "terminate" | "hold";
             /**
              * At
              * Format: date-time
@@ -2389,7 +2429,7 @@ export interface components {
         JobStart: {
             /**
              * Action
-             * @description resume, cancel, terminate, pause, unpause, close, reopen, delete or fork
+             * @description resume, cancel, terminate, pause, unpause, release, close, reopen, delete or fork
              */
             action: string;
             /**
@@ -2851,6 +2891,29 @@ export interface components {
             by: string;
             /** Why */
             why: string;
+        };
+        /**
+         * PauseWorkflowRequest
+         * @description May be left out.
+         */
+        PauseWorkflowRequest: {
+            /**
+             * Why
+             * @description for the history of what is held
+             */
+            why?: string | null;
+        };
+        /** PausedWorkflow */
+        PausedWorkflow: {
+            /** Name */
+            name: string;
+            /** @description null once it is unpaused */
+            paused: components["schemas"]["WorkflowPauseView"] | null;
+            /**
+             * Job Id
+             * @description of the bulk job that lets go what was held
+             */
+            job_id?: string | null;
         };
         /** ProbingStepView */
         ProbingStepView: {
@@ -3742,6 +3805,23 @@ export interface components {
             overlap?: ("allow" | "skip" | "wait" | "replace") | null;
         };
         /**
+         * UnpauseWorkflowRequest
+         * @description May be left out.
+         */
+        UnpauseWorkflowRequest: {
+            /**
+             * Why
+             * @description for the history of what is held
+             */
+            why?: string | null;
+            /**
+             * Rate
+             * @description held executions that go on in a second, at most
+             * @default 50
+             */
+            rate: number;
+        };
+        /**
          * UpdateRequest
          * @description May be left out, for an update without an argument.
          */
@@ -3934,6 +4014,21 @@ export interface components {
             /** Workflows */
             workflows: components["schemas"]["WorkflowView"][];
         };
+        /** WorkflowPauseView */
+        WorkflowPauseView: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * By
+             * @description who has paused it; null where the caller has no name
+             */
+            by: string | null;
+            /** Why */
+            why: string | null;
+        };
         /** WorkflowView */
         WorkflowView: {
             /** Name */
@@ -3955,6 +4050,8 @@ export interface components {
             };
             /** Steps */
             steps: components["schemas"]["StepView"][];
+            /** @description since when what starts of it is held; null while it is not paused */
+            paused: components["schemas"]["WorkflowPauseView"] | null;
         };
     };
     responses: never;
@@ -6794,6 +6891,204 @@ export interface operations {
                 };
             };
             /** @description no step has a limit of this name, or that limit has no gate */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is not declared as JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pauseWorkflow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the name of the workflow */
+                workflow: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PauseWorkflowRequest"] | null;
+            };
+        };
+        responses: {
+            /** @description it is paused */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PausedWorkflow"];
+                };
+            };
+            /** @description the body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description no such workflow */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is not declared as JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    unpauseWorkflow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the name of the workflow */
+                workflow: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["UnpauseWorkflowRequest"] | null;
+            };
+        };
+        responses: {
+            /** @description it is not paused any more */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PausedWorkflow"];
+                };
+            };
+            /** @description the body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description no such workflow */
             404: {
                 headers: {
                     [name: string]: unknown;

@@ -49,6 +49,8 @@ export type JobStart = Schemas["JobStart"];
 export type Schedule = Schemas["ScheduleView"];
 export type SchedulePage = Schemas["ScheduleList"];
 export type ScheduleOutcome = Schemas["OutcomeView"];
+/** A workflow that was paused or unpaused, with the job that lets go what was held. */
+export type PausedWorkflow = Schemas["PausedWorkflow"];
 export type BackfilledRun = Schemas["BackfilledRun"];
 export type AuditLine = Schemas["AuditLineView"];
 export type AuditPage = Schemas["AuditList"];

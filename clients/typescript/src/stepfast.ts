@@ -24,6 +24,7 @@ import type {
   LimitDetail,
   ReplayAnswer,
   ReplayedExecution,
+  PausedWorkflow,
   Schedule,
   ScheduleOutcome,
   SchedulePage,
@@ -183,6 +184,16 @@ export class Stepfast {
     return (await this.#calls.get<{ workflows: Workflow[] }>("/v1/workflows")).workflows;
   }
 
+  /** Has executions of a workflow that start from now on be held, until it is unpaused. Safe to repeat. */
+  async pauseWorkflow(name: string, change: { why?: string } = {}): Promise<PausedWorkflow> {
+    return (await this.#calls.send<PausedWorkflow>("POST", `${ofWorkflow(name)}/pause`, { body: change })).body as PausedWorkflow;
+  }
+
+  /** Has new executions of a workflow begin again; a bulk job, `job_id`, lets go those that are held, `rate` a second. */
+  async unpauseWorkflow(name: string, change: { why?: string; rate?: number } = {}): Promise<PausedWorkflow> {
+    return (await this.#calls.send<PausedWorkflow>("POST", `${ofWorkflow(name)}/unpause`, { body: change })).body as PausedWorkflow;
+  }
+
   /** The limits of steps by name: the numbers of the code, and those that hold now. */
   async limits(): Promise<Limit[]> {
     return (await this.#calls.get<{ limits: Limit[] }>("/v1/limits")).limits;
@@ -334,6 +345,8 @@ export class Stepfast {
     }
   }
 }
+
+const ofWorkflow = (name: string): string => `/v1/workflows/${encodeURIComponent(name)}`;
 
 const scheduled = (name: string): string => `/v1/schedules/${encodeURIComponent(name)}`;
 

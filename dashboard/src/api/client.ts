@@ -145,6 +145,9 @@ export async function listSchedules(signal?: AbortSignal): Promise<Schedule[]> {
   }
   return schedules;
 }
+export const pauseWorkflow = (name: string, why: string): Promise<unknown> =>
+  through((api) => api.pauseWorkflow(name, why ? { why } : {}));
+export const unpauseWorkflow = (name: string): Promise<{ job_id?: string | null }> => through((api) => api.unpauseWorkflow(name));
 export const pauseSchedule = (name: string, why: string): Promise<Schedule> => through((api) => api.pauseSchedule(name, { why }));
 export const unpauseSchedule = (name: string): Promise<Schedule> => through((api) => api.unpauseSchedule(name));
 export const triggerSchedule = (name: string): Promise<ScheduleOutcome> => through((api) => api.triggerSchedule(name));

@@ -4,7 +4,7 @@ import { queryString, type Query } from "./client";
 import { ask, through } from "./request";
 import type { Json } from "./types";
 
-export const ACTIONS = ["resume", "cancel", "terminate", "pause", "unpause", "close", "reopen", "delete", "fork"] as const;
+export const ACTIONS = ["resume", "cancel", "terminate", "pause", "unpause", "release", "close", "reopen", "delete", "fork"] as const;
 export type Action = (typeof ACTIONS)[number];
 
 export interface Job {

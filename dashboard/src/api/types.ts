@@ -87,7 +87,7 @@ export interface ForkedFrom {
 }
 
 export interface Intervention {
-  action: "pause" | "unpause" | "close" | "reopen" | "cancel" | "terminate";
+  action: "pause" | "unpause" | "close" | "reopen" | "cancel" | "terminate" | "hold";
   at: string;
   by: string | null;
   why: string | null;
@@ -332,6 +332,14 @@ export interface Workflow {
   input_schema: JsonSchema;
   result_schema: JsonSchema;
   steps: Step[];
+  /** Since when its new executions are held; null while it is not paused. */
+  paused: WorkflowPause | null;
+}
+
+export interface WorkflowPause {
+  at: string;
+  by: string | null;
+  why: string | null;
 }
 
 export interface FieldError {

@@ -7,7 +7,7 @@ import type { Execution, ExecutionStatus, Intervention } from "../api/types";
 import { go, href } from "../lib/router";
 import { Dialog } from "../parts/dialog";
 
-export type Action = Intervention["action"] | "delete";
+export type Action = Exclude<Intervention["action"], "hold"> | "delete";
 
 interface Words {
   button: string;
@@ -137,6 +137,7 @@ const DONE: Record<Intervention["action"], string> = {
   reopen: "Reopened",
   cancel: "Cancelled",
   terminate: "Cancelled",
+  hold: "Held",
 };
 
 /** What was done last, in a word; who has done it and why, as far as that is known. */

@@ -7,6 +7,7 @@ import { href } from "../lib/router";
 import { span } from "../lib/time";
 import { Loading, ProblemNote } from "../parts/note";
 import { NoWorkflows } from "../start/page";
+import { PausedNote } from "./pausing";
 import { STATUSES, sumOf, totalOf } from "./period";
 import { runningNow } from "./running";
 
@@ -38,6 +39,7 @@ function Card({ workflow }: { workflow: Workflow }) {
         <a href={href(["workflows", workflow.name])}>{workflow.name}</a>
       </h2>
       {workflow.description && <p>{workflow.description}</p>}
+      <PausedNote workflow={workflow} />
       <p class="dim">
         {workflow.steps.length} {workflow.steps.length === 1 ? "step" : "steps"}
         {workflow.steps.length > 0 && `: ${workflow.steps.map((step) => step.name).join(", ")}`}

@@ -6,6 +6,7 @@ import { href, place } from "../lib/router";
 import { JsonView } from "../parts/json";
 import { Loading, ProblemNote } from "../parts/note";
 import { FiguresPanel } from "./figures";
+import { WorkflowPausing } from "./pausing";
 import { periodOf } from "./period";
 import { StepTable } from "./steps";
 
@@ -31,6 +32,7 @@ export function WorkflowPage({ name }: { name: string }) {
         </a>
       </div>
       {workflow ? workflow.description && <p>{workflow.description}</p> : <p class="note bad">This workflow is not deployed here.</p>}
+      {workflow && <WorkflowPausing workflow={workflow} refresh={workflows.refresh} />}
       <FiguresPanel name={name} period={periodOf(place.value.query)} />
       {workflow && (
         <>

@@ -34,6 +34,7 @@ from stepfast.cli import (
     updates,
     verify,
     webhooks,
+    workflows,
 )
 from stepfast.cli.printing import complain, errors_as_json, say
 from stepfast.cli.session import DEFAULT_URL, Session
@@ -178,6 +179,7 @@ app.add_typer(gates.app, name="gates")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(links.app, name="links")
 app.add_typer(schedules.app, name="schedules")
+app.add_typer(workflows.app, name="workflows")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(keys.app, name="keys")
 app.add_typer(key_file.app, name="key-file")

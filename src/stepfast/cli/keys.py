@@ -17,7 +17,7 @@ from stepfast.restriction import Restriction
 
 if TYPE_CHECKING:
     from stepfast.api_key import ApiKey
-    from stepfast.backends.dynamodb.api_keys import ApiKeys
+    from stepfast.cli.audited_keys import AuditedKeys
     from stepfast.http.key_file import KeyFile
 
 app = typer.Typer(
@@ -116,7 +116,7 @@ def revoke(
     printing.say(f"revoked {id}")
 
 
-def _keys(table: str, region: str | None, file: Path | None) -> ApiKeys | KeyFile:
+def _keys(table: str, region: str | None, file: Path | None) -> AuditedKeys | KeyFile:
     if file is not None:
         from stepfast.http.key_file import KeyFile
 
@@ -129,10 +129,11 @@ def _keys(table: str, region: str | None, file: Path | None) -> ApiKeys | KeyFil
             "name the table: --table, or STEPFAST_TABLE; the stack's output TableName has it. The keys of a server of "
             "yours are in a file: --file"
         )
-    client = Clients(region).dynamodb
-    from stepfast.backends.dynamodb.api_keys import ApiKeys
+    clients = Clients(region)
+    _ = clients.dynamodb  # StartupError, if boto3 is missing
+    from stepfast.cli.audited_keys import AuditedKeys
 
-    return ApiKeys(client, table.strip())
+    return AuditedKeys(clients, table.strip())
 
 
 def _labels(texts: list[str]) -> dict[str, str]:

@@ -20,6 +20,7 @@ from stepfast.client.async_recording_calls import AsyncRecordingCalls
 from stepfast.client.async_schedule_calls import AsyncScheduleCalls
 from stepfast.client.async_stacks import AsyncStacks
 from stepfast.client.async_webhook_calls import AsyncWebhookCalls
+from stepfast.client.async_workflow_calls import AsyncWorkflowCalls
 from stepfast.client.client import I, R
 from stepfast.client.execution import Objects
 from stepfast.client.replies import MAX_REPLY_BYTES
@@ -46,6 +47,7 @@ class AsyncClient(
     AsyncJobCalls,
     AsyncWebhookCalls,
     AsyncAuditCalls,
+    AsyncWorkflowCalls,
 ):
     """A client of the stepfast API at `url`. Use it on one event loop, with `async with`.
 

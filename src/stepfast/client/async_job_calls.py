@@ -134,7 +134,7 @@ class AsyncJobCalls:
     ) -> AsyncBulkJob:
         """Starts a bulk job: the server does one action to many executions, also when nobody watches.
 
-        action: "resume", "cancel", "terminate", "pause", "unpause", "close", "reopen", "delete" or "fork".
+        action: "resume", "cancel", "terminate", "pause", "unpause", "release", "close", "reopen", "delete" or "fork".
         ids: the executions, at most 100,000. Without ids the filters choose them.
         workflow, status, labels, prefix, since, until: filters, as those of `list`.
         step, error: filters by the step that failed, and by the error's type or class.

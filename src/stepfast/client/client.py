@@ -32,13 +32,14 @@ from stepfast.client.starts import (
 )
 from stepfast.client.values import moment, segment
 from stepfast.client.webhook_calls import WebhookCalls
+from stepfast.client.workflow_calls import WorkflowCalls
 from stepfast.errors import InvalidRequest, StepfastError
 
 I = TypeVar("I")  # noqa: E741
 R = TypeVar("R")
 
 
-class Client(LimitCalls, LinkCalls, ScheduleCalls, RecordingCalls, JobCalls, WebhookCalls, AuditCalls):
+class Client(LimitCalls, LinkCalls, ScheduleCalls, RecordingCalls, JobCalls, WebhookCalls, AuditCalls, WorkflowCalls):
     """A client of the stepfast API at `url`. It is thread-safe. Close it, or use it as a context manager.
 
     url: the URL of the API. Several URLs make one client of several deployments (docs/scale.md): the id of an

@@ -15,7 +15,7 @@ from stepfast.client.stacks import Stacks
 from stepfast.client.values import moment, segment
 from stepfast.errors import ExecutionNotFound, InvalidRequest
 
-Action = Literal["resume", "cancel", "terminate", "pause", "unpause", "close", "reopen", "delete", "fork"]
+Action = Literal["resume", "cancel", "terminate", "pause", "unpause", "release", "close", "reopen", "delete", "fork"]
 UNDER_WAY = ("RUNNING", "STOPPING", "PAUSED")
 COUNTS = ("seen", "done", "skipped", "failed")
 LONGEST_PAUSE = 2.0
@@ -138,7 +138,7 @@ class JobCalls:
     ) -> BulkJob:
         """Starts a bulk job: the server does one action to many executions, also when nobody watches.
 
-        action: "resume", "cancel", "terminate", "pause", "unpause", "close", "reopen", "delete" or "fork".
+        action: "resume", "cancel", "terminate", "pause", "unpause", "release", "close", "reopen", "delete" or "fork".
         ids: the executions, at most 100,000. Without ids the filters choose them.
         workflow, status, labels, prefix, since, until: filters, as those of `list`.
         step, error: filters by the step that failed, and by the error's type or class.

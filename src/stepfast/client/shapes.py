@@ -282,6 +282,12 @@ class Workflows(TypedDict):
     workflows: list[Workflow]
 
 
+class PausedWorkflowShape(TypedDict):
+    name: str
+    paused: dict[str, Any] | None
+    job_id: str | None
+
+
 class LimitShape(TypedDict):
     name: str
     numbers: dict[str, Any]

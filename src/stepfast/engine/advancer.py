@@ -14,6 +14,7 @@ from stepfast.engine.beginning import Beginning
 from stepfast.engine.children import CHILDREN_AT_ONCE, Children
 from stepfast.engine.ends import EndFollower
 from stepfast.engine.finish import finish
+from stepfast.engine.holding import PAUSES_KEPT_SECONDS, Holding
 from stepfast.engine.memory import Memory, News
 from stepfast.engine.messages import Hint, Message, MessageKind
 from stepfast.engine.opening import OpenedReplay, ReplayOpener
@@ -88,8 +89,9 @@ class Advancer:
         self._lives = lives or LiveReplays()
         self._opener = ReplayOpener(store, registry, self._lives)
         self._children = Children(store, queue, clock, registry, max_child_depth)
-        self._beginning = Beginning(store, queue, clock, self._children.cancelling.cancel)
-        self._ends = EndFollower(store, self._children, self._beginning)
+        self._holding = Holding(store, clock, 0.0 if self._lives.follows else PAUSES_KEPT_SECONDS)
+        self._beginning = Beginning(store, queue, clock, self._children.cancelling.cancel, self._holding.holds)
+        self._ends = EndFollower(store, self._children, self._beginning, self._holding)
 
     async def advance(self, execution_id: str, *, resend: Resend | None = None, news: News | None = None) -> Advanced:
         """Advances until nothing is left to decide; `resend` sends again what was sent before (rule *sweep*).
@@ -127,6 +129,8 @@ class Advancer:
                 begins = not replay.records or resend is not None or snapshot.execution.unpaused_at is not None
                 execution = snapshot.execution
                 if (begins and await self._children.may_not_begin(execution)) or await self._children.rests(snapshot):
+                    return Advanced(snapshot, tuple(sent))
+                if await self._holding.holds(execution, begun=bool(replay.records or opened.order.revision)):
                     return Advanced(snapshot, tuple(sent))
                 if resend is not None and not opened.cached:
                     replay.lines.drop()  # the sweep repeats what a pass before it has logged

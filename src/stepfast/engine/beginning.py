@@ -27,16 +27,20 @@ from stepfast.model import Execution
 from stepfast.standing import StartInfo
 
 Cancel = Callable[[str], Awaitable[object]]
+Holds = Callable[[Execution], Awaitable[bool]]
 
 
 class Beginning:
     """Begins executions, and passes the keys on of those that have ended.
 
-    cancel: cancels an execution of an id, for those that replace others; None leaves that to others.
+    cancel: cancels an execution of an id, for those that replace others; None leaves that to others. holds: holds an
+    execution whose workflow is paused, and says whether it has.
     """
 
-    def __init__(self, store: Store, queue: Queue, clock: Clock, cancel: Cancel | None = None) -> None:
-        self._store, self._queue, self._clock, self._cancel = store, queue, clock, cancel
+    def __init__(
+        self, store: Store, queue: Queue, clock: Clock, cancel: Cancel | None = None, holds: Holds | None = None
+    ) -> None:
+        self._store, self._queue, self._clock, self._cancel, self._holds_back = store, queue, clock, cancel, holds
 
     async def drive(self, execution: Execution) -> float | None:
         """Has a waiting execution begin if it may, with wake. Returns its moment, if that is yet to come.
@@ -46,6 +50,9 @@ class Beginning:
         while True:
             start = execution.start
             assert start is not None
+            due = start.begins_at is None or start.begins_at <= self._clock.now()
+            if due and self._holds_back is not None and await self._holds_back(execution):
+                return None
             id = key_of(execution)
             if id is not None and not await self._holds(execution, start, id):
                 return None

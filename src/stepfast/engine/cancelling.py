@@ -11,6 +11,7 @@ from stepfast.engine import caller
 from stepfast.engine.history import intervention_event
 from stepfast.engine.intervention_store import StatusTurn
 from stepfast.engine.metrics import tallies_of
+from stepfast.engine.pausing import note_of
 from stepfast.engine.ports import Clock, End, Store
 from stepfast.engine.queries import ReadOperations
 from stepfast.errors import Unavailable, WrongStatus
@@ -47,6 +48,7 @@ class Cancelling:
             replay = self._reading.replay(snapshot)
             asked = replay.outstanding.values() if replay is not None and not replay.finished else ()
             if await _end(self._store, ended, snapshot, asked):
+                await self._forget(execution)
                 return ended
 
     async def cancel(self, execution_id: str, why: str | None = None, cleanup: float = CLEANUP_SECONDS) -> Execution:
@@ -69,7 +71,13 @@ class Cancelling:
             if turn is None:
                 return await self.terminate(execution_id, why, "cancel")
             if await self._store.intervene(turn):
+                await self._forget(snapshot.execution)
                 return turn.after
+
+    async def _forget(self, before: Execution) -> None:
+        """Deletes the note of an execution that was held. If a crash comes before, the job of the next unpause does."""
+        if (note := note_of(before)) is not None:
+            await self._store.workflow_pauses.forget_held(note)
 
     def _turn(self, snapshot: Snapshot, replay: Replay, why: str | None, cleanup: float) -> StatusTurn | None:
         """Puts the cancel into the order, in a new generation; None where the code has nothing to clean up."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stepfast.engine.beginning import Beginning
 from stepfast.engine.children import Children
+from stepfast.engine.holding import Holding
 from stepfast.engine.ports import Store
 from stepfast.model import ENDED, ENDED_FOR_GOOD, Execution, Snapshot
 from stepfast.replay.children import has_open_child
@@ -15,8 +16,8 @@ KEPT_ENDS = 1_000
 class EndFollower:
     """Follows ends; any number of times is harmless."""
 
-    def __init__(self, store: Store, children: Children, beginning: Beginning) -> None:
-        self._store, self._children, self._beginning = store, children, beginning
+    def __init__(self, store: Store, children: Children, beginning: Beginning, holding: Holding) -> None:
+        self._store, self._children, self._beginning, self._holding = store, children, beginning, holding
         # Ends without a child that this process has written, by execution: the run and the generation that ended so.
         self._childless: dict[str, tuple[int, int]] = {}
 
@@ -37,12 +38,13 @@ class EndFollower:
     async def follow(self, snapshot: Snapshot | None) -> None:
         """Passes on the key, reports a child, and ends the children of an execution that has ended for good.
 
-        Of a PAUSED execution, it pauses the children.
+        Of a PAUSED execution, it pauses the children. One that was held goes on if its workflow is not paused any more.
         """
         if snapshot is None:
             return
         if snapshot.execution.status == "PAUSED":
-            await self._children.rest(snapshot)
+            if not await self._holding.follow(snapshot.execution):
+                await self._children.rest(snapshot)
             return
         await self.report(snapshot.execution)
         if snapshot.execution.status in ENDED_FOR_GOOD:

@@ -14,6 +14,7 @@ from stepfast.stored_text import StoredText, text_of
 
 _DONE = {
     "pause": "paused",
+    "hold": "held",
     "unpause": "unpaused",
     "close": "closed",
     "reopen": "reopened",

@@ -11,7 +11,7 @@ from stepfast.engine.child_ids import bulk_fork_id
 from stepfast.engine.closing import FailureClosing
 from stepfast.engine.erasing import Erasing
 from stepfast.engine.forking import Forking, ForkRequest
-from stepfast.engine.pausing import Pausing
+from stepfast.engine.pausing import Pausing, is_held
 from stepfast.engine.ports import Clock, Store
 from stepfast.engine.queries import ReadOperations
 from stepfast.engine.resuming import Resuming
@@ -122,6 +122,16 @@ async def _unpause(actions: JobActions, planned: Planned, job: Json) -> None:
     await actions.pausing.unpause(planned.execution_id, why_of(job), planned.hand)
 
 
+async def _release(actions: JobActions, planned: Planned, job: Json) -> None:
+    held = await actions.store.read_many([planned.execution_id])
+    if not held or not is_held(held[0]) or held[0].created_at != planned.created_at:
+        status = held[0].status if held else "PAUSED"
+        raise WrongStatus("it is not held with its workflow", status)
+    if held[0].workflow in await actions.store.workflow_pauses.all(settled=True):
+        raise WrongStatus(f"workflow {held[0].workflow!r} is paused", "PAUSED")
+    await actions.pausing.release_held(planned.execution_id, why_of(job))
+
+
 async def _close(actions: JobActions, planned: Planned, job: Json) -> None:
     await actions.closing.close(planned.execution_id, why_of(job), planned.hand)
 
@@ -158,6 +168,7 @@ ACTIONS: Mapping[str, JobAction] = {
     "terminate": JobAction(_terminate, ("RUNNING", "PAUSED"), ("CANCELLED",)),
     "pause": JobAction(_pause, ("RUNNING",), ("PAUSED",)),
     "unpause": JobAction(_unpause, ("PAUSED",), ("RUNNING",)),
+    "release": JobAction(_release, ("PAUSED",), ("RUNNING",)),
     "close": JobAction(_close, ("FAILED",), ("CLOSED",), of_failures=True),
     "reopen": JobAction(_reopen, ("CLOSED",), ("FAILED",)),
     "delete": JobAction(_delete, ENDED, needs_status=True, deletes=True),

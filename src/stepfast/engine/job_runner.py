@@ -12,6 +12,7 @@ from typing import Any
 
 from stepfast.engine import caller
 from stepfast.engine.job_actions import ACTIONS, JobAction, JobActions, Planned
+from stepfast.engine.pausing import is_held
 from stepfast.engine.ports import Clock, Query, Store
 from stepfast.engine.queries import ReadOperations
 from stepfast.errors import GiveUp, Misconfigured, Refused, Unavailable
@@ -74,7 +75,8 @@ class JobSteps:
     # -- choosing ------------------------------------------------------------------------------------------
 
     async def _plan(self, execution: Execution, job: Json, place: str, ids: list[str] | None, limit: int) -> Json:
-        action, entries, skipped, following = _action(job), list[list[Any]](), list[list[str]](), None
+        action, entries, skipped = _action(job), list[list[Any]](), list[list[str]]()
+        following: str | None = None
         stop = await self._stop(execution.execution_id)
         if stop is not None:
             pass
@@ -82,9 +84,31 @@ class JobSteps:
             held = {each.execution_id: each for each in await self._reading.read_many(ids)}
             for id in ids:
                 _choose(action, id, held.get(id), entries, skipped)
+        elif job["action"] == "release" and (workflow := _workflow_alone(job["filter"])) is not None:
+            following = await self._by_notes(workflow, place, limit, entries)
         else:
-            following = await self._by_filter(execution, job, ListPlace.of(place), limit, entries, skipped)
-        return {"entries": entries, "skipped": skipped, "next": following and str(following), "stop": stop}
+            listed = await self._by_filter(execution, job, ListPlace.of(place), limit, entries, skipped)
+            following = str(listed) if listed is not None else None
+        return {"entries": entries, "skipped": skipped, "next": following, "stop": stop}
+
+    async def _by_notes(self, workflow: str, place: str, limit: int, entries: list[list[Any]]) -> str | None:
+        """Adds what is held with a workflow, from a place on; returns the place after it.
+
+        The notes have all of it, where a list by an index of DynamoDB may lack the last.
+        """
+        pauses, cursor = self._store.workflow_pauses, place or None
+        for _ in range(PLAN_PAGES):
+            notes, cursor = await pauses.held(workflow, limit - len(entries), cursor)
+            executions = await self._reading.read_many([note.execution_id for note in notes])
+            held = {each.execution_id: each for each in executions if is_held(each)}
+            for note in notes:
+                if (execution := held.get(note.execution_id)) is not None:
+                    entries.append(_entry(execution))
+                else:
+                    await pauses.forget_held(note)  # It was cancelled, or a crash has left the note.
+            if cursor is None or len(entries) >= limit:
+                break
+        return cursor
 
     async def _by_filter(
         self,
@@ -211,8 +235,18 @@ def _choose(
         takes = " or ".join(action.takes)
         skipped.append([id, f"execution {id!r} is {execution.status}: only a {takes} one is taken"])
     else:
-        hand = hand_mark(execution.intervention)
-        entries.append([id, execution.status, execution.generation, execution.created_at, hand])
+        entries.append(_entry(execution))
+
+
+def _entry(execution: Execution) -> list[Any]:
+    hand = hand_mark(execution.intervention)
+    return [execution.execution_id, execution.status, execution.generation, execution.created_at, hand]
+
+
+def _workflow_alone(wanted: Json) -> str | None:
+    """The workflow of a filter that says nothing else."""
+    said = {name for name, value in wanted.items() if value}
+    return wanted["workflow"] if said - {"roots"} == {"workflow"} else None
 
 
 def _fails_so(wanted: Json, execution: Execution) -> bool:

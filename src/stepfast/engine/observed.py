@@ -62,6 +62,7 @@ class _Observed:
         self.figures, self.idle, self.reader, self.limits = store.figures, store.idle, store.reader, store.limits
         self.starts, self.begin, self.fold = store.starts, store.begin, store.fold
         self.schedules, self.links, self.audit = store.schedules, store.links, store.audit
+        self.workflow_pauses = store.workflow_pauses
         self.runs, self.load_run, self.run_history = store.runs, store.load_run, store.run_history
 
     async def create(self, execution: Execution) -> Execution:

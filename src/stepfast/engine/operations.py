@@ -36,6 +36,7 @@ from stepfast.engine.signalling import Sent, Signalling
 from stepfast.engine.starting import StartArguments, Started, Starting
 from stepfast.engine.updating import RegisteredHandlers, StartWith, UpdateState, Updating
 from stepfast.engine.webhook_operations import WebhookOperations
+from stepfast.engine.workflow_pausing import WorkflowPausing
 from stepfast.errors import Misconfigured, Unavailable
 from stepfast.language.limits import Numbers
 from stepfast.language.registry import Registry
@@ -82,6 +83,7 @@ class Operations(ReadOperations):
         self.limits = LimitOperations(store, clock, registry, limit_numbers, queue)
         self.gates = GateOperations(store, clock, registry, queue)
         self.jobs = JobOperations(store, clock, self)
+        self.workflows = WorkflowPausing(store, clock, registry, self.jobs)
         self.scheduled = ScheduledStarts(store, clock, self)
         self.schedules = ScheduleOperations(store, clock, self.scheduled, schedules, look_later)
         self.links = Answering(store, clock, self._signalling, self)

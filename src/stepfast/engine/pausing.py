@@ -11,6 +11,7 @@ from stepfast.engine.history import intervention_event
 from stepfast.engine.intervention_store import StatusTurn
 from stepfast.engine.ports import Clock, Store
 from stepfast.engine.queries import existing, require_status, require_untouched
+from stepfast.engine.workflow_pauses import HeldStart
 from stepfast.errors import WrongStatus
 from stepfast.model import Event, Execution, OrderEntry, Snapshot
 from stepfast.standing import Intervention
@@ -100,6 +101,30 @@ class Pausing:
             if await self._unpause(snapshot, Intervention("unpause", self._clock.now(), parent=parent)) is not None:
                 return
 
+    async def release_held(self, execution_id: str, why: str | None) -> Execution | None:
+        """Lets an execution go that was held with its workflow; None if it is held no more.
+
+        A child whose parent is PAUSED is paused with that one from now on, and goes on with it.
+        """
+        while True:
+            snapshot = await self._store.load(execution_id, signals=False)
+            held = snapshot.execution if snapshot is not None else None
+            if snapshot is None or held is None or held.status != "PAUSED":
+                return None
+            note = note_of(held)
+            if note is None:
+                return None
+            by, now = caller.who(), self._clock.now()
+            parent = await self._paused_parent(held)
+            if parent is None:
+                if (released := await self._unpause(snapshot, Intervention("unpause", now, by, why), True)) is not None:
+                    return released
+                continue
+            paused = replace(held, intervention=Intervention("pause", now, by, why, parent.execution_id))
+            if await self._store.intervene(StatusTurn(held, paused, wake=True, untouched=True)):
+                await self._store.workflow_pauses.forget_held(note)
+                return paused
+
     async def _pause(self, execution: Execution, hand: Intervention, untouched: bool = False) -> Execution | None:
         # The status of a read without values is enough: nothing but the status and the intervention changes.
         whole = await self._store.read(execution.execution_id)
@@ -118,7 +143,11 @@ class Pausing:
         events: list[Event] = [intervention_event(each) for each in (execution.intervention, hand) if each is not None]
         entry = OrderEntry(cursor.revision, execution.generation, cut=len(cursor.applied))
         turn = StatusTurn(execution, after, entry, events, wake=True, untouched=untouched)
-        return after if await self._store.intervene(turn) else None
+        if not await self._store.intervene(turn):
+            return None
+        if (note := note_of(execution)) is not None:
+            await self._store.workflow_pauses.forget_held(note)  # if a crash comes before, the job does so
+        return after
 
     async def _paused_parent(self, child: Execution) -> Execution | None:
         """The parent of a child, if that is PAUSED."""
@@ -126,6 +155,19 @@ class Pausing:
             return None
         parents = await self._store.read_many([child.link.parent])
         return parents[0] if parents and parents[0].status == "PAUSED" else None
+
+
+def is_held(execution: Execution) -> bool:
+    """Whether it is PAUSED because its workflow was paused when it was to begin."""
+    return note_of(execution) is not None
+
+
+def note_of(execution: Execution) -> HeldStart | None:
+    """The note of a held execution; None for another."""
+    hand = execution.intervention
+    if execution.status != "PAUSED" or hand is None or hand.action != "hold":
+        return None
+    return HeldStart(execution.workflow, execution.execution_id, hand.at)
 
 
 def _after(execution: Execution, hand: Intervention) -> Intervention:

@@ -26,6 +26,7 @@ from stepfast.engine.schedule_store import ScheduleStore
 from stepfast.engine.shown_store import ShownStore
 from stepfast.engine.start_items import Hold
 from stepfast.engine.start_store import TurnStore
+from stepfast.engine.workflow_pauses import WorkflowPauseStore
 from stepfast.model import (
     SIGNAL_LIMITS,
     Event,
@@ -178,7 +179,7 @@ class Store(RunStore, TurnStore, InterventionStore, ShownStore, ForkStore, Proto
     run_id: `Execution.run_id`, which for the first run is the id of the execution. A write of an earlier run is never
     seen by a later one (rule *runs*). reader: reads parts of an execution, for whoever looks at it. limits: what is
     stored of limits. schedules: what is stored of schedules. links: what is stored of answer links. audit:
-    the audit list.
+    the audit list. workflow_pauses: which workflows are paused.
     """
 
     reader: RecordReader
@@ -186,6 +187,7 @@ class Store(RunStore, TurnStore, InterventionStore, ShownStore, ForkStore, Proto
     schedules: ScheduleStore
     links: LinkStore
     audit: AuditStore
+    workflow_pauses: WorkflowPauseStore
 
     async def create(self, execution: Execution) -> Execution:
         """Puts a new execution, with wake, if the id is free (rule *start once*).

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 from stepfast.engine import schedule_items as items
+from stepfast.engine.pausing import is_held
 from stepfast.engine.ports import Clock, Store
 from stepfast.engine.schedule_items import Moment, Overlap, ScheduleItem, ScheduleTarget
 from stepfast.engine.starting import Started
@@ -194,10 +195,10 @@ class ScheduledStarts:
         return MomentOutcome("started", moment.id, started.created)
 
     async def _running(self, item: ScheduleItem) -> list[str]:
-        """The executions of the last starts that are RUNNING, newest first."""
+        """The executions of the last starts that are RUNNING or held with their workflow, newest first."""
         ids = [moment.id for moment in item.started]
         executions = await self._store.read_many(ids) if ids else []
-        running = {execution.execution_id for execution in executions if execution.status == "RUNNING"}
+        running = {execution.execution_id for execution in executions if _runs(execution)}
         return [id for id in ids if id in running]
 
     # -- many moments --------------------------------------------------------------------------------------------
@@ -257,3 +258,8 @@ def _with_line(item: ScheduleItem, moments: Sequence[Moment]) -> ScheduleItem:
 def _next_look(first: Moment, now: float) -> float:
     waited = max(0.0, now - first.decided_at)
     return now + min(LATEST_LOOK_SECONDS, max(SOONEST_LOOK_SECONDS, waited / 4))
+
+
+def _runs(execution: Execution) -> bool:
+    """Whether it is RUNNING, or held with its workflow: it will run once that is unpaused."""
+    return execution.status == "RUNNING" or is_held(execution)

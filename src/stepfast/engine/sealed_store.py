@@ -52,6 +52,7 @@ class SealedStore(SealedReads[S]):
     def __init__(self, store: S, keyring: Keyring) -> None:
         super().__init__(store, keyring)
         self.limits, self.schedules, self.audit = store.limits, store.schedules, store.audit
+        self.workflow_pauses = store.workflow_pauses
         self.links: LinkStore = SealedLinks(store.links, self._keys)
         self.starts = SealedStarts(store.starts, self._keys)
         if keyring.store is None:

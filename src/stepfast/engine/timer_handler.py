@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stepfast.engine.beginning import Beginning
 from stepfast.engine.deliveries import superseded
+from stepfast.engine.holding import Holding
 from stepfast.engine.messages import Message
 from stepfast.engine.ports import Clock, Commit, Delete, Delivery, Disposition, Later, Queue, Store
 from stepfast.engine.start_items import BEGIN
@@ -13,12 +14,12 @@ from stepfast.model import Record
 class TimerHandler:
     """Records that timers are over (rule *signals and timers*); without a replay, so it needs no workflow code.
 
-    It has executions begin, too, whose turn or whose moment has come (rule *turn*).
+    It has executions begin, too, whose turn or whose moment has come (rule *turn*). pauses_kept: as of Holding.
     """
 
-    def __init__(self, store: Store, queue: Queue, clock: Clock) -> None:
+    def __init__(self, store: Store, queue: Queue, clock: Clock, pauses_kept: float = 0.0) -> None:
         self._store, self._clock = store, clock
-        self._beginning = Beginning(store, queue, clock)
+        self._beginning = Beginning(store, queue, clock, holds=Holding(store, clock, pauses_kept).holds)
 
     async def handle(self, delivery: Delivery) -> Disposition:
         """Writes the timer's record with a wake: Delete once it is stored, Later if another has changed it."""

@@ -19,7 +19,8 @@ CONNECTIONS_PER_CLIENT = 16
 
 
 class Clients:
-    """boto3-like clients by service: `dynamodb`, `sqs`, `s3`, `scheduler`, `kms`, `events`, `secretsmanager`, `ssm`.
+    """boto3-like clients by service: `dynamodb`, `sqs`, `s3`, `scheduler`, `kms`, `events`, `secretsmanager`, `ssm`,
+    `sts`.
 
     region: the region's name; None reads AWS_REGION (as the AWS command line does and boto3 does not), then falls back
     to boto3's own search. heard: called with each answer to the clients made here, as botocore's event `after-call`.
@@ -65,6 +66,10 @@ class Clients:
     @property
     def ssm(self) -> Any:
         return self._client("ssm")
+
+    @property
+    def sts(self) -> Any:
+        return self._client("sts")
 
     def _client(self, service: str) -> Any:
         if service not in self._made:

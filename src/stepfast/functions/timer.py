@@ -15,6 +15,7 @@ from stepfast.backends.aws.messages import Posted
 from stepfast.deployment.schedule_messages import ScheduleMessage, schedule_message_in
 from stepfast.deployment.scheduled_starts import StartMessage, start_in
 from stepfast.deployment.settings import Settings
+from stepfast.engine.holding import PAUSES_KEPT_SECONDS
 from stepfast.engine.ports import Delivery, Disposition, Later
 from stepfast.engine.timer_handler import TimerHandler
 from stepfast.functions import logs
@@ -31,7 +32,7 @@ __all__ = ["handler"]
 def build(settings: Settings, clients: Clients, host: Host | None = None) -> Handler:
     """Makes the handler."""
     engine = SendingEngine(settings, clients, host)
-    timers, operations = TimerHandler(engine.store, engine.queue, engine.clock), engine.operations
+    timers, operations = TimerHandler(engine.store, engine.queue, engine.clock, PAUSES_KEPT_SECONDS), engine.operations
     moments = ScheduledMoments(engine)
 
     async def handle(posted: Posted, delivery: Delivery) -> Disposition:

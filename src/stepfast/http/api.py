@@ -46,6 +46,7 @@ from stepfast.http.routes import (
     updates,
     waits,
     webhooks,
+    workflow_pauses,
 )
 from stepfast.http.signed_on import SignedOn
 from stepfast.http.timelines import Timelines
@@ -189,6 +190,7 @@ def _resolver(engine: ApiEngine, auditing: Auditing | None = None) -> Resolver:
         dead_letters,
         figures,
         limits,
+        workflow_pauses,
         links,
         schedules,
         webhooks,

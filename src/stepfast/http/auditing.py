@@ -31,6 +31,8 @@ AUDITED: dict[tuple[str, str], str] = {
     ("POST", "/v1/executions/{execution_id}/terminate"): "terminate",
     ("POST", "/v1/executions/{execution_id}/fork"): "fork",
     ("DELETE", "/v1/executions/{execution_id}"): "delete",
+    ("POST", "/v1/workflows/{workflow}/pause"): "pause-workflow",
+    ("POST", "/v1/workflows/{workflow}/unpause"): "unpause-workflow",
     ("POST", "/v1/jobs"): "start-job",
     ("POST", "/v1/jobs/{execution_id}/stop"): "stop-job",
     ("POST", "/v1/dead-letters/replay"): "replay-dead-letters",
@@ -51,8 +53,10 @@ READ_ROUTES = frozenset({("POST", "/v1/executions/statuses"), ("POST", "/v1/exec
 """Routes that take a body, and change nothing."""
 ROUTINE = frozenset({"start", "start-batch", INBOUND_START, "signal", "update"})
 """What applications do all day: it has lines only where the settings ask for them."""
-AUDIT_ACTIONS = frozenset({*AUDITED.values(), ANSWER_LINK, INBOUND_START})
-_MAKES = frozenset({"start", "trigger-schedule", "fork", "start-job"})
+KEY_ACTIONS = ("create-key", "revoke-key")
+"""Of `stepfast keys`, which writes them straight into the table of a deployment (cli/audited_keys.py)."""
+AUDIT_ACTIONS = frozenset({*AUDITED.values(), ANSWER_LINK, INBOUND_START, *KEY_ACTIONS})
+_MAKES = frozenset({"start", "trigger-schedule", "fork", "start-job", "unpause-workflow"})
 """Actions that make an execution, whose id the answer has."""
 Response = dict[str, Any]
 

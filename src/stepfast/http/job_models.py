@@ -49,7 +49,7 @@ class JobStart(Asked):
     """Exactly one of `ids` and `filter`."""
 
     action: str = Field(
-        max_length=64, description="resume, cancel, terminate, pause, unpause, close, reopen, delete or fork"
+        max_length=64, description="resume, cancel, terminate, pause, unpause, release, close, reopen, delete or fork"
     )
     ids: list[ExecutionId] | None = Field(None, description=f"at most {MAX_JOB_IDS:,}; each is acted on once")
     filter: JobFilter | None = Field(None, description="{} takes all that the action can be done to")

@@ -122,7 +122,7 @@ class ParentView(Shown):
 
 
 class InterventionView(Shown):
-    action: Literal["pause", "unpause", "close", "reopen", "cancel", "terminate"]
+    action: Literal["pause", "unpause", "close", "reopen", "cancel", "terminate", "hold"]
     at: Time
     by: str | None = Field(description="the name of the caller, where callers have names")
     why: str | None

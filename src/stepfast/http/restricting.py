@@ -69,6 +69,8 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/v1/dead-letters/groups"): "refused",
     ("POST", "/v1/dead-letters/replay"): "refused",
     ("GET", "/v1/workflows/{workflow}/figures"): "refused",
+    ("POST", "/v1/workflows/{workflow}/pause"): "refused",
+    ("POST", "/v1/workflows/{workflow}/unpause"): "refused",
     ("GET", "/v1/limits"): "refused",
     ("GET", "/v1/limits/{name}"): "refused",
     ("PUT", "/v1/limits/{name}"): "refused",

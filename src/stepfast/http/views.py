@@ -15,6 +15,7 @@ from stepfast.engine.listing import FaultGroup
 from stepfast.engine.rewind import Rewind
 from stepfast.engine.signalling import Sent
 from stepfast.engine.turns import Started
+from stepfast.engine.workflow_pauses import WorkflowPause
 from stepfast.http import values
 from stepfast.http.models import (
     DeadLetterView,
@@ -33,7 +34,7 @@ from stepfast.http.models import (
     StatusView,
     WaitView,
 )
-from stepfast.http.workflow_models import RetryView, StepView, WorkflowView
+from stepfast.http.workflow_models import RetryView, StepView, WorkflowPauseView, WorkflowView
 from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
 from stepfast.language.workflows import Workflow
@@ -233,7 +234,7 @@ def fault_group(group: FaultGroup) -> FaultGroupView:
     )
 
 
-def workflow(workflow: Workflow[..., Any], registry: Registry) -> WorkflowView:
+def workflow(workflow: Workflow[..., Any], registry: Registry, pause: WorkflowPause | None = None) -> WorkflowView:
     return WorkflowView(
         name=workflow.name,
         description=_first_line(workflow.__doc__),
@@ -241,7 +242,12 @@ def workflow(workflow: Workflow[..., Any], registry: Registry) -> WorkflowView:
         input_schema=schema(workflow.input),
         result_schema=schema(workflow.result),
         steps=[_step(step) for step in registry.steps_of(workflow)],
+        paused=workflow_pause(pause),
     )
+
+
+def workflow_pause(pause: WorkflowPause | None) -> WorkflowPauseView | None:
+    return None if pause is None else WorkflowPauseView(at=time(pause.at), by=pause.by, why=pause.why)
 
 
 def _step(step: Step[..., Any]) -> StepView:

@@ -6,7 +6,7 @@ The functions' code decides what they need:
 |------------|--------------------------|-----------------------------------------------------|--------|
 | api        | executions, listing,     |                                                     |        |
 |            | figures, limits, starts, |                                                     |        |
-|            | keys of links            |                                                     |        |
+|            | keys of links, pauses    |                                                     |        |
 | authorizer | API keys, read only      |                                                     |        |
 | advancer   | executions, figures,     | reads the stream; sends to pools, timer, park       | makes  |
 |            | starts                   |                                                     |        |
@@ -20,6 +20,7 @@ The functions' code decides what they need:
 | sweeper    | executions, listing, its | sends to pools, timer, park                         | makes  |
 |            | position, figures, starts|                                                     |        |
 
+Every function that advances executions reads which workflows are paused.
 Every function that works on executions reads and writes the bucket of their large values. api, advancer,
 sweeper and, for bulk jobs, the function of the pool `default` delete executions, and with them their values. That
 function lists executions, too.
@@ -46,6 +47,7 @@ from stepfast.backends.dynamodb.listing_keys import CHILD, JOB
 from stepfast.backends.dynamodb.metrics import PARTITION
 from stepfast.backends.dynamodb.schedules import SCHEDULES
 from stepfast.backends.dynamodb.starts import HOLDS
+from stepfast.backends.dynamodb.workflow_pauses import NOTES, PAUSED
 from stepfast.engine.start_items import THROTTLES
 from stepfast.language.steps import DEFAULT_POOL
 from stepfast.model import ExecutionStatus
@@ -108,6 +110,8 @@ def _by_kind(kind: str, resources: Resources, pool: str) -> list[iam.PolicyState
             _schedules(resources),
             _links(resources),
             _audit(resources),
+            _paused(resources, "dynamodb:DeleteItem", "dynamodb:PutItem"),
+            _held(resources),
             _allow("LookLater", ["sqs:SendMessage"], [resources.timer_queue]),
             *_secrets(resources),
         ],
@@ -116,6 +120,8 @@ def _by_kind(kind: str, resources: Resources, pool: str) -> list[iam.PolicyState
             *_state(resources, *_STARTS),
             *_deleting(resources),
             _figures(resources),
+            _paused(resources),
+            _held(resources),
             _allow("ReadStream", _STREAM, [resources.stream]),
             _allow("Send", ["sqs:SendMessage"], [*sends, resources.undelivered]),
             *_scheduling(resources),
@@ -124,6 +130,7 @@ def _by_kind(kind: str, resources: Resources, pool: str) -> list[iam.PolicyState
             *_state(resources, *(_STARTS if pool == DEFAULT_POOL else ())),
             _figures(resources),
             _limits(resources),
+            _paused(resources),
             *(_of_jobs_and_links(resources) if pool == DEFAULT_POOL else []),
             _allow("Consume", _CONSUME, [resources.pools[pool]]),
             # To all pools: a deployment may move a step to another pool while its message is in a queue.
@@ -134,6 +141,7 @@ def _by_kind(kind: str, resources: Resources, pool: str) -> list[iam.PolicyState
             *_state(resources, *_STARTS),
             _figures(resources),
             _schedules(resources),
+            _paused(resources),
             _allow("Consume", _CONSUME, [resources.timer_queue]),
             _allow("Send", ["sqs:SendMessage"], [resources.timer_queue, resources.park_queue]),
             *_scheduling(resources),
@@ -152,6 +160,8 @@ def _by_kind(kind: str, resources: Resources, pool: str) -> list[iam.PolicyState
             *_state(resources, "sweeper", *_STARTS),
             *_deleting(resources),
             _figures(resources),
+            _paused(resources),
+            _held(resources),
             _listing(resources, DELETED),
             _allow("Send", ["sqs:SendMessage"], sends),
             *_scheduling(resources),
@@ -229,7 +239,7 @@ def _listing(resources: Resources, *more: str) -> iam.PolicyStatement:
 
 def _of_jobs_and_links(resources: Resources) -> list[iam.PolicyStatement]:
     """What the built-in steps do, which run in the default pool: they make links, list executions and act on them."""
-    return [_links(resources), *_deleting(resources), _listing(resources, LABELLED)]
+    return [_links(resources), *_deleting(resources), _listing(resources, LABELLED), _held(resources)]
 
 
 def _figures(resources: Resources, *more: str) -> iam.PolicyStatement:
@@ -251,6 +261,17 @@ def _audit(resources: Resources) -> iam.PolicyStatement:
     """The audit list. No function may delete a line: the table's TTL does."""
     actions = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"]
     return _allow("Audit", actions, [resources.table], _only_keys(f"{AUDIT}*"))
+
+
+def _paused(resources: Resources, *more: str) -> iam.PolicyStatement:
+    """Which workflows are paused. more: actions in addition, to pause and unpause them."""
+    return _allow("PausedWorkflows", ["dynamodb:Query", *more], [resources.table], _only_keys(PAUSED))
+
+
+def _held(resources: Resources) -> iam.PolicyStatement:
+    """The notes of what is held with paused workflows: advances write them, and what lets one go deletes its note."""
+    actions = ["dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:Query"]
+    return _allow("HeldStarts", actions, [resources.table], _only_keys(f"{NOTES}*"))
 
 
 def _links(resources: Resources) -> iam.PolicyStatement:

@@ -124,6 +124,7 @@ class Ports:
         self.limits = backend.limits  # its writes are in the file with the next write that passes here
         self.starts = backend.starts
         self.schedules, self.links, self.audit = backend.schedules, backend.links, backend.audit
+        self.workflow_pauses = backend.workflow_pauses
         self.alive = True
 
     def __getattr__(self, name: str) -> Any:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 ADA = {"input": {"name": "Ada"}, "wait_seconds": 60}
 OPERATOR_TOOLS = {
     *("stepfast_list", "stepfast_show", "stepfast_resume", "stepfast_fork", "stepfast_signal"),
-    *("stepfast_query", "stepfast_update"),
+    *("stepfast_query", "stepfast_update", "stepfast_pause_workflow", "stepfast_unpause_workflow"),
 }
 
 
@@ -180,6 +180,25 @@ def test_operator_tools_are_there_only_when_asked_for(talk: Talk) -> None:
         assert refused.is_error
         assert "SUCCEEDED" in text_of(refused)
 
+    async def pauses(client: Client) -> None:
+        asked = {"workflow": "approval", "why": "the bank is closed"}
+        paused = (await client.call_tool("stepfast_pause_workflow", asked)).structured_content
+        assert (paused["workflow"], paused["paused"]["why"]) == ("approval", "the bank is closed")
+        id = (await client.call_tool("approval", {"wait_seconds": 0})).structured_content["execution_id"]
+
+        async def shown(wanted: str) -> dict[str, Any]:
+            while True:
+                state = (await client.call_tool("stepfast_execution", {"execution_id": id})).structured_content
+                if state["status"] == wanted:
+                    return dict(state)
+
+        assert "begins when its workflow 'approval' is unpaused" in (await shown("PAUSED"))["summary"]
+        done = (await client.call_tool("stepfast_unpause_workflow", {"workflow": "approval"})).structured_content
+        assert done["job_id"] in done["summary"]
+        await shown("RUNNING")
+        unknown = await client.call_tool("stepfast_pause_workflow", {"workflow": "nothing"})
+        assert unknown.is_error
+
     async def signals(client: Client) -> None:
         id = (await client.call_tool("approval", {"wait_seconds": 0})).structured_content["execution_id"]
         wrong = await client.call_tool(
@@ -202,6 +221,7 @@ def test_operator_tools_are_there_only_when_asked_for(talk: Talk) -> None:
 
     async def both(client: Client) -> None:
         await with_them(client)
+        await pauses(client)
         await signals(client)
 
     talk(without)

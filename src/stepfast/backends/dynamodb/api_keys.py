@@ -7,7 +7,7 @@ partition of their own.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -38,8 +38,12 @@ class ApiKeys:
         now: float,
         until: float | None = None,
         restriction: Restriction = NONE,
+        noted: Callable[[ApiKey], object] = lambda key: None,
     ) -> tuple[ApiKey, str]:
-        """Makes a key; the text returned with it is shown nowhere else, ever. InvalidRequest for bad arguments."""
+        """Makes a key; the text returned with it is shown nowhere else, ever. InvalidRequest for bad arguments.
+
+        noted: called before the key is stored; if it raises, no key is made.
+        """
         key, shown, digest = api_key.new(name, scopes, now, until, restriction)
         item: Item = {
             **_key_of(key.key_id),
@@ -55,6 +59,7 @@ class ApiKeys:
             item["limited"] = text(text_of(restriction))
         if until is not None:
             item |= {"until": number(until), "expires": number(int(until + SHOWN_AFTER))}
+        noted(key)
         with self._translated():
             self._client.put_item(TableName=self._table, Item=item, ConditionExpression="attribute_not_exists(pk)")
         return key, shown

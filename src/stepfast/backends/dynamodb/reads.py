@@ -31,6 +31,7 @@ from stepfast.backends.dynamodb.signals import Signals
 from stepfast.backends.dynamodb.starts import DynamoStarts
 from stepfast.backends.dynamodb.transactions import Transactions
 from stepfast.backends.dynamodb.typed_json import Item, int_in, text, text_in
+from stepfast.backends.dynamodb.workflow_pauses import DynamoWorkflowPauses
 from stepfast.engine.audit_store import AuditStore
 from stepfast.engine.limit_store import LimitStore
 from stepfast.engine.link_store import LinkStore
@@ -41,6 +42,7 @@ from stepfast.engine.order import cursor_of
 from stepfast.engine.ports import Clock, Fault, Page, Query, Queue
 from stepfast.engine.record_reader import RecordReader
 from stepfast.engine.schedule_store import ScheduleStore
+from stepfast.engine.workflow_pauses import WorkflowPauseStore
 from stepfast.errors import Unavailable
 from stepfast.model import (
     ENDED_FOR_GOOD,
@@ -105,6 +107,7 @@ class DynamoReads:
         self.schedules: ScheduleStore = DynamoSchedules(self._table)
         self.audit: AuditStore = DynamoAudit(self._table, clock, listing_shards)
         self.links: LinkStore = DynamoLinks(self._table)
+        self.workflow_pauses: WorkflowPauseStore = DynamoWorkflowPauses(self._table, listing_shards)
         self._children = ChildWrites(self._table, self._texts, clock)
 
     async def read(self, execution_id: str) -> Execution | None:

@@ -18,6 +18,7 @@ from stepfast.backends.sqlite.record_reader import SqliteRecordReader
 from stepfast.backends.sqlite.schedules import SqliteSchedules
 from stepfast.backends.sqlite.starts import SqliteStarts
 from stepfast.backends.sqlite.webhooks import SqliteWebhooks
+from stepfast.backends.sqlite.workflow_pauses import SqliteWorkflowPauses
 from stepfast.engine.audit_store import AuditStore
 from stepfast.engine.embedded import Stored as Stored
 from stepfast.engine.limit_store import LimitStore
@@ -35,6 +36,7 @@ from stepfast.engine.record_reader import RecordReader
 from stepfast.engine.schedule_store import ScheduleStore
 from stepfast.engine.start_store import StartStore
 from stepfast.engine.webhooks import WebhookStore
+from stepfast.engine.workflow_pauses import WorkflowPauseStore
 from stepfast.model import (
     Event,
     Execution,
@@ -62,6 +64,7 @@ class SqliteReads:
         self.schedules: ScheduleStore = SqliteSchedules(file)
         self.audit: AuditStore = SqliteAudit(file)
         self.links: LinkStore = SqliteLinks(file)
+        self.workflow_pauses: WorkflowPauseStore = SqliteWorkflowPauses(file)
         self.webhooks: WebhookStore = SqliteWebhooks(file)
 
     async def read(self, execution_id: str) -> Execution | None:

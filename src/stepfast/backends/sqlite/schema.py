@@ -15,7 +15,7 @@ import hashlib
 import sqlite3
 from collections.abc import Callable
 
-SCHEMA_VERSION = 20
+SCHEMA_VERSION = 21
 LARGE_VALUE_CHARACTERS = 8192
 """Characters of a value from which on it stands in `large_values`."""
 
@@ -259,6 +259,16 @@ CREATE INDEX audit_of ON audit (execution_id, id) WHERE execution_id != '';
 """
 """The audit list: what callers have asked for. The id of a line sorts by its time."""
 
+_WORKFLOW_PAUSES = """
+CREATE TABLE workflow_pauses (
+    workflow TEXT PRIMARY KEY NOT NULL, at REAL NOT NULL, caller TEXT, why TEXT
+) WITHOUT ROWID;
+CREATE TABLE held_starts (
+    workflow TEXT NOT NULL, execution_id TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY (workflow, execution_id)
+) WITHOUT ROWID;
+"""
+"""The workflows that are paused: what starts of them is held, and noted."""
+
 STEPS: dict[int, str] = {
     1: """
 DROP INDEX changed_since;
@@ -283,6 +293,7 @@ ALTER TABLE executions ADD COLUMN resumed_at REAL;
     17: _WEBHOOKS,
     18: _LABELS_BY_TIME,
     19: _AUDIT,
+    20: _WORKFLOW_PAUSES,
 }
 """What takes a file from the version named to the next one, in one transaction each."""
 

@@ -26,7 +26,8 @@ def add(app: Resolver, engine: ApiEngine) -> None:
     def list_workflows() -> Response[str]:
         registry = engine.registry
         names = filter(restricting.restriction().takes_workflow, sorted(registry.workflows))
-        workflows = [views.workflow(registry.workflows[name], registry) for name in names]
+        paused = engine.call(engine.operations.workflows.paused())
+        workflows = [views.workflow(registry.workflows[name], registry, paused.get(name)) for name in names]
         return reply(200, WorkflowList(workflows=workflows))
 
     @app.get(

@@ -9,7 +9,7 @@ from typing import Any
 from mcp_types import CallToolResult, Tool, ToolAnnotations
 from pydantic import Field
 
-from stepfast.integrations.mcp import states
+from stepfast.integrations.mcp import pausing, states
 from stepfast.integrations.mcp.calls import ToolCall
 from stepfast.integrations.mcp.states import RESUME_TOOL, SIGNAL_TOOL, Object
 from stepfast.integrations.mcp.tools import ID, ToolArguments
@@ -190,6 +190,8 @@ HANDLERS: Mapping[str, tuple[type[ToolArguments], Handler]] = {
     SIGNAL_TOOL: (SignalArguments, _signal),
     QUERY_TOOL: (QueryArguments, _query),
     UPDATE_TOOL: (UpdateArguments, _update),
+    pausing.PAUSE_TOOL: (pausing.PauseArguments, pausing.pause),
+    pausing.UNPAUSE_TOOL: (pausing.UnpauseArguments, pausing.unpause),
 }
 
 _ABOUT = {
@@ -233,6 +235,18 @@ _ABOUT = {
     UPDATE_TOOL: (
         "Update an execution",
         "Runs an update of an execution of a stepfast workflow, and returns its result.",
+        False,
+    ),
+    pausing.PAUSE_TOOL: (
+        "Pause a workflow",
+        "Has executions of a stepfast workflow that start from now on be held: they are recorded as PAUSED, and "
+        "nothing of them begins. Executions that have begun go on. Safe to repeat.",
+        False,
+    ),
+    pausing.UNPAUSE_TOOL: (
+        "Unpause a workflow",
+        "Has new executions of a stepfast workflow begin again, and starts a job that lets go what was held, at a "
+        "rate. Safe to repeat.",
         False,
     ),
 }

@@ -129,6 +129,8 @@ def _summary(described: Object, waits: list[Object], operate: bool) -> str:
         return f"execution {id!r} has SUCCEEDED"
     if status == "FAILED":
         return f"{_failure(described)}; {_way_on(id, operate)}"
+    if status == "PAUSED" and (described.get("intervention") or {}).get("action") == "hold":
+        return f"execution {id!r} is PAUSED and begins when its workflow {described['workflow']!r} is unpaused"
     if status != "RUNNING":
         return f"execution {id!r} is {status}"
     if not described.get("begun", True):
