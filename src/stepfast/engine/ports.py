@@ -123,8 +123,8 @@ class Commit:
 
     wake: an advance follows, whatever dies in between. end: the end of the execution that the record has led to.
     shown: what the code of an execution has come to show by it, as `show` would write it after the record.
-    due: since when the first attempt or the timer that the record tells of was due, in seconds since the epoch, where
-    that is known. Nothing stores it: it is for the listeners (observed.py).
+    due: since when the first attempt or the timer of the record was due, in seconds since the epoch; None where that is
+    not known. Nothing stores it: it is for the listeners (observed.py).
     """
 
     record: Record

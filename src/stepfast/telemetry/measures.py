@@ -24,7 +24,7 @@ class Measures:
         self._took = meter.create_histogram("stepfast.execution.duration", "s", "From the start to the end")
         self._attempts = meter.create_counter("stepfast.step.attempts", "{attempt}", "Attempts ended, by outcome")
         self._step_took = meter.create_histogram("stepfast.step.duration", "s", "Of one attempt")
-        self._late = meter.create_histogram("stepfast.step.lateness", "s", "From when an attempt is due to its beginning")
+        self._late = meter.create_histogram("stepfast.step.lateness", "s", "From when an attempt is due to its begin")
         self._timer_late = meter.create_histogram("stepfast.timer.lateness", "s", "From when a timer is due to its end")
         self._waited = meter.create_histogram("stepfast.wait.duration", "s", "Of a wait for a signal, a slot, a gate")
 
@@ -56,7 +56,7 @@ class Measures:
             self._step_took.record(max(0.0, ended - record.started_at), attributes)
 
     def due(self, record: Record, due: float) -> None:
-        """Measures how late a first attempt or a timer is. A wait for a limit or at a gate is none of the lateness."""
+        """Measures how late a first attempt or a timer is. A wait for a limit or at a gate does not count."""
         if record.kind == "timer":
             self._timer_late.record(max(0.0, (record.ended_at or due) - due))
         elif record.started_at is not None:
