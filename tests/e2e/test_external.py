@@ -66,7 +66,8 @@ def test_a_function_of_others_fails_falls_silent_and_answers(deployed: Deployed)
         Timeout=60,
         Environment={"Variables": variables},
     )
-    assert deployed.start("rate", "EUR", "rate-1").status_code == 201
+    started = deployed.start("rate", "EUR", "rate-1")
+    assert started.status_code == 201, started.text
     ended = deployed.wait("rate-1")
     assert (ended["status"], ended["result"]) == ("SUCCEEDED", 1.25), ended["error"]
     calls = [json.loads(line) for line in log.read_text().splitlines()]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import stepfast
 from stepfast.deployment import schedule_file
 from stepfast.deployment.schedule_file import starts_in
 from stepfast.deployment.schedules import ScheduledStart
@@ -113,11 +114,18 @@ def test_it_holds_what_runs_and_nothing_else(arm: Bundle) -> None:
     names = {path.name for path in arm.folder.iterdir()}
     assert {"workflows", "stepfast", "pydantic", "boto3", "aws_lambda_powertools", "charset_normalizer"} <= names
     assert not names & {"typer", "rich", "uvicorn", "pytest", "moto", "aws_cdk", "aws_xray_sdk", "bin", "tests"}
-    assert not {"cli", "integrations", "local", "simulator", "testing", "infra"} & {
-        path.name for path in (arm.folder / "stepfast").iterdir()
-    }
+    ours = arm.folder / "stepfast"
+    assert not {"cli", "local", "simulator", "testing", "infra"} & {path.name for path in ours.iterdir()}
+    assert not (ours / "integrations/mcp").exists()
     assert [path for path in arm.folder.rglob("*") if path.name in ("RECORD", "tests", "old.cpython-313.pyc")] == []
     assert (arm.folder / "workflows/printing.py").is_file()
+
+
+def test_it_holds_whatever_workflow_code_imports(arm: Bundle) -> None:
+    homes = {home.replace(".", "/") for home in stepfast._HOMES.values()} - {"local/embedded"}
+    homes |= {"integrations/pydantic_ai"}
+    ours = arm.folder / "stepfast"
+    assert {home for home in homes if not (ours / f"{home}.py").is_file() and not (ours / home).is_dir()} == set()
 
 
 def test_it_holds_the_page_as_far_as_it_is_built(arm: Bundle) -> None:

@@ -1226,7 +1226,7 @@ export interface components {
              * Input
              * @description any JSON value
              */
-            input?: unknown;
+            input?: components["schemas"]["Json"];
             /**
              * Execution Id
              * @description names the execution and makes the call repeatable; made up when left out
@@ -1237,7 +1237,7 @@ export interface components {
              * @default {}
              */
             labels: {
-                [key: string]: string;
+                [key: string]: components["schemas"]["Json"] | string;
             };
             /** Workflow */
             workflow: string;
@@ -1289,7 +1289,7 @@ export interface components {
              * @description each has a `type`: `execution` (its status), `command` (of a step, timer, signal wait or child), `status` (what `set_status()` shows), `labels`, or `progress` (of maps)
              */
             events: {
-                [key: string]: unknown;
+                [key: string]: components["schemas"]["Json"];
             }[];
             /**
              * After
@@ -1412,12 +1412,12 @@ export interface components {
              * Input
              * @description any JSON value
              */
-            input: unknown;
+            input: components["schemas"]["Json"];
             /**
              * Output
              * @description any JSON value
              */
-            output: unknown;
+            output: components["schemas"]["Json"];
             error: components["schemas"]["ErrorView"] | null;
             /**
              * First At
@@ -1442,7 +1442,7 @@ export interface components {
              * Progress
              * @description of a step: what `heartbeat(progress=…)` has reported last
              */
-            progress?: unknown;
+            progress?: components["schemas"]["Json"];
             /** Signal Id */
             signal_id: string | null;
             /** Attempts */
@@ -1465,7 +1465,7 @@ export interface components {
              * @description JSON Schema of the payload, of a signal that is waited for by the code deployed here
              */
             payload_schema?: {
-                [key: string]: unknown;
+                [key: string]: components["schemas"]["Json"];
             } | null;
             /**
              * Overdue
@@ -1495,7 +1495,7 @@ export interface components {
              * @default []
              */
             waited: {
-                [key: string]: unknown;
+                [key: string]: components["schemas"]["Json"];
             }[];
         };
         /** DeadLetterList */
@@ -1620,7 +1620,7 @@ export interface components {
             /** Command */
             command: string | null;
         } & {
-            [key: string]: unknown;
+            [key: string]: components["schemas"]["Json"];
         };
         /** ExecutionDetail */
         ExecutionDetail: {
@@ -1637,12 +1637,12 @@ export interface components {
              * Input
              * @description any JSON value
              */
-            input: unknown;
+            input: components["schemas"]["Json"];
             /**
              * Result
              * @description null until SUCCEEDED
              */
-            result: unknown;
+            result: components["schemas"]["Json"];
             error: components["schemas"]["ErrorView"] | null;
             /** Labels */
             labels: {
@@ -1691,15 +1691,13 @@ export interface components {
              * Status Value
              * @description what the workflow's code has set last by `set_status()`
              */
-            status_value?: unknown;
+            status_value?: components["schemas"]["Json"];
             /**
              * Progress
              * @description of each map: its batches, and its items
              * @default []
              */
-            progress: {
-                [key: string]: unknown;
-            }[];
+            progress: components["schemas"]["MapProgressView"][];
             /**
              * Omitted
              * @description values left out as `largest` asked, with their bytes of JSON; null where they were not read
@@ -1788,12 +1786,12 @@ export interface components {
              * Input
              * @description any JSON value
              */
-            input: unknown;
+            input: components["schemas"]["Json"];
             /**
              * Result
              * @description null until SUCCEEDED
              */
-            result: unknown;
+            result: components["schemas"]["Json"];
             error: components["schemas"]["ErrorView"] | null;
             /** Labels */
             labels: {
@@ -1842,15 +1840,13 @@ export interface components {
              * Status Value
              * @description what the workflow's code has set last by `set_status()`
              */
-            status_value?: unknown;
+            status_value?: components["schemas"]["Json"];
             /**
              * Progress
              * @description of each map: its batches, and its items
              * @default []
              */
-            progress: {
-                [key: string]: unknown;
-            }[];
+            progress: components["schemas"]["MapProgressView"][];
             /**
              * Omitted
              * @description values left out as `largest` asked, with their bytes of JSON; null where they were not read
@@ -1998,13 +1994,13 @@ export interface components {
              * Input
              * @description in place of the origin's input, which the fork has when this is left out
              */
-            input?: unknown;
+            input?: components["schemas"]["Json"];
             /**
              * Labels
              * @description in place of the origin's labels
              */
             labels?: {
-                [key: string]: string;
+                [key: string]: components["schemas"]["Json"] | string;
             } | null;
             /**
              * Children
@@ -2111,14 +2107,14 @@ export interface components {
              * @description JSON Schema of the argument, of type null for a function without one; null where the annotation has no JSON form
              */
             payload_schema: {
-                [key: string]: unknown;
+                [key: string]: components["schemas"]["Json"];
             } | null;
             /**
              * Result Schema
              * @description JSON Schema of what it answers; null where the annotation has no JSON form
              */
             result_schema: {
-                [key: string]: unknown;
+                [key: string]: components["schemas"]["Json"];
             } | null;
         };
         /** HandlersView */
@@ -2229,7 +2225,7 @@ export interface components {
              * Result
              * @description null until SUCCEEDED
              */
-            result: unknown;
+            result: components["schemas"]["Json"];
             error: components["schemas"]["ErrorView"] | null;
             /**
              * Batch Id
@@ -2267,7 +2263,7 @@ export interface components {
              * @default {}
              */
             labels: {
-                [key: string]: string;
+                [key: string]: components["schemas"]["Json"] | string;
             };
             /**
              * Prefix
@@ -2689,6 +2685,35 @@ export interface components {
              */
             until: string | null;
         };
+        /** MapProgressView */
+        MapProgressView: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /**
+             * Batches
+             * @description null until all of them are planned
+             */
+            batches: number | null;
+            /**
+             * Batches Started
+             * @default 0
+             */
+            batches_started: number;
+            /** Batches Ended */
+            batches_ended: number;
+            /**
+             * Succeeded
+             * @description items
+             */
+            succeeded: number;
+            /**
+             * Failed
+             * @description items
+             */
+            failed: number;
+        };
         /** NextView */
         NextView: {
             /**
@@ -2782,7 +2807,7 @@ export interface components {
              * Progress
              * @description what external work has sent with its last heartbeat
              */
-            progress: unknown;
+            progress: components["schemas"]["Json"];
         };
         /** OutcomeView */
         OutcomeView: {
@@ -2903,7 +2928,7 @@ export interface components {
              * Answer
              * @description any JSON value
              */
-            answer: unknown;
+            answer: components["schemas"]["Json"];
         };
         /**
          * QueryRequest
@@ -2914,7 +2939,7 @@ export interface components {
              * Payload
              * @description any JSON value
              */
-            payload?: unknown;
+            payload?: components["schemas"]["Json"];
         };
         /** RecordingView */
         RecordingView: {
@@ -2930,18 +2955,18 @@ export interface components {
              * @description commands as they are recorded, with their values as JSON texts
              */
             records: {
-                [key: string]: unknown;
+                [key: string]: components["schemas"]["Json"];
             }[];
             /** Signals */
             signals: {
-                [key: string]: unknown;
+                [key: string]: components["schemas"]["Json"];
             }[];
             /**
              * History
              * @description what resumes have taken back
              */
             history: {
-                [key: string]: unknown;
+                [key: string]: components["schemas"]["Json"];
             }[];
             /**
              * Large
@@ -2953,14 +2978,14 @@ export interface components {
              * @description on the last page: the execution as it is recorded
              */
             execution: {
-                [key: string]: unknown;
+                [key: string]: components["schemas"]["Json"];
             } | null;
             /**
              * Order
              * @description on the last page: the order in which outcomes were applied
              */
             order: {
-                [key: string]: unknown;
+                [key: string]: components["schemas"]["Json"];
             } | null;
             /**
              * Next
@@ -2990,7 +3015,7 @@ export interface components {
              * Result
              * @description the result of the step, of its type
              */
-            result?: unknown;
+            result?: components["schemas"]["Json"];
             /**
              * Skip
              * @description true: the result is null, which its type must allow
@@ -3002,7 +3027,7 @@ export interface components {
              * @description all arguments of the next attempt, by their names; later attempts have them, too
              */
             input?: {
-                [key: string]: unknown;
+                [key: string]: components["schemas"]["Json"];
             } | null;
             /**
              * Why
@@ -3066,7 +3091,7 @@ export interface components {
              * @description the body to send next for what remains
              */
             next: {
-                [key: string]: unknown;
+                [key: string]: components["schemas"]["Json"];
             } | null;
             /**
              * Working
@@ -3106,12 +3131,12 @@ export interface components {
              * Input
              * @description any JSON value
              */
-            input: unknown;
+            input: components["schemas"]["Json"];
             /**
              * Result
              * @description null until SUCCEEDED
              */
-            result: unknown;
+            result: components["schemas"]["Json"];
             error: components["schemas"]["ErrorView"] | null;
             /** Labels */
             labels: {
@@ -3160,15 +3185,13 @@ export interface components {
              * Status Value
              * @description what the workflow's code has set last by `set_status()`
              */
-            status_value?: unknown;
+            status_value?: components["schemas"]["Json"];
             /**
              * Progress
              * @description of each map: its batches, and its items
              * @default []
              */
-            progress: {
-                [key: string]: unknown;
-            }[];
+            progress: components["schemas"]["MapProgressView"][];
             /**
              * Omitted
              * @description values left out as `largest` asked, with their bytes of JSON; null where they were not read
@@ -3414,7 +3437,7 @@ export interface components {
              * Payload
              * @description any JSON value
              */
-            payload?: unknown;
+            payload?: components["schemas"]["Json"];
             /**
              * Signal Id
              * @description makes the call repeatable; made up when left out
@@ -3431,7 +3454,7 @@ export interface components {
              * Payload
              * @description any JSON value
              */
-            payload: unknown;
+            payload: components["schemas"]["Json"];
             /**
              * Received At
              * Format: date-time
@@ -3503,7 +3526,7 @@ export interface components {
              * Input
              * @description any JSON value
              */
-            input?: unknown;
+            input?: components["schemas"]["Json"];
             /**
              * Execution Id
              * @description names the execution and makes the call repeatable; made up when left out
@@ -3514,7 +3537,7 @@ export interface components {
              * @default {}
              */
             labels: {
-                [key: string]: string;
+                [key: string]: components["schemas"]["Json"] | string;
             };
         };
         /** StartWithRequest */
@@ -3525,13 +3548,13 @@ export interface components {
              * Input
              * @description any JSON value
              */
-            input?: unknown;
+            input?: components["schemas"]["Json"];
             /**
              * Labels
              * @default {}
              */
             labels: {
-                [key: string]: string;
+                [key: string]: components["schemas"]["Json"] | string;
             };
         };
         /**
@@ -3552,12 +3575,12 @@ export interface components {
              * Input
              * @description any JSON value
              */
-            input: unknown;
+            input: components["schemas"]["Json"];
             /**
              * Result
              * @description null until SUCCEEDED
              */
-            result: unknown;
+            result: components["schemas"]["Json"];
             error: components["schemas"]["ErrorView"] | null;
             /** Labels */
             labels: {
@@ -3606,15 +3629,13 @@ export interface components {
              * Status Value
              * @description what the workflow's code has set last by `set_status()`
              */
-            status_value?: unknown;
+            status_value?: components["schemas"]["Json"];
             /**
              * Progress
              * @description of each map: its batches, and its items
              * @default []
              */
-            progress: {
-                [key: string]: unknown;
-            }[];
+            progress: components["schemas"]["MapProgressView"][];
             /**
              * Omitted
              * @description values left out as `largest` asked, with their bytes of JSON; null where they were not read
@@ -3750,7 +3771,7 @@ export interface components {
              * Payload
              * @description any JSON value
              */
-            payload?: unknown;
+            payload?: components["schemas"]["Json"];
             /**
              * Update Id
              * @description makes the call repeatable; made up when left out
@@ -3783,7 +3804,7 @@ export interface components {
              * Result
              * @description any JSON value
              */
-            result?: unknown;
+            result?: components["schemas"]["Json"];
             /** @description what it has raised, or why the workflow has refused it */
             error?: components["schemas"]["ErrorView"] | null;
             /**
@@ -3947,15 +3968,20 @@ export interface components {
             documentation: string;
             /** Input Schema */
             input_schema: {
-                [key: string]: unknown;
+                [key: string]: components["schemas"]["Json"];
             };
             /** Result Schema */
             result_schema: {
-                [key: string]: unknown;
+                [key: string]: components["schemas"]["Json"];
             };
             /** Steps */
             steps: components["schemas"]["StepView"][];
         };
+        /**
+         * Json
+         * @description Any JSON value.
+         */
+        Json: import("./shapes.js").Json;
     };
     responses: never;
     parameters: never;

@@ -35,7 +35,7 @@ export function Details({ command, earlier, execution, close }: Props) {
           ✕
         </button>
       </header>
-      <Facts command={command} idempotency={command.idempotency_key} />
+      <Facts command={command} idempotency={command.idempotency_key ?? null} />
       {command.error && !tries.some((past) => past.error) && <FailureBox error={command.error} />}
       {tries.length > 0 && (
         <section aria-label="Attempts">

@@ -26,7 +26,7 @@ from stepfast.infra.target import Target
 
 # No function imports these. A bundle without them loads faster and has less to attack.
 NOT_IN_LAMBDA = (
-    *("cli", "infra", "integrations", "local", "simulator", "testing", "backends/sqlite"),
+    *("cli", "infra", "integrations/mcp", "local", "simulator", "testing", "backends/sqlite"),
     *(f"http/{name}.py" for name in ("connections", "gateway", "lanes", "listener", "server")),
 )
 MB = 1024 * 1024
