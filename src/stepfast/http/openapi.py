@@ -62,9 +62,8 @@ def _name_json(schema: Any) -> None:
             _name_json(part)
     if not isinstance(schema, dict):
         return
-    if schema.get("additionalProperties") is True:
-        schema["additionalProperties"] = dict(ANY_VALUE)
-    elif schema.get("type") == "object" and not schema.keys() & {"properties", "additionalProperties"}:
+    bare = schema.get("type") == "object" and not schema.keys() & {"properties", "additionalProperties"}
+    if bare or schema.get("additionalProperties") is True:
         schema["additionalProperties"] = dict(ANY_VALUE)
     for name, part in schema.get("properties", {}).items():
         if part.keys() <= {"title", "description", "default"}:

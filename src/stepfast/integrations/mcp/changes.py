@@ -44,7 +44,7 @@ class NotifyingServer(Server[Any]):
         return super().create_initialization_options(notification_options or changes, *args, **options)
 
 
-class Changes:
+class WorkflowWatch:
     """Looks for changes of the workflows while there are clients to notify.
 
     connect: makes a client with the key of a request. seconds: between two looks; 0 never looks.

@@ -29,7 +29,7 @@ from stepfast.errors import ExecutionNotFound, InvalidRequest, Refused, Stepfast
 from stepfast.integrations.mcp import failures, operating, states, tasks, tools
 from stepfast.integrations.mcp.access import Access
 from stepfast.integrations.mcp.calls import Context, ToolCall
-from stepfast.integrations.mcp.changes import Changes, NotifyingServer
+from stepfast.integrations.mcp.changes import NotifyingServer, WorkflowWatch
 from stepfast.integrations.mcp.states import STATUS_TOOL, Object
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class Bridge:
     """
 
     def __init__(self, access: Access, wait: float, operate: bool, watch: float = WATCH_SECONDS) -> None:
-        self._changes = Changes(access.client, watch)
+        self._changes = WorkflowWatch(access.client, watch)
         self._access, self._wait, self._operate = access, wait, operate
         self._nonce = uuid.uuid4().hex
         self._workflows: dict[str, str] = {}
