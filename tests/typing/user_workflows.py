@@ -146,8 +146,8 @@ async def library() -> None:
         for end in await client.run_many([stepfast.Start(order, Order(id="1", amount=2))]):
             if isinstance(end, stepfast.AsyncExecution):
                 reveal_type(await end.result())  # -> user_workflows.Receipt
-        for untyped in await client.run_many([stepfast.Start("order", {"id": "1"})]):
-            reveal_type(untyped)  # -> stepfast.client.async_execution.AsyncExecution[Any] | stepfast.errors.StepfastError
+        for it in await client.run_many([stepfast.Start("order", {"id": "1"})]):
+            reveal_type(it)  # -> stepfast.client.async_execution.AsyncExecution[Any] | stepfast.errors.StepfastError
         reveal_type(await client.execution("e", order).result())  # -> user_workflows.Receipt
     stepfast.Start(order, 3)  # error: "Start"
     async with stepfast.Embedded("app.db", workflows=[order, other]) as engine:
