@@ -1,4 +1,7 @@
-"""What a collector of OpenTelemetry receives: OTLP over HTTP on loopback, in the protocol's own messages."""
+"""What a collector of OpenTelemetry receives: OTLP over HTTP on loopback, in the protocol's own messages.
+
+The collector itself is a program in Go, which neither PyPI nor npm has (November 2026).
+"""
 
 from __future__ import annotations
 
