@@ -218,9 +218,9 @@ def test_there_is_nothing_else_in_the_stack(synthesized: Synthesized) -> None:
 def test_the_layer_of_opentelemetry_and_its_wrapper_are_on_the_same_functions(synthesized: Synthesized) -> None:
     def wrapped(template: Template) -> dict[str, tuple[bool, str | None]]:
         functions = {
-            name: found["Properties"]
+            name: found
             for name, found in resources(template, "AWS::Lambda::Function").items()
-            if "STEPFAST_TABLE" in found["Properties"].get("Environment", {}).get("Variables", {})
+            if "STEPFAST_TABLE" in found.get("Environment", {}).get("Variables", {})
         }
         assert len(functions) >= 7
         return {
