@@ -40,9 +40,12 @@ export function command(id: string, part: Partial<Command> = {}): Command {
     idempotency_key: null,
     payload_schema: null,
     asked_at: null,
+    overdue: false,
     overdue_at: null,
     omitted: {},
     attempts: [],
+    children: [],
+    waited: [],
     ...part,
   };
 }
@@ -68,6 +71,10 @@ export function execution(id: string, second: number, part: Partial<Execution> =
     ended_at: null,
     generation: 0,
     resumes: 0,
+    run: 1,
+    continued: false,
+    progress: [],
+    begun: true,
     reopens: null,
     omitted: {},
     ...part,

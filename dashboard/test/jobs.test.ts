@@ -4,9 +4,12 @@ import type { Job } from "../src/api/jobs";
 import { filtersOf, jobFilter } from "../src/executions/filters";
 import { progressOf, rateOf, selectionOf, underWay } from "../src/jobs/words";
 
+const everything = {
+  ...{ workflow: null, status: null, labels: {}, prefix: null, step: null, error: null, since: null, until: null, roots: true },
+};
 const job: Job = {
   ...{ job_id: "j", action: "resume", status: "RUNNING", seen: 1200, done: 1190, skipped: 9, failed: 1, total: null },
-  ...{ filter: {}, rate: 50, why: null, by: null, stop: null, error: null, started_at: "2026-01-01T00:00:00Z", ended_at: null },
+  ...{ filter: everything, rate: 50, why: null, by: null, stop: null, error: null, started_at: "2026-01-01T00:00:00Z", ended_at: null },
 };
 
 describe("a job in words", () => {
@@ -18,7 +21,7 @@ describe("a job in words", () => {
   test("what it acts on", () => {
     expect(selectionOf(job)).toBe("all that it can be done to");
     expect(selectionOf({ ...job, filter: null, total: 1 })).toBe("1 chosen execution");
-    const filter = { workflow: "import", status: null, labels: { team: "a" }, step: "", roots: false };
+    const filter = { ...everything, workflow: "import", labels: { team: "a" }, step: "", roots: false };
     expect(selectionOf({ ...job, filter })).toBe("all with workflow import, label team=a, step “”, children too");
   });
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from stepfast.language.patches import deprecate_patch, patched
     from stepfast.language.retry import Retry
     from stepfast.language.showing import set_labels, set_status
+    from stepfast.language.step_options import StepOptions
     from stepfast.language.steps import step
     from stepfast.language.workflows import workflow
     from stepfast.local.embedded import Embedded
@@ -58,6 +59,7 @@ __all__ = [
     "Start",
     "StepContext",
     "StepFailed",
+    "StepOptions",
     "UpdateFailed",
     "UpdateRefused",
     "all_updates_done",
@@ -107,6 +109,7 @@ _HOMES = {
     "map_items": "language.map_items",
     **dict.fromkeys(("set_labels", "set_status"), "language.showing"),
     "step": "language.steps",
+    "StepOptions": "language.step_options",
     "workflow": "language.workflows",
     **dict.fromkeys(("now", "random", "signal", "uuid4"), "language.durable"),
 }

@@ -74,6 +74,9 @@ def test_the_others_work_through_the_owner_and_take_over_when_it_is_killed(
     left, right = (worker for worker in workers if worker is not owner)
     assert left.ask("start", "relay", str(file), "r-1") is True
     assert right.ask("start", "relay", str(file), "r-1") is False
+    assert left.ask("start_traced", "order", {"item": "tea"}, "traced") is True
+    traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    until(lambda: owner.ask("caller_of", "traced") == traceparent, what="the caller's span to be in the file")
     until(lambda: left.ask("waits", "r-1") == ["signal"], what="the signal to be waited for")
     left.send("result", "r-1")  # it waits while its owner dies
     owner.kill()

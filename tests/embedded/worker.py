@@ -7,17 +7,29 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 import sys
 from typing import Any
 
+from opentelemetry import trace
+
 import stepfast
 from tests.embedded.flows import approval, order, relay
+
+CALLER = trace.SpanContext(0x0AF7651916CD43DD8448EB211C80319C, 0xB7AD6B7169203331, True, trace.TraceFlags(1))
 
 
 async def answer(engine: stepfast.Embedded, call: list[Any]) -> Any:
     match call:
         case ["start", name, value, execution_id]:
             return (await engine.start(name, value, execution_id)).created
+        case ["start_traced", name, value, execution_id]:
+            with trace.use_span(trace.NonRecordingSpan(CALLER)):
+                return (await engine.start(name, value, execution_id)).created
+        case ["caller_of", execution_id]:  # as the file has it
+            with sqlite3.connect(f"file:{engine.path}?mode=ro", uri=True) as db:
+                sql = "SELECT traceparent FROM executions WHERE execution_id = ?"
+                return db.execute(sql, (execution_id,)).fetchone()[0]
         case ["result", execution_id]:
             return await engine.execution(execution_id).result(120)
         case ["signal", execution_id, name, signal_id]:

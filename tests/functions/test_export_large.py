@@ -66,16 +66,25 @@ def all_equal(values: Any) -> bool:
     return set(values) == {QUOTES}
 
 
+def test_a_value_that_no_answer_can_hold_is_read_by_the_piece(
+    export: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stepfast.cli.export_pages.EXPORTED_VALUE_BYTES", 1_000)
+    monkeypatch.setattr("stepfast.engine.recordings.PIECE_CHARACTERS", 9_000)
+    large, other = "x" * 60_000, "y" * 50_000
+    running, last, whole, first = export("--all", inputs={"a": 1, "b": large, "c": 3, "d": other}, running="d")
+    assert (running["status"], running["input"], running["omitted"]) == ("RUNNING", other, {})
+    assert (first["result"], last["result"]) == (1, 3)
+    assert (whole["input"], whole["result"], whole["omitted"]) == (large, large, {})
+    assert whole["history"][0]["omitted"] == {"input": 60_002}  # it is in the execution itself
+    assert whole["history"][0]["input"] is None
+
+
 def test_a_value_that_no_answer_can_hold_is_named_and_the_others_are_there(
     export: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("stepfast.cli.export_pages.EXPORTED_VALUE_BYTES", 1_000)
-    running, last, large, first = export(
-        "--all", inputs={"a": 1, "b": "x" * 60_000, "c": 3, "d": "y" * 50_000}, code=2, running="d"
-    )
-    assert (running["status"], running["omitted"]) == ("RUNNING", {"input": 50_002})
+    last, large, first = export(inputs={"a": 1, "b": "x" * 60_000, "c": 3}, code=2)
     assert (first["result"], last["result"]) == (1, 3)
     assert (large["input"], large["result"]) == (None, None)
     assert large["omitted"] == {"input": 60_002, "result": 60_002}
-    assert large["history"][0]["omitted"] == {"input": 60_002}
-    assert large["history"][0]["input"] is None

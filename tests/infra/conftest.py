@@ -23,6 +23,7 @@ from stepfast.infra.preparing import workflows_of
 from stepfast.infra.stack import Options, StepfastStack
 from stepfast.infra.target import Target
 from stepfast.language.registry import Registry
+from tests.infra.external_flows import price_of, render
 from tests.infra.own_stack import Shop
 
 PROJECT = Path(__file__).with_name("project")
@@ -71,8 +72,8 @@ def plan(registry: Registry) -> Plan:
 
 @pytest.fixture(scope="session")
 def synthesized(registry: Registry, plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
-    """`plain` as the project's settings have it, `second` the same again, with a step that may read a secret, `full`
-    with everything switched on.
+    """`plain` as the settings have it, `second` the same again, with a step that may read a secret, `starting`
+    with steps that others do, `full` with everything switched on.
 
     `networked` runs in a VPC, of which the CDK makes up what it would have looked up, and `tuned` with other
     numbers on another architecture, on a table and a bucket that were there before. `encrypted` has a KMS key, and
@@ -107,9 +108,11 @@ def synthesized(registry: Registry, plan: Plan, tmp_path_factory: pytest.TempPat
     )
     by_alias = Plan.of(registry, aliased)
     StepfastStack(app, "by-alias", plan=by_alias, bundle=bundle)
+    starting = {**plan.pools, "pdf": replace(plan.pools["pdf"], external=(price_of, render))}
+    StepfastStack(app, "starting", plan=replace(plan, pools=starting), bundle=bundle)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     app.synth()
-    names = ("plain", "second", "full", "networked", "tuned", "encrypted", "by-alias")
+    names = ("plain", "starting", "second", "full", "networked", "tuned", "encrypted", "by-alias")
     templates = {name: json.loads((folder / f"{name}.template.json").read_text()) for name in names}
     return Synthesized(folder, templates, tuned)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from stepfast.backends.dynamodb import table as dynamodb_table
 from stepfast.deployment.settings import ALSO, NEEDS
-from tests.infra.conftest import Synthesized, only, resources
+from tests.infra.conftest import Synthesized, Template, only, resources
 from tests.infra.reading import named
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -213,3 +213,22 @@ def test_there_is_nothing_else_in_the_stack(synthesized: Synthesized) -> None:
         "AWS::IAM::Role",
         "AWS::Logs::LogGroup",
     }
+
+
+def test_the_layer_of_opentelemetry_and_its_wrapper_are_on_the_same_functions(synthesized: Synthesized) -> None:
+    def wrapped(template: Template) -> dict[str, tuple[bool, str | None]]:
+        functions = {
+            name: found
+            for name, found in resources(template, "AWS::Lambda::Function").items()
+            if "STEPFAST_TABLE" in found.get("Environment", {}).get("Variables", {})
+        }
+        assert len(functions) >= 7
+        return {
+            name: ("Layers" in found, found["Environment"]["Variables"].get("AWS_LAMBDA_EXEC_WRAPPER"))
+            for name, found in functions.items()
+        }
+
+    # A wrapper without its layer ends each start of the function, and a layer without the wrapper does nothing.
+    assert set(wrapped(synthesized.full).values()) <= {(True, "/opt/otel-instrument"), (False, None)}
+    assert (True, "/opt/otel-instrument") in wrapped(synthesized.full).values()
+    assert set(wrapped(synthesized.plain).values()) == {(False, None)}

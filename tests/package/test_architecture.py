@@ -151,7 +151,7 @@ def test_a_wrong_name_is_noticed(wrong: str) -> None:
         "functions/metering.py::STARTED",
         "engine/ports.py::Commit.wake",
         "engine/worker.py::Worker.handle",
-        "dashboard/src/api/types.ts::ExecutionStatus",
+        "clients/typescript/src/shapes.ts::ExecutionStatus",
     ],
 )
 def test_a_right_name_is_known(right: str) -> None:

@@ -44,6 +44,7 @@ PUBLIC = {
         "Start",
         "StepContext",
         "StepFailed",
+        "StepOptions",
         "child",
         "continue_suggested",
         "deprecate_patch",

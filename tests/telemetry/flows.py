@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opentelemetry import trace
 
-from stepfast import ContinueAsNew, Retry, child, current_step, step, workflow
+from stepfast import ContinueAsNew, Retry, child, current_step, signal, sleep, step, update, workflow
 
 
 class Refused(Exception):
@@ -44,6 +44,22 @@ async def failing(number: int) -> int:
 @workflow
 async def family(number: int) -> int:
     return await child(priced, number)
+
+
+@workflow
+async def awaiting(number: int) -> int:
+    @update
+    async def add(more: int) -> int:
+        return number + more
+
+    answer = await signal("approved", int)
+    await sleep(0.05)
+    return answer + await unhurried(number)
+
+
+@step
+def unhurried(number: int) -> int:
+    return number
 
 
 @workflow

@@ -17,7 +17,7 @@ from stepfast.testing import MotoCloud
 from tests.telemetry import flows
 from tests.waiting import until
 
-WORKFLOWS = (flows.priced, flows.failing, flows.family, flows.turning)
+WORKFLOWS = (flows.priced, flows.failing, flows.family, flows.turning, flows.awaiting)
 
 
 class Home(Protocol):
@@ -27,6 +27,10 @@ class Home(Protocol):
         """Waits for the end, and returns the status."""
 
     def resume(self, execution_id: str) -> None: ...
+
+    def signal(self, execution_id: str, name: str, payload: int, signal_id: str, traceparent: str) -> None: ...
+
+    def update(self, execution_id: str, name: str, payload: int, update_id: str, traceparent: str) -> None: ...
 
 
 class EmbeddedHome:
@@ -47,6 +51,14 @@ class EmbeddedHome:
     def resume(self, execution_id: str) -> None:
         self._runtime.call(self._runtime.operations.resume(execution_id))
 
+    def signal(self, execution_id: str, name: str, payload: int, signal_id: str, traceparent: str) -> None:
+        with called_from(traceparent):
+            self._runtime.call(self._runtime.operations.signal(execution_id, name, payload, signal_id))
+
+    def update(self, execution_id: str, name: str, payload: int, update_id: str, traceparent: str) -> None:
+        with called_from(traceparent):
+            self._runtime.call(self._runtime.operations.update(execution_id, name, payload, update_id))
+
 
 class CloudHome:
     def __init__(self, cloud: MotoCloud) -> None:
@@ -66,6 +78,18 @@ class CloudHome:
 
     def resume(self, execution_id: str) -> None:
         self._cloud.resume(self._cloud.execution(execution_id))
+
+    def signal(self, execution_id: str, name: str, payload: int, signal_id: str, traceparent: str) -> None:
+        body = {"payload": payload, "signal_id": signal_id}
+        path = f"/v1/executions/{execution_id}/signals/{name}"
+        answer = self._cloud.request("POST", path, body, headers={"traceparent": traceparent})
+        assert answer.status in (200, 201, 202), answer.body
+
+    def update(self, execution_id: str, name: str, payload: int, update_id: str, traceparent: str) -> None:
+        body = {"payload": payload, "update_id": update_id}
+        path = f"/v1/executions/{execution_id}/updates/{name}"
+        answer = self._cloud.request("POST", path, body, headers={"traceparent": traceparent})
+        assert answer.status in (200, 201, 202), answer.body
 
 
 @contextmanager

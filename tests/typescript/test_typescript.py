@@ -124,7 +124,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("typescript")
     for name in ("src", "test"):
         shutil.copytree(CLIENT / name, folder / name)
-    for name in ("package.json", "package-lock.json", "tsconfig.json", "tsconfig.build.json"):
+    for name in ("json-type.mjs", "package.json", "package-lock.json", "tsconfig.json", "tsconfig.build.json"):
         shutil.copy(CLIENT / name, folder / name)
     for command in ([*NPM, "ci", "--no-audit", "--no-fund"], [*NPM, "run", "build"]):
         done = subprocess.run(

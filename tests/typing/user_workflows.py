@@ -144,7 +144,44 @@ async def library() -> None:
         reveal_type(await (await client.run(order, Order(id="1", amount=2))).result())  # -> user_workflows.Receipt
         reveal_type(await client.run("order"))  # -> stepfast.client.async_execution.AsyncExecution[Any]
         for end in await client.run_many([stepfast.Start(order, Order(id="1", amount=2))]):
-            reveal_type(end)  # -> stepfast.client.async_execution.AsyncExecution[Any] | stepfast.errors.StepfastError
+            if isinstance(end, stepfast.AsyncExecution):
+                reveal_type(await end.result())  # -> user_workflows.Receipt
+        for it in await client.run_many([stepfast.Start("order", {"id": "1"})]):
+            reveal_type(it)  # -> stepfast.client.async_execution.AsyncExecution[Any] | stepfast.errors.StepfastError
+        reveal_type(await client.execution("e", order).result())  # -> user_workflows.Receipt
+    stepfast.Start(order, 3)  # error: "Start"
+    async with stepfast.Embedded("app.db", workflows=[order, other]) as engine:
+        reveal_type(await engine.execution("e", order).result())  # -> user_workflows.Receipt
+        for made in await engine.start_many([stepfast.Start(other, execution_id="o-2")]):
+            if isinstance(made, stepfast.AsyncExecution):
+                reveal_type(await made.result())  # -> None
+    with Client("http://127.0.0.1:8787") as typed:
+        for outcome in typed.run_many([stepfast.Start(order, Order(id="1", amount=2))]):
+            if isinstance(outcome, stepfast.Execution):
+                reveal_type(outcome.result())  # -> user_workflows.Receipt
+
+
+patient: stepfast.StepOptions = {"timeout": 600, "retry": Retry(max_attempts=20)}
+slow = step(timeout=600, pool="slow")
+
+
+@step(**patient)
+def asked_patiently(order: Order) -> Receipt:
+    return Receipt(order)
+
+
+@slow
+async def asked_slowly(order: Order) -> str:
+    return order.id
+
+
+async def shared_options(order: Order) -> None:
+    reveal_type(await asked_patiently(order))  # -> user_workflows.Receipt
+    reveal_type(await asked_slowly(order))  # -> str
+    await asked_patiently("o-1")  # error: Argument 1
+
+
+hasty: stepfast.StepOptions = {"timeout": 5, "retries": 3}  # error: Extra key "retries"
 
 
 def helper(context: StepContext) -> None:

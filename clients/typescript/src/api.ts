@@ -1266,7 +1266,7 @@ export interface components {
              * Input
              * @description any JSON value
              */
-            input?: unknown;
+            input?: components["schemas"]["Json"];
             /**
              * Execution Id
              * @description names the execution and makes the call repeatable; made up when left out
@@ -1277,7 +1277,7 @@ export interface components {
              * @default {}
              */
             labels: {
-                [key: string]: string;
+                [key: string]: components["schemas"]["Json"] | string;
             };
             /** Workflow */
             workflow: string;
@@ -1329,7 +1329,7 @@ export interface components {
              * @description each has a `type`: `execution` (its status), `command` (of a step, timer, signal wait or child), `status` (what `set_status()` shows), `labels`, or `progress` (of maps)
              */
             events: {
-                [key: string]: unknown;
+                [key: string]: components["schemas"]["Json"];
             }[];
             /**
              * After
@@ -1452,12 +1452,12 @@ export interface components {
              * Input
              * @description any JSON value
              */
-            input: unknown;
+            input: components["schemas"]["Json"];
             /**
              * Output
              * @description any JSON value
              */
-            output: unknown;
+            output: components["schemas"]["Json"];
             error: components["schemas"]["ErrorView"] | null;
             /**
              * First At
@@ -1482,7 +1482,7 @@ export interface components {
              * Progress
              * @description of a step: what `heartbeat(progress=…)` has reported last
              */
-            progress?: unknown;
+            progress?: components["schemas"]["Json"];
             /** Signal Id */
             signal_id: string | null;
             /** Attempts */
@@ -1505,7 +1505,7 @@ export interface components {
              * @description JSON Schema of the payload, of a signal that is waited for by the code deployed here
              */
             payload_schema?: {
-                [key: string]: unknown;
+                [key: string]: components["schemas"]["Json"];
             } | null;
             /**
              * Overdue
@@ -1535,7 +1535,7 @@ export interface components {
              * @default []
              */
             waited: {
-                [key: string]: unknown;
+                [key: string]: components["schemas"]["Json"];
             }[];
         };
         /** DeadLetterList */
@@ -1660,7 +1660,7 @@ export interface components {
             /** Command */
             command: string | null;
         } & {
-            [key: string]: unknown;
+            [key: string]: components["schemas"]["Json"];
         };
         /** ExecutionDetail */
         ExecutionDetail: {
@@ -1677,12 +1677,12 @@ export interface components {
              * Input
              * @description any JSON value
              */
-            input: unknown;
+            input: components["schemas"]["Json"];
             /**
              * Result
              * @description null until SUCCEEDED
              */
-            result: unknown;
+            result: components["schemas"]["Json"];
             error: components["schemas"]["ErrorView"] | null;
             /** Labels */
             labels: {
@@ -1731,15 +1731,13 @@ export interface components {
              * Status Value
              * @description what the workflow's code has set last by `set_status()`
              */
-            status_value?: unknown;
+            status_value?: components["schemas"]["Json"];
             /**
              * Progress
              * @description of each map: its batches, and its items
              * @default []
              */
-            progress: {
-                [key: string]: unknown;
-            }[];
+            progress: components["schemas"]["MapProgressView"][];
             /**
              * Omitted
              * @description values left out as `largest` asked, with their bytes of JSON; null where they were not read
@@ -1828,12 +1826,12 @@ export interface components {
              * Input
              * @description any JSON value
              */
-            input: unknown;
+            input: components["schemas"]["Json"];
             /**
              * Result
              * @description null until SUCCEEDED
              */
-            result: unknown;
+            result: components["schemas"]["Json"];
             error: components["schemas"]["ErrorView"] | null;
             /** Labels */
             labels: {
@@ -1882,15 +1880,13 @@ export interface components {
              * Status Value
              * @description what the workflow's code has set last by `set_status()`
              */
-            status_value?: unknown;
+            status_value?: components["schemas"]["Json"];
             /**
              * Progress
              * @description of each map: its batches, and its items
              * @default []
              */
-            progress: {
-                [key: string]: unknown;
-            }[];
+            progress: components["schemas"]["MapProgressView"][];
             /**
              * Omitted
              * @description values left out as `largest` asked, with their bytes of JSON; null where they were not read
@@ -2038,13 +2034,13 @@ export interface components {
              * Input
              * @description in place of the origin's input, which the fork has when this is left out
              */
-            input?: unknown;
+            input?: components["schemas"]["Json"];
             /**
              * Labels
              * @description in place of the origin's labels
              */
             labels?: {
-                [key: string]: string;
+                [key: string]: components["schemas"]["Json"] | string;
             } | null;
             /**
              * Children
@@ -2151,14 +2147,14 @@ export interface components {
              * @description JSON Schema of the argument, of type null for a function without one; null where the annotation has no JSON form
              */
             payload_schema: {
-                [key: string]: unknown;
+                [key: string]: components["schemas"]["Json"];
             } | null;
             /**
              * Result Schema
              * @description JSON Schema of what it answers; null where the annotation has no JSON form
              */
             result_schema: {
-                [key: string]: unknown;
+                [key: string]: components["schemas"]["Json"];
             } | null;
         };
         /** HandlersView */
@@ -2269,7 +2265,7 @@ export interface components {
              * Result
              * @description null until SUCCEEDED
              */
-            result: unknown;
+            result: components["schemas"]["Json"];
             error: components["schemas"]["ErrorView"] | null;
             /**
              * Batch Id
@@ -2307,7 +2303,7 @@ export interface components {
              * @default {}
              */
             labels: {
-                [key: string]: string;
+                [key: string]: components["schemas"]["Json"] | string;
             };
             /**
              * Prefix
@@ -2729,6 +2725,35 @@ export interface components {
              */
             until: string | null;
         };
+        /** MapProgressView */
+        MapProgressView: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /**
+             * Batches
+             * @description null until all of them are planned
+             */
+            batches: number | null;
+            /**
+             * Batches Started
+             * @default 0
+             */
+            batches_started: number;
+            /** Batches Ended */
+            batches_ended: number;
+            /**
+             * Succeeded
+             * @description items
+             */
+            succeeded: number;
+            /**
+             * Failed
+             * @description items
+             */
+            failed: number;
+        };
         /** NextView */
         NextView: {
             /**
@@ -2822,7 +2847,7 @@ export interface components {
              * Progress
              * @description what external work has sent with its last heartbeat
              */
-            progress: unknown;
+            progress: components["schemas"]["Json"];
         };
         /** OutcomeView */
         OutcomeView: {
@@ -2966,7 +2991,7 @@ export interface components {
              * Answer
              * @description any JSON value
              */
-            answer: unknown;
+            answer: components["schemas"]["Json"];
         };
         /**
          * QueryRequest
@@ -2977,7 +3002,7 @@ export interface components {
              * Payload
              * @description any JSON value
              */
-            payload?: unknown;
+            payload?: components["schemas"]["Json"];
         };
         /** RecordingView */
         RecordingView: {
@@ -2993,18 +3018,18 @@ export interface components {
              * @description commands as they are recorded, with their values as JSON texts
              */
             records: {
-                [key: string]: unknown;
+                [key: string]: components["schemas"]["Json"];
             }[];
             /** Signals */
             signals: {
-                [key: string]: unknown;
+                [key: string]: components["schemas"]["Json"];
             }[];
             /**
              * History
              * @description what resumes have taken back
              */
             history: {
-                [key: string]: unknown;
+                [key: string]: components["schemas"]["Json"];
             }[];
             /**
              * Large
@@ -3016,14 +3041,14 @@ export interface components {
              * @description on the last page: the execution as it is recorded
              */
             execution: {
-                [key: string]: unknown;
+                [key: string]: components["schemas"]["Json"];
             } | null;
             /**
              * Order
              * @description on the last page: the order in which outcomes were applied
              */
             order: {
-                [key: string]: unknown;
+                [key: string]: components["schemas"]["Json"];
             } | null;
             /**
              * Next
@@ -3053,7 +3078,7 @@ export interface components {
              * Result
              * @description the result of the step, of its type
              */
-            result?: unknown;
+            result?: components["schemas"]["Json"];
             /**
              * Skip
              * @description true: the result is null, which its type must allow
@@ -3065,7 +3090,7 @@ export interface components {
              * @description all arguments of the next attempt, by their names; later attempts have them, too
              */
             input?: {
-                [key: string]: unknown;
+                [key: string]: components["schemas"]["Json"];
             } | null;
             /**
              * Why
@@ -3129,7 +3154,7 @@ export interface components {
              * @description the body to send next for what remains
              */
             next: {
-                [key: string]: unknown;
+                [key: string]: components["schemas"]["Json"];
             } | null;
             /**
              * Working
@@ -3169,12 +3194,12 @@ export interface components {
              * Input
              * @description any JSON value
              */
-            input: unknown;
+            input: components["schemas"]["Json"];
             /**
              * Result
              * @description null until SUCCEEDED
              */
-            result: unknown;
+            result: components["schemas"]["Json"];
             error: components["schemas"]["ErrorView"] | null;
             /** Labels */
             labels: {
@@ -3223,15 +3248,13 @@ export interface components {
              * Status Value
              * @description what the workflow's code has set last by `set_status()`
              */
-            status_value?: unknown;
+            status_value?: components["schemas"]["Json"];
             /**
              * Progress
              * @description of each map: its batches, and its items
              * @default []
              */
-            progress: {
-                [key: string]: unknown;
-            }[];
+            progress: components["schemas"]["MapProgressView"][];
             /**
              * Omitted
              * @description values left out as `largest` asked, with their bytes of JSON; null where they were not read
@@ -3477,7 +3500,7 @@ export interface components {
              * Payload
              * @description any JSON value
              */
-            payload?: unknown;
+            payload?: components["schemas"]["Json"];
             /**
              * Signal Id
              * @description makes the call repeatable; made up when left out
@@ -3494,7 +3517,7 @@ export interface components {
              * Payload
              * @description any JSON value
              */
-            payload: unknown;
+            payload: components["schemas"]["Json"];
             /**
              * Received At
              * Format: date-time
@@ -3566,7 +3589,7 @@ export interface components {
              * Input
              * @description any JSON value
              */
-            input?: unknown;
+            input?: components["schemas"]["Json"];
             /**
              * Execution Id
              * @description names the execution and makes the call repeatable; made up when left out
@@ -3577,7 +3600,7 @@ export interface components {
              * @default {}
              */
             labels: {
-                [key: string]: string;
+                [key: string]: components["schemas"]["Json"] | string;
             };
         };
         /** StartWithRequest */
@@ -3588,13 +3611,13 @@ export interface components {
              * Input
              * @description any JSON value
              */
-            input?: unknown;
+            input?: components["schemas"]["Json"];
             /**
              * Labels
              * @default {}
              */
             labels: {
-                [key: string]: string;
+                [key: string]: components["schemas"]["Json"] | string;
             };
         };
         /**
@@ -3615,12 +3638,12 @@ export interface components {
              * Input
              * @description any JSON value
              */
-            input: unknown;
+            input: components["schemas"]["Json"];
             /**
              * Result
              * @description null until SUCCEEDED
              */
-            result: unknown;
+            result: components["schemas"]["Json"];
             error: components["schemas"]["ErrorView"] | null;
             /** Labels */
             labels: {
@@ -3669,15 +3692,13 @@ export interface components {
              * Status Value
              * @description what the workflow's code has set last by `set_status()`
              */
-            status_value?: unknown;
+            status_value?: components["schemas"]["Json"];
             /**
              * Progress
              * @description of each map: its batches, and its items
              * @default []
              */
-            progress: {
-                [key: string]: unknown;
-            }[];
+            progress: components["schemas"]["MapProgressView"][];
             /**
              * Omitted
              * @description values left out as `largest` asked, with their bytes of JSON; null where they were not read
@@ -3830,7 +3851,7 @@ export interface components {
              * Payload
              * @description any JSON value
              */
-            payload?: unknown;
+            payload?: components["schemas"]["Json"];
             /**
              * Update Id
              * @description makes the call repeatable; made up when left out
@@ -3863,7 +3884,7 @@ export interface components {
              * Result
              * @description any JSON value
              */
-            result?: unknown;
+            result?: components["schemas"]["Json"];
             /** @description what it has raised, or why the workflow has refused it */
             error?: components["schemas"]["ErrorView"] | null;
             /**
@@ -4042,17 +4063,22 @@ export interface components {
             documentation: string;
             /** Input Schema */
             input_schema: {
-                [key: string]: unknown;
+                [key: string]: components["schemas"]["Json"];
             };
             /** Result Schema */
             result_schema: {
-                [key: string]: unknown;
+                [key: string]: components["schemas"]["Json"];
             };
             /** Steps */
             steps: components["schemas"]["StepView"][];
             /** @description since when what starts of it is held; null while it is not paused */
             paused: components["schemas"]["WorkflowPauseView"] | null;
         };
+        /**
+         * Json
+         * @description Any JSON value.
+         */
+        Json: import("./shapes.js").Json;
     };
     responses: never;
     parameters: never;

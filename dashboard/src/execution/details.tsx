@@ -46,7 +46,7 @@ export function Details({ command, earlier, execution, close, refresh }: Props) 
         </div>
       )}
       {repairs && <RepairDialog {...{ execution, command }} close={() => setRepairs(false)} done={() => (setRepairs(false), refresh())} />}
-      <Facts command={command} idempotency={command.idempotency_key} />
+      <Facts command={command} idempotency={command.idempotency_key ?? null} />
       {command.error && !tries.some((past) => past.error) && <FailureBox error={command.error} />}
       {tries.length > 0 && (
         <section aria-label="Attempts">

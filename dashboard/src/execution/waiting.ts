@@ -9,7 +9,7 @@ const UPDATES = ":update";
 export function waitedFor(commands: readonly Command[]): Map<string, JsonSchema | null> {
   const schemas = new Map<string, JsonSchema | null>();
   for (const command of commands) {
-    if (command.kind === "signal" && command.status === "OPEN" && command.name !== UPDATES && !schemas.get(command.name)) schemas.set(command.name, command.payload_schema);
+    if (command.kind === "signal" && command.status === "OPEN" && command.name !== UPDATES && !schemas.get(command.name)) schemas.set(command.name, command.payload_schema ?? null);
   }
   return schemas;
 }

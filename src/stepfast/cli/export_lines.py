@@ -59,6 +59,17 @@ def spooled(whole: Whole) -> Iterator[IO[bytes]]:
 
 
 def _write(line: IO[bytes], whole: Whole) -> None:
+    _write_run(line, whole)
+    line.write(b', "earlier_runs": [')
+    for number, earlier in enumerate(whole.earlier_runs):
+        line.write(b", " if number else b"")
+        _write_run(line, earlier)
+        line.write(b"}")
+    line.write(b"]}\n")
+
+
+def _write_run(line: IO[bytes], whole: Whole) -> None:
+    """The run of an execution without its closing brace."""
     line.write(_json(whole.execution)[:-1])
     _write_list(line, "commands", whole.commands)
     with tempfile.SpooledTemporaryFile(max_size=PIECE_BYTES) as signals:
@@ -67,7 +78,7 @@ def _write(line: IO[bytes], whole: Whole) -> None:
         signals.seek(0)
         while piece := signals.read(PIECE_BYTES):
             line.write(piece)
-    line.write(b"]}\n")
+    line.write(b"]")
 
 
 def _write_list(line: IO[bytes], name: str, rows: Iterable[Object]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from stepfast.cli.export_values import LargeValues
 from stepfast.client import Client
 from stepfast.errors import ExecutionNotFound, Refused
 
@@ -32,12 +33,14 @@ def executions(client: Client, query: Query, cursor: str | None) -> Iterator[Obj
 class Whole:
     """An execution with all that belongs to it. Each of the iterators reads its pages when it is consumed.
 
-    omitted: set while the rows are read, when a value was left out.
+    earlier_runs: those before the run that is shown, the latest first. omitted: set while the rows are read, when a
+    value was left out.
     """
 
     execution: Object
     commands: Iterator[Object]
     history: Iterator[Object]
+    earlier_runs: Iterator[Whole]
     omitted: bool = False
 
 
@@ -58,9 +61,14 @@ def whole(client: Client, listed: Object, status: str | None, run: int | None = 
         except Refused as error:  # its values are more than an answer holds: the list has shown it without them
             if type(error) is not Refused:
                 raise
+            if run is not None:  # the list shows the current run
+                shown = handle.describe(limit=1, largest=EXPORTED_VALUE_BYTES, run=run)
+                listed = {name: shown[name] for name in (*listed, "omitted") if name in shown}
         if run is None and status not in (None, listed["status"]):
             return None
-    result = Whole(listed, iter(()), iter(()), bool(listed.get("omitted")))
+    large = LargeValues(client, listed["execution_id"], run)
+    listed = large.filled(listed)
+    result = Whole(listed, iter(()), iter(()), iter(()), bool(listed.get("omitted")))
 
     def commands(limit: int, cursor: str | None, largest: int | None) -> Object:
         return handle.commands(limit=limit, cursor=cursor, largest=largest, run=run)
@@ -68,15 +76,37 @@ def whole(client: Client, listed: Object, status: str | None, run: int | None = 
     def events(limit: int, cursor: str | None, largest: int | None) -> Object:
         return handle.events(limit, cursor, largest, run)
 
-    result.commands = _rows(commands, "commands", result)
-    result.history = _rows(events, "events", result)
+    result.commands = _rows(commands, "commands", result, lambda row: large.filled(row, row["id"]))
+    result.history = _rows(events, "events", result, lambda event: event, large.has)
+    if run is None and listed["run"] > 1:
+        result.earlier_runs = _earlier_runs(client, listed, result)
     return result
 
 
-def _rows(fetch: Fetch, name: str, result: Whole) -> Iterator[Object]:
+def _earlier_runs(client: Client, current: Object, result: Whole) -> Iterator[Whole]:
+    """The runs of an execution before the current one that are kept, the latest first."""
+    handle, before = client.execution(current["execution_id"]), current["run"]
+    while before is not None:
+        page = handle.runs(before=before)
+        for summary in page["runs"]:
+            earlier = whole(client, current, None, summary["run"])
+            if earlier is not None:
+                yield earlier
+                result.omitted = result.omitted or earlier.omitted
+        before = page["next"]
+
+
+def _rows(
+    fetch: Fetch,
+    name: str,
+    result: Whole,
+    filled: Callable[[Object], Object],
+    elsewhere: Callable[[Object], bool] = lambda row: False,
+) -> Iterator[Object]:
+    """filled: puts values in place that a page has left out. elsewhere: whether the line has them at another place."""
     for page in _pages(fetch, None):
-        for row in page[name]:
-            result.omitted = result.omitted or bool(row.get("omitted"))
+        for row in map(filled, page[name]):
+            result.omitted = result.omitted or (bool(row.get("omitted")) and not elsewhere(row))
             yield row
 
 

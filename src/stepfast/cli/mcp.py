@@ -38,6 +38,9 @@ def mcp(
     wait: Annotated[
         float, typer.Option(min=0, max=300, help="Seconds that a start waits for the result, unless the call says.")
     ] = 20.0,
+    watch: Annotated[
+        float, typer.Option(min=0, help="Seconds between two looks for changed workflows, to notify clients; 0 never.")
+    ] = 30.0,
     operate: Annotated[
         bool, typer.Option("--operate", help="Offer tools that list, show, resume and signal executions.")
     ] = False,
@@ -66,7 +69,7 @@ def mcp(
     lend, endpoint = lend_key or not http, HttpEndpoint(host, port, allow_host or (), allow_origin or ())
     _check(settings, lend=lend, exposed=http and endpoint.exposed)
     access = Access(connect, settings.url, settings.api_key if lend else None, lend=lend, iam=settings.iam)
-    server = Bridge(access, wait, operate).server()
+    server = Bridge(access, wait, operate, watch).server()
     try:
         if http:
             serve_http(server, endpoint, lambda url: printing.note(f"stepfast mcp: {url}"), lambda: connect(None))

@@ -167,7 +167,7 @@ class AsyncClient(
         turned = Turned(answer.body["execution_id"], answer.status == 201, answer.body.get("turned_into"))
         return self._handle(turned.execution_id, workflow, calls, turned)
 
-    async def run_many(self, starts: Iterable[Start]) -> Sequence[AsyncExecution[Any] | StepfastError]:
+    async def run_many(self, starts: Iterable[Start[R]]) -> Sequence[AsyncExecution[R] | StepfastError]:
         """Starts many executions with few requests, and returns an outcome for each start, in their order.
 
         An outcome is a handle, or the exception that `run` would have raised for this start. The starts are
@@ -180,7 +180,7 @@ class AsyncClient(
         requests have happened then: the same call with the same ids is safe.
         """
         entries = [*starts]
-        outcomes: dict[int, AsyncExecution[Any] | StepfastError] = {}
+        outcomes: dict[int, AsyncExecution[R] | StepfastError] = {}
         shares: dict[str, tuple[AsyncCalls, list[tuple[int, Object]]]] = {}
         for number, start in enumerate(entries):
             try:

@@ -156,7 +156,7 @@ class Client(LimitCalls, LinkCalls, ScheduleCalls, RecordingCalls, JobCalls, Web
         turned = Turned(answer.body["execution_id"], answer.status == 201, answer.body.get("turned_into"))
         return self._handle(turned.execution_id, workflow, calls, turned)
 
-    def run_many(self, starts: Iterable[Start]) -> Sequence[Execution[Any] | StepfastError]:
+    def run_many(self, starts: Iterable[Start[R]]) -> Sequence[Execution[R] | StepfastError]:
         """Starts many executions with few requests, and returns an outcome for each start, in their order.
 
         An outcome is a handle, or the exception that `run` would have raised for this start. The starts are
@@ -169,7 +169,7 @@ class Client(LimitCalls, LinkCalls, ScheduleCalls, RecordingCalls, JobCalls, Web
         requests have happened then: the same call with the same ids is safe.
         """
         entries = [*starts]
-        outcomes: dict[int, Execution[Any] | StepfastError] = {}
+        outcomes: dict[int, Execution[R] | StepfastError] = {}
         shares: dict[str, tuple[Calls, list[tuple[int, Object]]]] = {}
         for number, start in enumerate(entries):
             try:

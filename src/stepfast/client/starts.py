@@ -6,7 +6,7 @@ import json
 import uuid
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, overload
 
 import httpx
 
@@ -16,6 +16,8 @@ from stepfast.client.replies import Reply
 from stepfast.client.values import encoded, plain, segment
 from stepfast.errors import InvalidRequest, StepfastError
 
+I = TypeVar("I")  # noqa: E741
+R = TypeVar("R")
 I_contra = TypeVar("I_contra", contravariant=True)
 R_co = TypeVar("R_co", covariant=True)
 BATCH_STARTS = 1000
@@ -48,11 +50,12 @@ class WorkflowResult(Protocol[R_co]):
     def __call__(self, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, R_co]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+@dataclass(frozen=True, slots=True, init=False)
+class Start(Generic[R_co]):
     """A start in a batch: the arguments of `Client.run`.
 
-    workflow: the workflow, or its name.
+    workflow: the workflow, or its name. With the workflow itself the input is checked by its type, and the outcome of
+    the start has the type that the workflow returns.
     inputs: a value of the type that the workflow takes, or plain JSON values.
     execution_id: 1 to 128 of `A-Z a-z 0-9 . _ -`. None makes a new id.
     labels: at most 20 names and values, to find executions by.
@@ -62,6 +65,42 @@ class Start:
     inputs: Any = None
     execution_id: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+
+    @overload
+    def __init__(
+        self: Start[Any],
+        workflow: str,
+        inputs: Any = None,
+        execution_id: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: Start[R],
+        workflow: WorkflowWithoutInput[R],
+        inputs: None = None,
+        execution_id: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: Start[R],
+        workflow: WorkflowWithInput[I, R],
+        inputs: I,
+        execution_id: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> None: ...
+    def __init__(
+        self,
+        workflow: Any,
+        inputs: Any = None,
+        execution_id: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> None:
+        # A frozen dataclass sets its fields in this way, too.
+        for name, value in (("workflow", workflow), ("inputs", inputs), ("execution_id", execution_id)):
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "labels", {} if labels is None else labels)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from stepfast.engine.fork_store import ForkCopy
 from stepfast.engine.intervention_store import StatusTurn
 from stepfast.engine.ports import Commit, Committed, End, NextRun, Store
 from stepfast.engine.start_items import Hold
-from stepfast.model import Event, Execution, Link, OrderEntry, Record, run_of
+from stepfast.errors import StepfastError
+from stepfast.model import (
+    SIGNAL_LIMITS,
+    Event,
+    Execution,
+    Link,
+    OrderEntry,
+    Record,
+    Signal,
+    SignalLimits,
+    run_of,
+)
 from stepfast.shown import ShownState
 
 
@@ -25,6 +37,18 @@ class StoreListener:
 
     def on_attempt(self, execution_id: str, record: Record) -> None:
         """The record of a step was written: the claim of an attempt, a retry, or the outcome."""
+
+    def on_due(self, execution_id: str, record: Record, due: float) -> None:
+        """What was due then has come: the first attempt of a step was claimed, or a timer is over. Before `on_attempt`.
+
+        Not of a chained step, which the write of the step before it has claimed.
+        """
+
+    def on_waited(self, execution_id: str, record: Record) -> None:
+        """The wait for a signal is over; the record names the signal that it has taken."""
+
+    def on_signal(self, execution: Execution, signal: Signal) -> None:
+        """A signal or an update was stored; the execution is as it stood then, without its input and result."""
 
     def on_ended(self, execution: Execution) -> None:
         """An execution has succeeded, failed or was cancelled; after `on_attempt` of the step that it ended with."""
@@ -52,10 +76,12 @@ class _Observed:
         self._store, self._listeners = store, listeners
         # Each step comes by here, and most listeners have nothing to say to it.
         self._on_attempt = [listener.on_attempt for listener in listeners if _hears(listener, "on_attempt")]
+        self._on_signal = [listener.on_signal for listener in listeners if _hears(listener, "on_signal")]
+        self._on_due = [listener.on_due for listener in listeners if _hears(listener, "on_due")]
         self._on_changed = [listener.on_changed for listener in listeners if _hears(listener, "on_changed")]
         # A method without listeners is the store's own.
         self.read, self.read_many, self.load, self.peek = store.read, store.read_many, store.load, store.peek
-        self.signals, self.signal, self.add_signal = store.signals, store.signal, store.add_signal
+        self.signals, self.signal = store.signals, store.signal
         self.append, self.entries, self.erase = store.append, store.entries, store.erase
         self.relink = store.relink
         self.history, self.page, self.faults = store.history, store.page, store.faults
@@ -85,8 +111,23 @@ class _Observed:
             for listener in self._listeners:
                 listener.on_started(execution)
 
+    async def add_signal(self, execution_id: str, signal: Signal, limits: SignalLimits = SIGNAL_LIMITS) -> Signal:
+        held = await self._store.add_signal(execution_id, signal, limits)
+        if held is signal and self._on_signal:
+            with suppress(StepfastError):  # the signal is stored, whatever becomes of this read
+                for execution in await self._store.read_many([execution_id]):
+                    for on_signal in self._on_signal:
+                        on_signal(execution, signal)
+        return held
+
     async def commit(self, execution_id: str, commit: Commit) -> Committed:
         committed = await self._store.commit(execution_id, commit)
+        if self._on_due and committed.record and commit.due is not None:
+            for on_due in self._on_due:
+                on_due(execution_id, commit.record, commit.due)
+        if committed.record and commit.record.kind == "signal" and commit.record.status == "SUCCEEDED":
+            for listener in self._listeners:
+                listener.on_waited(execution_id, commit.record)
         if committed.record and commit.record.kind == "step":
             for on_attempt in self._on_attempt:
                 on_attempt(execution_id, commit.record)

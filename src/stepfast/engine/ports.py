@@ -124,12 +124,15 @@ class Commit:
 
     wake: an advance follows, whatever dies in between. end: the end of the execution that the record has led to.
     shown: what the code of an execution has come to show by it, as `show` would write it after the record.
+    due: since when the first attempt or the timer of the record was due, in seconds since the epoch; None where that is
+    not known. Nothing stores it: it is for the listeners (observed.py).
     """
 
     record: Record
     end: End | None = None
     wake: bool = field(kw_only=True)
     shown: tuple[Execution, ShownState] | None = None
+    due: float | None = None
 
 
 @unguarded
@@ -359,10 +362,14 @@ class Clock(Protocol):
 @unguarded
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A message as it was received; a redriven one is a new message, sent when it was redriven."""
+    """A message as it was received; a redriven one is a new message, sent when it was redriven.
+
+    due: when it was to be handled first, in seconds since the epoch; None for at once.
+    """
 
     message: Message
     sent_at: float
+    due: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -229,7 +229,8 @@ class StepHandler:
         if (permits or passes) and (waits := with_waits(record.waited, passes, permits, now)) is not record.waited:
             record = changed(record, waited=waits)
         interrupted = record.recorded  # It was interrupted for the last time: the record says so and nothing runs.
-        if not await self._store.commit(execution.run_id, Commit(record, wake=interrupted)):
+        due = _asked_at(execution, claim.command) if record.attempt == 1 else None
+        if not await self._store.commit(execution.run_id, Commit(record, wake=interrupted, due=due)):
             await self._give_back_refused(delivery.message, claim.command, permits)
             return Later(now + 1.0)
         if interrupted:
@@ -297,3 +298,8 @@ def _may_be_used(permit: Permit, record: Record | None) -> bool:
     if record is None or record.started_at is None or record.started_at < permit.since - SKEW:
         return False
     return record.revision > permit.revision + (record.status != "RUNNING")
+
+
+def _asked_at(execution: Execution, command: Command) -> float:
+    """Since when the step could run: since it was asked for, or since operators have let the execution go on."""
+    return max(command.issued_at, execution.resumed_at or 0.0, execution.unpaused_at or 0.0)

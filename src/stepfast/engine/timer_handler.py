@@ -38,7 +38,7 @@ class TimerHandler:
             record = peeked[1] if peeked is not None else None
         if record is not None and record.status != "OPEN":
             return Delete()
-        due = Record(
+        over = Record(
             message.command_id,
             "timer",
             "timer",
@@ -47,7 +47,8 @@ class TimerHandler:
             revision=record.revision + 1 if record else 1,
             ended_at=now,
         )
-        return Delete() if await self._store.commit(execution.run_id, Commit(due, wake=True)) else Later(now + 1.0)
+        commit = Commit(over, wake=True, due=delivery.due)
+        return Delete() if await self._store.commit(execution.run_id, commit) else Later(now + 1.0)
 
     async def _begin(self, message: Message) -> Disposition:
         execution = await self._store.read(message.execution_id)

@@ -115,7 +115,7 @@ class Consumer:
             return Later(posted.due)
         try:
             sent_at = int(record.attributes.sent_timestamp) / 1000
-            return await self._handle(posted, Delivery(posted.message, sent_at))
+            return await self._handle(posted, Delivery(posted.message, sent_at, posted.due))
         except Exception as error:
             logs.complain(log, f"{posted.message.kind} {posted.message.command_id}", error)
             # Retries before the visibility timeout ends, which is as long as the function may run.

@@ -139,6 +139,16 @@ class ForkedFromView(Shown):
     why: str | None
 
 
+class MapProgressView(Shown):
+    id: str
+    name: str
+    batches: int | None = Field(description="null until all of them are planned")
+    batches_started: int = 0
+    batches_ended: int
+    succeeded: int = Field(description="items")
+    failed: int = Field(description="items")
+
+
 class ExecutionView(Shown):
     execution_id: str
     workflow: str
@@ -162,7 +172,7 @@ class ExecutionView(Shown):
         "behind the failure, and a resume runs the code at hand on what is recorded",
     )
     status_value: Json = Field(None, description="what the workflow's code has set last by `set_status()`")
-    progress: list[dict[str, Any]] = Field([], description="of each map: its batches, and its items")
+    progress: list[MapProgressView] = Field([], description="of each map: its batches, and its items")
     omitted: dict[str, int | None] = Field(
         {}, description="values left out as `largest` asked, with their bytes of JSON; null where they were not read"
     )

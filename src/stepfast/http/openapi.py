@@ -19,6 +19,18 @@ WITH_A_BODY = {"400": "the body is not JSON", "413": "the body is too large", "4
 """Problems that a request can get before it reaches a route."""
 
 
+ANY_VALUE = {"$ref": "#/components/schemas/Json"}
+JSON_VALUE = {
+    "title": "Json",
+    "description": "Any JSON value.",
+    "anyOf": [
+        *({"type": kind} for kind in ("null", "boolean", "number", "string")),
+        {"type": "array", "items": ANY_VALUE},
+        {"type": "object", "additionalProperties": ANY_VALUE},
+    ],
+}
+
+
 def document(app: Resolver) -> str:
     """The document as JSON text, without the schemas that Powertools 3.37 adds and no route uses."""
     text = app.get_openapi_json_schema(title="stepfast", version=version("stepfast"), description=DESCRIPTION)
@@ -36,7 +48,32 @@ def document(app: Resolver) -> str:
             operation["security"] = [{"bearer": [scope]}, {"key": [scope]}, {}] if scope else []
             _describe_refusals(operation)
             operation["responses"].get("304", {}).pop("content", None)  # Powertools declares a body for every status
+    schemas = schema["components"]["schemas"]
+    for each in schemas.values():
+        _name_json(each)
+    schemas["Json"] = JSON_VALUE
     return json.dumps(schema)
+
+
+def _name_json(schema: Any) -> None:
+    """Says `Json` wherever a schema takes any value: generated clients then have a type for it, and not an unknown."""
+    if isinstance(schema, list):
+        for part in schema:
+            _name_json(part)
+    if not isinstance(schema, dict):
+        return
+    bare = schema.get("type") == "object" and not schema.keys() & {"properties", "additionalProperties"}
+    if bare or schema.get("additionalProperties") is True:
+        schema["additionalProperties"] = dict(ANY_VALUE)
+    for name, part in schema.get("properties", {}).items():
+        if part.keys() <= {"title", "description", "default"}:
+            schema["properties"][name] = {**part, **ANY_VALUE}
+    for name in ("properties", "additionalProperties"):
+        if isinstance(schema.get(name), dict):
+            for part in [schema[name], *schema[name].values()]:
+                _name_json(part)
+    for name in ("items", "anyOf", "oneOf", "allOf", "prefixItems"):
+        _name_json(schema.get(name))
 
 
 def _describe_refusals(operation: dict[str, Any]) -> None:

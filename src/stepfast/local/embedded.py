@@ -208,7 +208,7 @@ class Embedded(AsyncClient):
         """
         return await self.run(workflow, inputs, execution_id, labels)
 
-    async def start_many(self, starts: Iterable[Start]) -> Sequence[AsyncExecution[Any] | StepfastError]:
+    async def start_many(self, starts: Iterable[Start[R]]) -> Sequence[AsyncExecution[R] | StepfastError]:
         """Starts many executions, with an outcome for each: the same as `run_many`.
 
         starts: any number. Up to 1,000 of them share a commit.

@@ -19,7 +19,7 @@ from stepfast.http.waiting import APPLIED, PREFER
 from stepfast.local.owner_file import OwnerAddress
 from stepfast.webhook_signing import SIGNATURE_HEADERS
 
-HANDED_ON = ("content-type", "idempotency-key", "if-none-match", *SIGNATURE_HEADERS)
+HANDED_ON = ("content-type", "idempotency-key", "if-none-match", "traceparent", *SIGNATURE_HEADERS)
 """The headers of a request that the routes read."""
 OWNER_ANSWER_SECONDS = 60.0
 """The time for the owner to answer. A replay of dead letters takes 20 s."""

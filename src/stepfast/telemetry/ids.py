@@ -32,6 +32,16 @@ def step_span_id(run_id: str, command_id: str, began_at: float) -> int:
     return _number(f"step/{run_id}/{command_id}/{round(began_at * 1e6)}", 8)
 
 
+def signal_span_id(run_id: str, signal_id: str) -> int:
+    """The span of a signal that a run of an execution got. 8 bytes, never 0."""
+    return _number(f"signal/{run_id}/{signal_id}", 8)
+
+
+def wait_span_id(run_id: str, command_id: str, generation: int) -> int:
+    """The span of a wait for a signal. 8 bytes, never 0."""
+    return _number(f"wait/{run_id}/{command_id}/{generation}", 8)
+
+
 def _number(name: str, size: int) -> int:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:size], "big") or 1
 

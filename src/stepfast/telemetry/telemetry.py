@@ -7,6 +7,7 @@ quote what people have sent.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -17,6 +18,7 @@ from opentelemetry.trace import (
     Link,
     NonRecordingSpan,
     SpanContext,
+    SpanKind,
     Status,
     StatusCode,
     TraceFlags,
@@ -26,11 +28,22 @@ from opentelemetry.trace import (
 )
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from stepfast.engine import caller
 from stepfast.engine.observed import StoreListener
+from stepfast.engine.signalling import name_of_link
 from stepfast.engine.step_runner import AttemptCall, AttemptRunner, Ended
-from stepfast.model import Execution, Failure, Record, run_id_of, run_of
+from stepfast.model import Execution, Failure, Record, Signal, run_id_of, run_of
+from stepfast.replay.handlers import SIGNAL as UPDATES
 from stepfast.telemetry.attached import attached
-from stepfast.telemetry.ids import execution_span_id, name_ids_of, named, step_span_id, trace_id_of
+from stepfast.telemetry.ids import (
+    execution_span_id,
+    name_ids_of,
+    named,
+    signal_span_id,
+    step_span_id,
+    trace_id_of,
+    wait_span_id,
+)
 from stepfast.telemetry.measures import Measures
 
 NAME = "stepfast"
@@ -84,6 +97,46 @@ class Telemetry(StoreListener):
             step.set_status(Status(StatusCode.ERROR, record.error.type))
         step.end(_nanoseconds(record.ended_at or began))
 
+    def on_due(self, execution_id: str, record: Record, due: float) -> None:
+        self._measures.due(record, due)
+
+    def on_signal(self, execution: Execution, signal: Signal) -> None:
+        """A span of no length where the execution got it, with a link to who has sent it."""
+        run_id, at = execution.run_id, _nanoseconds(signal.received_at)
+        kind, name = "signal", name_of_link(signal.name) or signal.name
+        if name == UPDATES:
+            kind, name = "update", json.loads(signal.payload)["name"]
+        with named(trace_id_of(run_id), signal_span_id(run_id, signal.signal_id)):
+            span = self._tracer.start_span(
+                f"{kind} {name}",
+                context=self._inside(run_id, execution.generation),
+                kind=SpanKind.CONSUMER,
+                links=_links_to_caller(caller.traceparent()),
+                start_time=at,
+                attributes={
+                    "stepfast.execution.id": execution.execution_id,
+                    "stepfast.signal.id": signal.signal_id,
+                },
+            )
+        span.end(at)
+
+    def on_waited(self, execution_id: str, record: Record) -> None:
+        """A span of the wait, which has the id of the signal that has ended it."""
+        self._measures.signal_wait(record)
+        ended = record.ended_at or 0.0
+        with named(trace_id_of(execution_id), wait_span_id(execution_id, record.id, record.generation)):
+            span = self._tracer.start_span(
+                f"wait {name_of_link(record.name) or record.name}",
+                context=self._inside(execution_id, record.generation),
+                start_time=_nanoseconds(ended if record.first_at is None else record.first_at),
+                attributes={
+                    "stepfast.execution.id": run_of(execution_id)[0],
+                    "stepfast.step.id": record.id,
+                    "stepfast.signal.id": record.signal or "",
+                },
+            )
+        span.end(_nanoseconds(ended))
+
     def on_ended(self, execution: Execution) -> None:
         self._measures.ended(execution)
         self._write(execution)
@@ -116,10 +169,7 @@ class Telemetry(StoreListener):
 
     def _links(self, execution: Execution) -> list[Link]:
         """To who has started it, the parent of a child, the generation that it was resumed from, the earlier run."""
-        links = []
-        if execution.traceparent is not None:
-            caller = trace.get_current_span(_PROPAGATOR.extract({"traceparent": execution.traceparent}, Context()))
-            links.append(Link(caller.get_span_context(), {"stepfast.link": "caller"}))
+        links = _links_to_caller(execution.traceparent)
         if execution.link is not None:
             above = self._context_of(execution.link.parent_run, execution.link.generation)
             links.append(Link(above, {"stepfast.link": "parent", "stepfast.step.id": execution.link.command}))
@@ -184,6 +234,13 @@ class _TracedRunner:
         carrier = self._telemetry.step_carrier(call)
         with attached(carrier):  # the runner gives the step a copy of this context
             return await self._runner.run(replace(call, context=replace(call.context, carrier=carrier)))
+
+
+def _links_to_caller(traceparent: str | None) -> list[Link]:
+    if traceparent is None:
+        return []
+    span = trace.get_current_span(_PROPAGATOR.extract({"traceparent": traceparent}, Context()))
+    return [Link(span.get_span_context(), {"stepfast.link": "caller"})]
 
 
 def _kind_of(failure: Failure) -> str:

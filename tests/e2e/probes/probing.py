@@ -14,6 +14,7 @@ from stepfast import (
     all_updates_done,
     callback,
     current_step,
+    external_step,
     query,
     set_labels,
     set_status,
@@ -67,6 +68,18 @@ def aside(number: int) -> int:
 @step(limits=[Limit("probes", rate=20, concurrency=1, gate=Gate())])
 def limited(number: int) -> int:
     return number
+
+
+@external_step(
+    arn="function:rates-of-others", timeout=120, heartbeat=4, retry=Retry(max_attempts=3, initial=0.2, jitter="none")
+)
+async def rate_of(currency: str) -> float:
+    raise NotImplementedError
+
+
+@workflow("rate")
+async def rate(currency: str) -> float:
+    return await rate_of(currency)
 
 
 @workflow("limit")

@@ -380,4 +380,4 @@ def message_values(seq: int, delivery: Delivery, due: float) -> tuple[Any, ...]:
 
 def stored(row: tuple[Any, ...]) -> tuple[int, float, Delivery]:
     seq, kind, execution_id, command_id, generation, pool, due, sent_at = row
-    return seq, due, Delivery(Message(kind, execution_id, command_id, generation, pool), sent_at)
+    return seq, due, Delivery(Message(kind, execution_id, command_id, generation, pool), sent_at, due)

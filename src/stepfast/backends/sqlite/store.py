@@ -347,7 +347,7 @@ class SqliteBackend(SqliteReads):
         tx.after += [partial(self._arrived, arrival) for arrival in stored]
 
     def _stored(self, message: Message, due: float | None, now: float) -> Stored:
-        return Stored(next(self._numbers), now if due is None else due, Delivery(message, now))
+        return Stored(next(self._numbers), now if due is None else due, Delivery(message, now, due))
 
     def _dropped(self, seq: int) -> None:
         self.on_dropped(seq)

@@ -29,10 +29,13 @@ from stepfast.errors import ExecutionNotFound, InvalidRequest, Refused, Stepfast
 from stepfast.integrations.mcp import failures, operating, states, tasks, tools
 from stepfast.integrations.mcp.access import Access
 from stepfast.integrations.mcp.calls import Context, ToolCall
+from stepfast.integrations.mcp.changes import NotifyingServer, WorkflowWatch
 from stepfast.integrations.mcp.states import STATUS_TOOL, Object
 
 log = logging.getLogger(__name__)
 
+WATCH_SECONDS = 30.0
+"""Between two looks for workflows that have changed, unless --watch says otherwise."""
 INSTRUCTIONS = (
     "Each tool without the prefix stepfast_ starts a durable workflow. An execution goes on when a call returns, and "
     f"survives crashes: come back to it with {STATUS_TOOL} and its execution_id instead of starting it again. To make "
@@ -44,19 +47,22 @@ class Bridge:
     """The handlers of an MCP server in front of a stepfast API.
 
     access: the clients of the API. wait: seconds that a start waits by default. operate: offers the operator tools.
+    watch: seconds between two looks for workflows that have changed; 0 never looks.
     """
 
-    def __init__(self, access: Access, wait: float, operate: bool) -> None:
+    def __init__(self, access: Access, wait: float, operate: bool, watch: float = WATCH_SECONDS) -> None:
+        self._changes = WorkflowWatch(access.client, watch)
         self._access, self._wait, self._operate = access, wait, operate
         self._nonce = uuid.uuid4().hex
         self._workflows: dict[str, str] = {}
 
     def server(self) -> Server[Any]:
-        server: Server[Any] = Server(
+        server = NotifyingServer(
             "stepfast",
             version=version("stepfast"),
             instructions=INSTRUCTIONS,
             on_list_tools=self._list_tools,
+            on_subscriptions_listen=self._changes.listen,
             on_call_tool=self._call_tool,  # type: ignore[arg-type]  # a task is a result of the extension
             # No argument is taken from a header, so nothing has to be looked up before a call.
             get_tool_input_schema=lambda name: None,
@@ -74,6 +80,7 @@ class Bridge:
         try:
             async with self._call(context) as call:
                 workflows = await self._known(call)
+            self._changes.listed(context, workflows)
         except StepfastError as error:
             # A key that may only run lists no workflows. An error would make clients that list the tools to check the
             # answer of a call, as the SDK's does (mcp 2.3), report a failure after the execution was started.

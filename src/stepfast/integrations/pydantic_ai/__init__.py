@@ -8,8 +8,8 @@ from __future__ import annotations
 from stepfast.integrations.pydantic_ai.approvals import Approval, DecideBySignal, PendingCall
 from stepfast.integrations.pydantic_ai.context import StepRunContext
 from stepfast.integrations.pydantic_ai.durability import StepfastDurability
-from stepfast.integrations.pydantic_ai.options import StepOptions
 from stepfast.integrations.pydantic_ai.replacing import replace_model
+from stepfast.language.step_options import StepOptions
 
 __all__ = [
     "Approval",

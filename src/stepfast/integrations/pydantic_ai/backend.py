@@ -21,12 +21,13 @@ from pydantic_ai.durable_exec import (
 
 from stepfast.errors import RetryAfter, StepFailed
 from stepfast.integrations.pydantic_ai.naming import operation_name, tool_step_name
-from stepfast.integrations.pydantic_ai.options import StepOptions, merged
+from stepfast.integrations.pydantic_ai.options import merged
 from stepfast.integrations.pydantic_ai.places import within_run
 from stepfast.integrations.pydantic_ai.progress import ShownProgress
 from stepfast.integrations.pydantic_ai.transports import METADATA, Transports
 from stepfast.integrations.pydantic_ai.wire import AgentCall, dumped, label_of
 from stepfast.language.retry import Retry
+from stepfast.language.step_options import StepOptions
 from stepfast.language.steps import Step, step
 
 _HOPELESS = (

@@ -26,11 +26,12 @@ from stepfast.errors import DefinitionError
 from stepfast.integrations.pydantic_ai.backend import StepBackend
 from stepfast.integrations.pydantic_ai.context import Contexts, StepRunContext
 from stepfast.integrations.pydantic_ai.naming import agent_name
-from stepfast.integrations.pydantic_ai.options import StepOptions, merged
+from stepfast.integrations.pydantic_ai.options import merged
 from stepfast.integrations.pydantic_ai.places import new_run_id
 from stepfast.integrations.pydantic_ai.progress import ShownProgress, watching
 from stepfast.integrations.pydantic_ai.transports import Transports
 from stepfast.language import durable, reachable
+from stepfast.language.step_options import StepOptions
 from stepfast.language.steps import Step
 from stepfast.language.workflow_loop import in_workflow, repeats_progress
 

@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict, cast
+from typing import Any, cast
 
 from stepfast.errors import DefinitionError
-from stepfast.language.options import Seconds
-from stepfast.language.retry import Retry
-
-
-class StepOptions(TypedDict, total=False):
-    """Options of `@step` for the steps of an agent. The defaults are those of `@step`."""
-
-    retry: Retry
-    timeout: Seconds
-    heartbeat: Seconds
-    pool: str
-    at_most_once: bool
+from stepfast.language.step_options import StepOptions
 
 
 def merged(where: str, *layers: Any) -> StepOptions:
