@@ -52,8 +52,9 @@ set_running_loop = asyncio._set_running_loop
 enter_task = asyncio.tasks._enter_task
 leave_task = asyncio.tasks._leave_task
 # Until Python 3.11 `asyncio.current_task` is a Python function around this dict; then it is written in C.
+_tasks: Any = asyncio.tasks
 current_task: Callable[[asyncio.AbstractEventLoop], asyncio.Task[Any] | None] = (
-    asyncio.tasks._current_tasks.get if sys.version_info < (3, 12) else asyncio.current_task
+    _tasks._current_tasks.get if sys.version_info < (3, 12) else asyncio.current_task
 )
 
 

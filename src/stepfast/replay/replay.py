@@ -231,7 +231,10 @@ class Replay(Issuing):
         waiter, command.waiter = command.waiter, None  # the command is kept, and would keep what has become of it
         self.taken[id] = len(self.issued)
         self._bytes += bytes_of(record.output)
-        self._succession.add(command, alone=not self.outstanding)
+        alone = not self.outstanding
+        if alone:
+            self._choices.clear_outcomes()
+        self._succession.add(command, alone=alone)
         self.loop.clock = max(self.loop.clock, record.ended_at or 0.0)
         if command.kind == "timer":
             self.loop.ready.append(waiter)

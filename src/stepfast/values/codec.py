@@ -175,8 +175,8 @@ class Codec:
 
     def _refusal(self, error: Exception) -> NotStorable:
         nested = isinstance(error, RecursionError)
-        what = "it is nested too deeply or in itself" if nested else _describe_error(error)
-        return NotStorable(f"{self.where} cannot be stored as JSON: {what}")
+        reason = "it is nested too deeply or in itself" if nested else _describe_error(error)
+        return NotStorable(f"{self.where} cannot be stored as JSON: {reason}")
 
     def _text(self, value: Any) -> str:
         valid = self._valid(value)
