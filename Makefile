@@ -2,7 +2,8 @@
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
-JOBS ?= 2
+# One more than a CI machine has cores: the browser and the emulator are waited for, and meanwhile another test runs.
+JOBS ?= 3
 SECONDS ?= 600
 # The emulator has an environment of its own: it runs functions under its Python, with its packages in sight.
 EMULATOR := .cache/ministack

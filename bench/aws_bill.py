@@ -16,7 +16,7 @@ class Bill:
     """Quantities by name; what is not there is 0.
 
     write_units, read_units; writes, reads: requests. messages: sent to queues; queue_requests: all that SQS bills;
-    visibility_changes: those of them that put a message off. http, schedules, s3_puts, s3_gets; log_bytes.
+    visibility_changes: those of them that put a message off. http, schedules, s3_puts, s3_gets, kms; log_bytes.
     By kind of function (`name:kind`): invocations; cpu: seconds of a whole processor; waited: seconds for AWS.
     """
 
@@ -65,6 +65,7 @@ def dollars(bill: Bill, memory: Mapping[str, int]) -> Dollars:
         "API": bill["http"] * prices.API_REQUEST,
         "others": bill["schedules"] * prices.SCHEDULE
         + bill["s3_puts"] * prices.S3_PUT
-        + bill["s3_gets"] * prices.S3_GET,
+        + bill["s3_gets"] * prices.S3_GET
+        + bill["kms"] * prices.KMS_REQUEST,
         "logs": logged / prices.GB * prices.LOG_GB,
     }

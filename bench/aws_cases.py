@@ -71,8 +71,9 @@ def cases(steps: int, rounds: int, tell: Callable[[str], None]) -> Cases:
         _gather(results, name, takes, rounds)
     tell("children, runs, a map")
     _compositions(results, rounds)
-    tell("steps that take their time, idle, expiry")
+    tell("steps that take their time, encryption, idle, expiry")
     _slow(results)
+    _encryption(results)
     _idle(results, rounds)
     _expiry(results, rounds)
     return results
@@ -182,6 +183,17 @@ def _slow(results: Cases) -> None:
     with cloud_of([flows.chain], [flows.noop]) as watched, flows.taking(*SLOW):
         less, more = watched.run(flows.chain, 12), watched.run(flows.chain, 24)
     results.bills["chained step of 10 s"] = counted(more).less(counted(less)).per(12)
+
+
+def _encryption(results: Cases) -> None:
+    """Counted only, until the end of the execution: what its deletion adds is one delete."""
+    bills = []
+    for project in (Project(), Project(kms_key="alias/bench")):
+        with cloud_of([flows.chain], [flows.noop], project, rules=PACE) as watched:
+            watched.run(flows.chain, 10)  # warms up
+            bills.append(counted(watched.run(flows.chain, 10)))
+    results.bills["encryption of 10 steps"] = bills[1].less(bills[0])
+    results.facts["encryption: requests of KMS"] = bills[1]["kms"]
 
 
 def _idle(results: Cases, rounds: int) -> None:

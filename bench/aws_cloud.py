@@ -30,6 +30,12 @@ LIMIT = 1_000_000
 """Invocations: what is counted here ends, however wide it is. The checks of replays are for tests, and take time."""
 QUEUE_FUNCTIONS = ("step", "timer", "resume")
 _WRITES = ("PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems")
+_OTHERS = {
+    "CreateSchedule": "schedules",
+    "PutObject": "s3_puts",
+    "GetObject": "s3_gets",
+    **dict.fromkeys(("GenerateDataKey", "Decrypt"), "kms"),
+}
 _READS = ("GetItem", "Query", "BatchGetItem")
 
 
@@ -138,7 +144,7 @@ def counted(played: Played) -> Bill:
             else:
                 add("visibility_changes")
         else:
-            add({"CreateSchedule": "schedules", "PutObject": "s3_puts", "GetObject": "s3_gets"}[call.operation])
+            add(_OTHERS[call.operation])
     for invocation in played.invocations:
         kind = kind_of(invocation.function)
         add(f"invocations:{kind}")

@@ -52,6 +52,7 @@ CASES = (
     Case("signal", "signal", 1, 1),
     Case("execution: start, 10 chained steps, end", "execution of 10 steps", 10, 11),
     Case("  its expiry: its 10 records are deleted", "expiry of 10 steps"),
+    Case("  what its encryption adds, the functions' own work left out", "encryption of 10 steps"),
     Case("sweep while nothing runs", "sweep"),
 )
 """Others are charged as little as can be: for a gather no Map state and no branches, for an execution no start."""

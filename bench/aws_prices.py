@@ -24,6 +24,8 @@ LAMBDA_REQUEST, LAMBDA_GB_SECOND = 0.20e-6, 13.3334e-6
 # aws.amazon.com/api-gateway/pricing (HTTP API), eventbridge/pricing (Scheduler), s3/pricing (Standard).
 API_REQUEST, SCHEDULE = 1.00e-6, 1.00e-6
 S3_PUT, S3_GET = 5.00e-6, 0.40e-6
+# aws.amazon.com/kms/pricing: symmetric keys.
+KMS_REQUEST = 3.00e-6
 # aws.amazon.com/cloudwatch/pricing: logs taken in, a metric that is written in a month, a metric of an alarm.
 LOG_GB, CUSTOM_METRIC, ALARM_METRIC, DASHBOARD = 0.50, 0.30, 0.10, 3.00
 
@@ -54,6 +56,8 @@ LATENCY: Mapping[str, float] = MappingProxyType(
         "CreateSchedule": 0.030,
         "PutObject": 0.030,
         "GetObject": 0.020,
+        "GenerateDataKey": 0.010,
+        "Decrypt": 0.010,
     }
 )
 POLLERS, LONG_POLL = 5, 20.0

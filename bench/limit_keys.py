@@ -89,7 +89,7 @@ class _Account:
 
 def _kilobytes(limiter: Limiter) -> float:
     """What an object holds, all that it refers to included, but for modules, classes and functions."""
-    seen, size, todo = set[int](), 0, [limiter._numbers, limiter._known]
+    seen, size, todo = set[int](), 0, [limiter._numbers._set, limiter._numbers._known]
     while todo:
         held: Any = todo.pop()
         if id(held) not in seen and not isinstance(held, type) and not callable(held):

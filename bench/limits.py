@@ -12,8 +12,10 @@ import logging
 import os
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from datetime import timedelta
+from multiprocessing import get_context
 from typing import Any
 
 from bench import limit_steps as steps
@@ -240,24 +242,43 @@ def main() -> None:
     parser.add_argument("--played", type=int, default=60, help="in the played account; 60 by default")
     parser.add_argument("--keys", type=int, default=10_000, help="keys; 10,000 by default")
     parser.add_argument("--paced", type=int, default=1000, help="on a rate in the played account; 1,000 by default")
-    parser.add_argument("--rounds", type=int, default=7, help="of the throughput; 7 by default")
+    parser.add_argument("--rounds", type=int, default=30, help="of the throughput; 30 by default")
     asked = parser.parse_args()
     logging.disable(logging.CRITICAL)
     busy = os.getloadavg()[0]
-    rows = [
-        *throughput(asked.rounds, max(10, asked.executions // 5)),
-        *rate(asked.executions),
-        *busy_process(asked.executions),
-        *slots(asked.executions * 3 // 10),
-        *slots(asked.executions // 10, "slotted longer")[1:2],
-        *crowd(4),
-        *keys(asked.keys),
-        *written(asked.played),
-        *played_rate(asked.paced),
-        *keys_on_aws(asked.keys),
-    ]
+    with ProcessPoolExecutor(1, get_context("spawn")) as beside:
+        rows = _printed(asked, beside)
     print(table(("limits", "measured", "target"), rows))
     print(f"cores {os.cpu_count()}, load average before the run {busy:.1f}")
+
+
+def _printed(asked: argparse.Namespace, beside: ProcessPoolExecutor) -> list[Row]:
+    """The rows, each part of which is printed once it is measured.
+
+    beside: a process for the longest part of those that count and do not take times.
+    """
+    timed: tuple[Callable[[], Sequence[Row]], ...] = (
+        lambda: throughput(asked.rounds, max(10, asked.executions // 25)),
+        lambda: rate(asked.executions),
+        lambda: busy_process(asked.executions),
+        lambda: slots(asked.executions * 3 // 10),
+        lambda: slots(asked.executions // 10, "slotted longer")[1:2],
+        lambda: crowd(4),
+        lambda: keys(asked.keys),
+    )
+    rows, begin = list[Row](), time.perf_counter()
+
+    def measure(part: Callable[[], Sequence[Row]]) -> None:
+        made = part()
+        rows.extend(made)
+        print(f"{time.perf_counter() - begin:4.0f} s:", *(": ".join(row[:2]) for row in made), sep="\n  ", flush=True)
+
+    for part in timed:
+        measure(part)
+    on_aws = beside.submit(keys_on_aws, asked.keys)
+    for counted in (lambda: written(asked.played), lambda: played_rate(asked.paced), on_aws.result):
+        measure(counted)
+    return rows
 
 
 if __name__ == "__main__":

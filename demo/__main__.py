@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from demo.approving import approve
 from demo.front import by_period
 from demo.parts import ensure, until
 from demo.stage import FIRST_STEPS, INPUT, Stage, chapter, main
@@ -37,6 +38,7 @@ class Story(Stage):
         self.outage()
         self.crash()
         self.long_outage()
+        self.approval()
         self.end()
 
     def report(self) -> None:
@@ -133,6 +135,10 @@ class Story(Stage):
         print(f"\n{REPORTS} reports have succeeded, {ended - back:.1f} s after the service was back")
         self.count_requests(began)
 
+    def approval(self) -> None:
+        chapter("A person approves by a link in an e-mail; opening the link answers nothing")
+        approve(self.folder, self.mail, self.smtp_port)
+
     def count_requests(self, began: float) -> None:
         """Prints the requests that have come to the PDF service, and looks whether they were a herd."""
         requests = [request for request in self.front.requests if request.at >= began]
@@ -161,7 +167,7 @@ class Story(Stage):
         ids = ("report-q3", "report-outage", "report-crash")
         for id in ids:
             self.look_at_pdf(id)
-        self.look_at_letters(len(ids) + REPORTS, *ids)
+        self.look_at_letters(len(ids) + REPORTS + 1, *ids)
         ensure(self.runtime.end(signal.SIGINT) == 0, "stepfast dev did not end cleanly on Ctrl-C")
         print("\nAll of it was so.")
 

@@ -37,6 +37,7 @@ class Stage:
         self.mail = folder / "mail"
         pdf_port, smtp_port = _free_port(), _free_port()
         self.front = Front(pdf_port)
+        self.smtp_port = smtp_port
         settings = {
             "REPORT_LEDGER": str(folder / "ledger.csv"),
             "REPORT_PDF_URL": self.front.url,

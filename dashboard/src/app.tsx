@@ -3,6 +3,7 @@
 import { useEffect, useErrorBoundary, useRef } from "preact/hooks";
 
 import { forgetKey, key, keyRefused } from "./api/key";
+import { signOn } from "./api/signon";
 import { AuditPage } from "./audit/page";
 import { ComparePage } from "./compare/page";
 import { DeadLettersPage } from "./deadletters/page";
@@ -16,6 +17,7 @@ import { otherZone, utc } from "./lib/time";
 import { LimitPage, LimitsPage } from "./limits/page";
 import { KeyPage } from "./parts/key";
 import { Empty, problemFrom, ProblemNote } from "./parts/note";
+import { SessionEnded, SignInPage, SignOutButton } from "./parts/signin";
 import { SchedulesPage } from "./schedules/page";
 import { StartPage } from "./start/page";
 import { WorkflowPage } from "./workflows/workflow";
@@ -62,8 +64,9 @@ export function App() {
         </nav>
         <Settings />
       </header>
+      <SessionEnded />
       <main ref={main} id="main" tabIndex={-1}>
-        {keyRefused.value ? <KeyPage /> : <Page place={here} key={key.value} />}
+        {keyRefused.value ? signOn ? <SignInPage /> : <KeyPage /> : <Page place={here} key={key.value} />}
       </main>
     </>
   );
@@ -104,6 +107,7 @@ function Settings() {
       <button type="button" class="quiet" onClick={nextTheme} title="Light, dark, or as the system is">
         Theme: {{ auto: "Auto", light: "Light", dark: "Dark" }[theme.value]}
       </button>
+      <SignOutButton />
       {key.value && (
         <button
           type="button"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from stepfast.client import AsyncClient, AsyncExecution, Client, Execution, Start
     from stepfast.errors import ChildFailed, GiveUp, MapFailed, RetryAfter, StepFailed
+    from stepfast.integrations.external_work import EcsTask, ExternalCall, external_step
     from stepfast.language.callback_errors import CallbackFailed, CallbackTimeout
     from stepfast.language.callbacks import CallbackLink, callback
     from stepfast.language.children import child
@@ -37,9 +38,11 @@ __all__ = [
     "Client",
     "ContinueAsNew",
     "Csv",
+    "EcsTask",
     "Embedded",
     "Execution",
     "ExecutionContext",
+    "ExternalCall",
     "Gate",
     "GiveUp",
     "JsonLines",
@@ -64,6 +67,7 @@ __all__ = [
     "current_execution",
     "current_step",
     "deprecate_patch",
+    "external_step",
     "label",
     "logger",
     "map_items",
@@ -94,6 +98,7 @@ _HOMES = {
     **dict.fromkeys(("UpdateFailed", "UpdateRefused"), "update_errors"),
     **dict.fromkeys(("CallbackFailed", "CallbackTimeout"), "language.callback_errors"),
     **dict.fromkeys(("CallbackLink", "callback"), "language.callbacks"),
+    **dict.fromkeys(("EcsTask", "ExternalCall", "external_step"), "integrations.external_work"),
     "Embedded": "local.embedded",
     "Retry": "language.retry",
     **dict.fromkeys(("deprecate_patch", "patched"), "language.patches"),

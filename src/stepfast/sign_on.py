@@ -13,6 +13,7 @@ from typing import Any
 from stepfast.api_key import KNOWN, ApiKey
 from stepfast.errors import StartupError, Unavailable
 from stepfast.issuer_keys import IssuerKeys, is_safe, read_address
+from stepfast.page_sign_on import CLIENT_SETTINGS, PageSignOn
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ _SETTINGS: Mapping[str, tuple[type, str]] = {
     "scopes_claim": (str, "the name of a claim"),
     "scopes": (dict, "a table: lists of scopes by a value of the claim"),
     "name_claim": (str, "the name of a claim"),
+    **CLIENT_SETTINGS,
 }
 """What each setting takes, in words."""
 
@@ -40,10 +42,13 @@ _SETTINGS: Mapping[str, tuple[type, str]] = {
 class SignOnSettings:
     """Which tokens are taken, and what they allow.
 
-    issuer: the address of the issuer, as its tokens name it. audience: what the tokens must be for. algorithms: of
-    their signatures. scopes_claim: the claim that says what the bearer is: a list, or words separated by spaces.
-    scopes: the scopes by a value of that claim. name_claim: the claim that the history names callers by; without it,
-    the subject.
+    issuer: the address of the issuer, as its tokens name it.
+    audience: what the tokens must be for.
+    scopes: the scopes by a value of the claim.
+    algorithms: of the signatures of the tokens.
+    scopes_claim: the claim that says what the bearer is: a list, or words separated by spaces.
+    name_claim: the claim that the history names callers by; without it, the subject.
+    page: how the page signs in; None where it asks for a key.
     """
 
     issuer: str
@@ -52,6 +57,7 @@ class SignOnSettings:
     algorithms: tuple[str, ...] = ("RS256",)
     scopes_claim: str = "scope"
     name_claim: str = "sub"
+    page: PageSignOn | None = None
 
     @classmethod
     def of(cls, table: object, where: str = "tool.stepfast.jwt") -> SignOnSettings:
@@ -75,11 +81,14 @@ class SignOnSettings:
             raise StartupError(f"[{where}] algorithms is a list of some of {', '.join(ALGORITHMS)}, not {algorithms!r}")
         scopes = _scopes_of(table.get("scopes"), where)
         texts = {name: table[name] for name in ("scopes_claim", "name_claim") if name in table}
-        return cls(table["issuer"], table["audience"], scopes, tuple(algorithms), **texts)
+        page = PageSignOn.of(table, where)
+        return cls(table["issuer"], table["audience"], scopes, tuple(algorithms), page=page, **texts)
 
     def as_text(self) -> str:
-        """The table as JSON text, for the function that checks tokens in a deployment."""
-        return json.dumps(asdict(self), separators=(",", ":"))
+        """The table as JSON text, without the page's part, for the function that checks tokens in a deployment."""
+        said = asdict(self)
+        del said["page"]
+        return json.dumps(said, separators=(",", ":"))
 
     @classmethod
     def of_text(cls, text: str, where: str) -> SignOnSettings:

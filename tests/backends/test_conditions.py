@@ -46,6 +46,7 @@ FREE = "attribute_not_exists(pk) OR (stat = :deleted AND gen < :if_gen AND attri
 STANDS = "stat = :if_stat AND gen = :if_gen"
 UNDER_WAY = "stat IN (:if_runs, :if_rests) AND gen = :if_gen"
 COUNTED = "(attribute_not_exists(n) OR n < :most) AND (attribute_not_exists(#a1) OR #a1 <= :left)"
+PASSED, AHEAD = "attribute_not_exists(moment) OR moment < :least", "moment >= :least AND moment < :latest"
 STRIPE, VERSION, EXISTS = LimitId("stripe"), "ver = :if_ver", "attribute_exists(pk)"
 UNTOUCHED, NEVER_WRITTEN = "wrote = :wrote", "attribute_not_exists(wrote)"
 IN_TRANSACTION = "TransactWriteItems"
@@ -152,6 +153,18 @@ def an_item_of_a_limit_that_another_has_overtaken(cloud: Cloud) -> None:
     first = cloud.run(cloud.store.limits.write(LimitItem(STRIPE, moment=1.0), ""))
     assert cloud.run(cloud.store.limits.write(replace(first, moment=2.0), first.version)) is not None
     assert cloud.run(cloud.store.limits.write(replace(first, moment=3.0), first.version)) is None
+
+
+@refuses("UpdateItem", "i", PASSED)
+def a_moment_that_has_come_to_lie_ahead(cloud: Cloud) -> None:
+    assert cloud.run(cloud.store.limits.reserve(LimitItem(STRIPE), 5.0, 100.0, 101.0)) is not None
+    assert cloud.run(cloud.store.limits.reserve(LimitItem(STRIPE), 5.0, 100.0, 101.0)) is None
+
+
+@refuses("UpdateItem", "i", AHEAD)
+def a_moment_that_has_passed_by(cloud: Cloud) -> None:
+    item = cloud.run(cloud.store.limits.reserve(LimitItem(STRIPE), 5.0, 100.0, 101.0))
+    assert cloud.run(cloud.store.limits.reserve(replace(item, moment=900.0), 5.0, 800.0, 801.0)) is None
 
 
 @refuses("DeleteItem", "w", EXISTS)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.site import Site
+from tests.loopback_servers import served_by
 
 KEY = "of-the-proxy"
 
@@ -50,14 +50,8 @@ def proxy(make_site: Callable[..., Site]) -> Iterator[Any]:
 
         def log_message(self, *_: object) -> None: ...
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), SignedOn)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield SimpleNamespace(url=f"http://127.0.0.1:{server.server_port}", behind=site)
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served_by(SignedOn) as url:
+        yield SimpleNamespace(url=url, behind=site)
 
 
 def test_what_the_page_asks_for_brings_the_cookie_of_the_proxy(proxy: Any, open_page: Callable[..., Page]) -> None:

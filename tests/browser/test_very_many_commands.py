@@ -53,9 +53,9 @@ def test_the_history_is_loaded_by_a_button(site: Site, open_page: Callable[..., 
     history = page.get_by_role("region", name="History")
     expect(history).to_contain_text("1,001 events, command by command")
     history.get_by_role("button", name="Load more events").click()
-    expect(history.get_by_role("button", name="Load more events")).to_have_count(1)
+    expect(history).to_contain_text("1,204 events, command by command")
     history.get_by_role("button", name="Load more events").click()
-    expect(history).to_contain_text("1,204 events")
+    expect(history).to_contain_text("1,205 events")
     expect(history.get_by_role("button", name="Load more events")).to_have_count(0)
 
 

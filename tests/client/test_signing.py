@@ -7,11 +7,10 @@ import hmac
 import json
 import re
 import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qsl, quote
 
 import httpx
@@ -23,6 +22,7 @@ from stepfast.cli.app import app
 from stepfast.client import NotAllowed
 from stepfast.client.signing import Signature
 from stepfast.errors import InvalidRequest, StartupError
+from tests.loopback_servers import served_by
 
 SECRET, TOKEN, REGION = "wJalrXUtnFEMI/K7MDENG", "of-a-role", "eu-central-1"
 
@@ -107,14 +107,8 @@ def gateway() -> Iterator[Gateway]:
 
         def log_message(self, *_: object) -> None: ...
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
-    answering.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield answering
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served_by(Answering) as answering.url:
+        yield answering
 
 
 @pytest.fixture(autouse=True)

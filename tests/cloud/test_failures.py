@@ -14,6 +14,7 @@ from stepfast.testing import MotoCloud, Rules
 from stepfast.testing.memory import finished
 from tests.cloud.conftest import MakeCloud
 from tests.cloud.flows import OUTAGE, deliver, delivery, fetch, mixed, squares, undo
+from tests.lanes import SOAK
 
 LATER = timedelta(minutes=10)
 
@@ -88,16 +89,9 @@ def test_compensation_runs_when_a_step_has_failed_for_good(cloud: MotoCloud) -> 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_a_thousand_dead_letters_are_redriven() -> None:
-    _redrive(1000)
-
-
-@pytest.mark.slow
-def test_sixty_dead_letters_are_redriven() -> None:
-    _redrive(60)
-
-
-def _redrive(count: int) -> None:
+def test_hundreds_of_dead_letters_are_redriven() -> None:
+    """A thousand of them each night."""
+    count = 1000 if SOAK else 150
     with MotoCloud(delivery, limit=100 * count) as cloud:
         cloud.fail(deliver, times=None, error=GiveUp("no use"))
         runs = [cloud.start(delivery, "tea") for _ in range(count)]

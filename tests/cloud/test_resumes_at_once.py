@@ -64,7 +64,7 @@ def fetching() -> Iterator[None]:
 
 
 def resumed_at_once(seed: int, *ids: str) -> None:
-    """Raises AssertionError where the family does not come to its end, or runs a step again that has ended."""
+    """Raises AssertionError where a resume is refused, the family does not end, or a step runs again that has ended."""
     global away
     away = True
     ran.clear()
@@ -73,7 +73,8 @@ def resumed_at_once(seed: int, *ids: str) -> None:
         cloud.advance(timedelta(minutes=1))
         assert {cloud.execution(id).status for id in (ROOT, CHILD, GRANDCHILD)} == {"FAILED"}
         away = False
-        cloud.request_all(*(GatewayRequest("POST", f"/v1/executions/{id}/resume") for id in ids))
+        answers = cloud.request_all(*(GatewayRequest("POST", f"/v1/executions/{id}/resume") for id in ids))
+        assert [answer.status for answer in answers] == [200] * len(ids), "a resume that another has overtaken is done"
         cloud.advance(timedelta(minutes=30))
         assert run.status == "SUCCEEDED", run
         assert run.result == EXPECTED
@@ -81,7 +82,7 @@ def resumed_at_once(seed: int, *ids: str) -> None:
     assert ran == {**dict.fromkeys(EXPECTED, 1), "fetched": 2}
 
 
-@pytest.mark.parametrize("ids", [(ROOT, GRANDCHILD), (GRANDCHILD, CHILD), (GRANDCHILD, CHILD, ROOT)])
+@pytest.mark.parametrize("ids", [(ROOT, GRANDCHILD), (GRANDCHILD, CHILD), (CHILD, CHILD), (GRANDCHILD, CHILD, ROOT)])
 def test_a_root_and_its_children_resumed_at_once_go_on_once(ids: tuple[str, ...]) -> None:
     for seed in SEEDS:
         resumed_at_once(seed, *ids)
@@ -89,6 +90,16 @@ def test_a_root_and_its_children_resumed_at_once_go_on_once(ids: tuple[str, ...]
 
 def the_resume_of_a_child_leaves_its_root_as_it_is(patch: Patch) -> None:
     edited(patch, Resuming, "resume", ("if top is not None:", "if False:"))
+
+
+def an_overtaken_resume_begins_anew(patch: Patch) -> None:
+    edited(patch, Resuming, "rewind", ("generation = execution.generation", "generation = None"))
+
+
+def test_it_is_noticed_when_a_resume_that_another_has_overtaken_is_refused(monkeypatch: Patch) -> None:
+    an_overtaken_resume_begins_anew(monkeypatch)
+    with pytest.raises(AssertionError, match="overtaken"):
+        resumed_at_once(0, CHILD, CHILD)
 
 
 def test_it_is_noticed_when_the_resume_of_a_child_does_not_reach_its_root(monkeypatch: Patch) -> None:

@@ -39,6 +39,31 @@ def test_an_item_is_written_by_whoever_has_read_its_last_version(backend: Any) -
     assert backend.run(limits.read(ID)).holders == {}
 
 
+def test_moments_are_reserved_by_all_who_have_read_an_item_and_none_of_them_twice(backend: Any) -> None:
+    limits = backend.store.limits
+    first = backend.run(limits.reserve(LimitItem(ID), 5.0, 99.0, 100.0))
+    assert first.moment == 105.0
+    moments = [backend.run(limits.reserve(first, 5.0, 99.0, 100.0)).moment for _ in range(3)]
+    assert moments == [110.0, 115.0, 120.0]
+    assert (
+        backend.run(limits.write(first, first.version)) is None
+    )  # Who writes the whole item sees that it has changed.
+    stored = backend.run(limits.read(ID))
+    assert (stored.id, stored.moment, stored.changed_at) == (ID, 120.0, 100.0)
+    late = backend.run(limits.reserve(stored, 5.0, 119.0, 121.0))
+    assert late.moment == 125.0  # As good as one that its step is late for.
+    assert backend.run(limits.reserve(late, 5.0, 126.0, 127.0)).moment == 132.0
+
+
+def test_a_reservation_keeps_what_else_the_item_has(backend: Any) -> None:
+    limits = backend.store.limits
+    item = LimitItem(ID, moment=90.0, turn="b", changed_at=1.0, front=95.0, put_off=2.5)
+    held = backend.run(limits.write(item, ""))
+    taken = backend.run(limits.reserve(held, 5.0, 99.0, 100.0))
+    assert (taken.moment, taken.turn, taken.front, taken.put_off) == (105.0, "b", 95.0, 2.5)
+    assert backend.run(limits.read(ID)) == taken
+
+
 def test_the_gate_of_an_item_is_a_text_of_its_own(backend: Any) -> None:
     limits = backend.store.limits
     backend.run(limits.write(LimitItem(ID, gate='{"closed": true}', changed_at=1.0), ""))

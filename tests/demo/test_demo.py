@@ -25,7 +25,8 @@ def test_the_whole_story_is_so(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.rstrip().endswith("All of it was so.")
     assert f"{REPORTS} reports have succeeded" in done.stdout
-    assert len(list((tmp_path / "left" / "mail").glob("*.eml"))) == REPORTS + 3
+    assert len(list((tmp_path / "left" / "mail").glob("*.eml"))) == REPORTS + 3 + 1
+    assert "still RUNNING\nThe person presses the button" in done.stdout
     assert len(list((tmp_path / "left" / "reports").glob("*.pdf"))) == REPORTS + 3
 
 

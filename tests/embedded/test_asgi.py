@@ -17,6 +17,7 @@ from stepfast.errors import StartupError
 from stepfast.http import page
 from stepfast.webhook_signing import headers_for
 from tests.embedded.flows import approval, order
+from tests.http.issuing import issuing, table
 
 pytestmark = pytest.mark.anyio
 START = "/flows/v1/workflows/order/executions"
@@ -195,3 +196,19 @@ async def test_settings_of_webhooks_that_are_not_right_are_refused_at_once(
     monkeypatch.setenv("SHOP_SECRET", SECRET)
     with pytest.raises(StartupError, match="nobody"):
         stepfast.Embedded(tmp_path / "app.db", [order], inbound={"shop": InboundSettings("nobody", "SHOP_SECRET")})
+
+
+async def test_tokens_of_an_issuer_let_in_where_the_application_says_whose(engine: stepfast.Embedded) -> None:
+    with issuing() as issuer:
+        app = engine.asgi(api_keys=["machine"], sign_on=table(issuer.address, client_id="the-page"))
+        for token, status in ((issuer.token(), 201), (issuer.token(groups=["support"]), 403), ("machine", 200)):
+            async with client(app, "shop.example", authorization=f"Bearer {token}") as asking:
+                assert (await asking.post(START, json=BODY)).status_code == status
+        async with client(app, "shop.example") as asking:
+            assert (await asking.post(START, json=BODY)).status_code == 401
+            policy = (await asking.get("/flows/")).headers["content-security-policy"]
+            assert f"connect-src 'self' {issuer.address};" in policy
+    with pytest.raises(StartupError, match="trusted"):
+        engine.asgi(trusted=True, sign_on=table("https://login.example.com"))
+    with pytest.raises(StartupError, match="sign_on"):
+        engine.asgi(sign_on={"issuer": "https://login.example.com"})

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from stepfast import workflow
-from stepfast.deployment.settings import JWT, Settings
+from stepfast.deployment.settings import JWT, PAGE_SIGN_ON, Settings
 from stepfast.errors import StartupError
 from stepfast.functions.entry import Failed
 from stepfast.issuer_keys import ISSUER_PAUSE_SECONDS
+from stepfast.page_sign_on import PageSignOn
 from stepfast.restriction import Restriction
 from stepfast.sign_on import FORWARDED, SignOnSettings
 from tests.functions.conftest import Aws
@@ -172,3 +173,16 @@ def test_the_settings_survive_the_environment(issuer: TestIssuer) -> None:
     settings = Settings("table", jwt=wanted.as_text())
     read = Settings.from_environment(settings.to_environment())
     assert SignOnSettings.of_text(read.jwt, JWT) == wanted
+
+
+def test_the_page_of_a_deployment_learns_how_to_sign_in_without_a_key(deploy: Any) -> None:
+    said = PageSignOn("https://login.example.com", "the-page")
+    aws = deploy(signed_on)
+    for text, connects in ((said.as_text(), "'self' https://login.example.com;"), ("", "'self';")):
+        answer = aws.invoke("api", http("GET", "/", None, {}), auth="jwt", page_sign_on=text)
+        assert f"connect-src {connects}" in answer["headers"]["Content-Security-Policy"]
+    with pytest.raises(StartupError, match=PAGE_SIGN_ON):
+        PageSignOn.of_text("{}", PAGE_SIGN_ON)
+    assert (
+        Settings.from_environment({"STEPFAST_TABLE": "t", PAGE_SIGN_ON: said.as_text()}).page_sign_on == said.as_text()
+    )

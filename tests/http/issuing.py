@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+from tests.loopback_servers import served_by
 
 AUDIENCE = "stepfast"
 CURVES: dict[str, Any] = {"ES256": ec.SECP256R1(), "ES384": ec.SECP384R1()}
@@ -94,12 +95,5 @@ def issuing() -> Iterator[TestIssuer]:
         def log_message(self, format: str, *args: Any) -> None:
             """Nothing: the tests look at `asked`."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        issuer.address = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield issuer
-        finally:
-            server.shutdown()
-            thread.join()
+    with served_by(Handler) as issuer.address:
+        yield issuer

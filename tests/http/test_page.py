@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import gzip
+import html
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from stepfast.http.page import DashboardPage
+from stepfast.page_sign_on import PageSignOn
 from tests.http.serving import event
 
 
@@ -94,3 +96,29 @@ def test_without_a_built_page_it_says_how_to_get_one(tmp_path: Path) -> None:
     assert answer["statusCode"] == 404
     assert "make dashboard" in answer["body"]
     assert answer["headers"]["Content-Type"].startswith("text/plain")
+
+
+def test_a_page_that_signs_in_learns_the_issuer_and_may_call_it(page: DashboardPage, tmp_path: Path) -> None:
+    said = PageSignOn(
+        "https://login.example.com/tenant",
+        "the-page",
+        "openid",
+        {"x": '"><script>'},
+        "access_token",
+        ("https://t.example.com",),
+    )
+    (tmp_path / "index.html").write_text("<head></head><body></head>", "utf-8")
+    signing = DashboardPage(tmp_path, sign_on=said)
+    for headers in ({}, {"Accept-Encoding": "gzip"}):
+        answer = ask(signing, "/", **headers)
+        body = answer["body"]
+        text = gzip.decompress(base64.b64decode(body)).decode() if headers else body
+        head, _, rest = text.partition("</head>")
+        assert rest == "<body></head>"
+        assert html.unescape(head.partition('content="')[2].partition('"')[0]) == said.as_text()
+        assert "<script" not in text
+        policy = answer["headers"]["Content-Security-Policy"]
+        assert "connect-src 'self' https://login.example.com https://t.example.com;" in policy
+        assert "script-src 'self';" in policy
+    assert ask(signing, "/assets/index-a1.js")["body"] == "run()"
+    assert "connect-src 'self';" in ask(page, "/")["headers"]["Content-Security-Policy"]

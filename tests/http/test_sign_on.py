@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +17,7 @@ from stepfast.http.auth import Authenticator, caller_of
 from stepfast.http.signed_on import SignedOn
 from stepfast.issuer_keys import FRESH_SECONDS, ISSUER_KEPT_SECONDS, ISSUER_PAUSE_SECONDS, IssuerKeys, read_address
 from stepfast.language.registry import Registry
+from stepfast.page_sign_on import CLIENT_SETTINGS, PageSignOn
 from stepfast.sign_on import FORWARDED, SignOn, SignOnSettings
 from tests.http.forging import ATTACKS
 from tests.http.issuing import TestIssuer, issuing, table
@@ -211,6 +213,18 @@ def test_keys_of_a_document_that_names_another_issuer_are_not_taken(guarded: Any
         ({"scopes": {}}, "scopes"),
         ({"scopes": {"operators": ["all"]}}, "operators"),
         ({"secret": "x"}, "secret"),
+        ({"client_id": " "}, "client_id"),
+        ({"client_scope": "openid"}, "client_id"),
+        ({"client_id": "page", "client_scope": "profile"}, "client_scope"),
+        ({"client_id": "page", "client_token": "refresh_token"}, "client_token"),
+        ({"client_id": "page", "client_parameters": {"prompt": 1}}, "client_parameters"),
+        ({"client_id": "page", "client_parameters": {"redirect_uri": "https://elsewhere.example"}}, "redirect_uri"),
+        ({"client_id": "page", "client_parameters": {"code_challenge_method": "plain"}}, "code_challenge_method"),
+        ({"client_id": "page", "client_origins": ["https://tokens.example.com/path"]}, "client_origins"),
+        ({"client_id": "page", "client_origins": ["http://tokens.example.com"]}, "client_origins"),
+        ({"client_id": "page", "client_origins": ["https://a.example.com; script-src *"]}, "client_origins"),
+        ({"client_id": "page", "client_origins": ["https://*.example.com"]}, "client_origins"),
+        ({"client_id": "page", "issuer": "https://user:pass@login.example.com"}, "issuer"),
     ],
 )
 def test_a_wrong_setting_is_named(changed: dict[str, Any], named: str) -> None:
@@ -226,7 +240,24 @@ def test_the_setting_and_its_table_belong_together() -> None:
 
 def test_a_deployment_refuses_an_issuer_on_this_machine_and_settings_that_no_environment_holds() -> None:
     scopes = {f"group-{number:04}": ["read"] for number in range(200)}
-    for changed, message in (({"issuer": "http://localhost:1"}, "https://"), ({"scopes": scopes}, "fewer values")):
+    page = {"client_id": "page", "client_parameters": {"claims": "x" * 600}}
+    for changed, message in (
+        ({"issuer": "http://localhost:1"}, "https://"),
+        ({"scopes": scopes}, "fewer values"),
+        (page, "client_parameters"),
+    ):
         said = table("https://login.example.com", **changed)
         with pytest.raises(StartupError, match=message):
             Plan.of(Registry([nothing]), Project.of({"auth": "jwt", "jwt": said}))
+
+
+def test_the_page_learns_what_it_signs_in_with_and_the_authorizer_nothing_of_it() -> None:
+    said = {"client_id": "page", "client_scope": "openid api", "client_parameters": {"audience": "stepfast"}}
+    settings = SignOnSettings.of(table("https://login.example.com/a", **said, client_token="id_token"))
+    page = settings.page
+    assert page == PageSignOn("https://login.example.com/a", "page", "openid api", {"audience": "stepfast"}, "id_token")
+    assert PageSignOn.of_text(page.as_text(), "STEPFAST_PAGE_SIGN_ON") == page
+    assert set(json.loads(page.as_text())) == {"issuer", *CLIENT_SETTINGS}  # no scopes of groups
+    assert "client" not in settings.as_text()
+    assert SignOnSettings.of_text(settings.as_text(), "STEPFAST_JWT").page is None
+    assert SignOnSettings.of(table("https://login.example.com")).page is None

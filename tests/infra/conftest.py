@@ -13,7 +13,7 @@ from aws_cdk import aws_secretsmanager as secrets
 from cdk_nag import AwsSolutionsChecks
 
 from stepfast.deployment.plan import Plan
-from stepfast.deployment.project import InboundSettings, LimitSettings, Project, SignOnSettings
+from stepfast.deployment.project import InboundSettings, LimitSettings, PageSignOn, Project, SignOnSettings
 from stepfast.infra.assets import add_parameter, synthesizer_of
 from stepfast.infra.bundle import Bundle
 from stepfast.infra.constructs.front_door import Throttle
@@ -36,7 +36,9 @@ INBOUND = {
     "pay": InboundSettings("print", None, "stripe", aws_secret="ssm:/pay/webhook"),
     "here": InboundSettings("print", "HERE"),
 }
-SIGN_ON = SignOnSettings("https://login.example.com", "stepfast", {"operators": ("read", "run")})
+ISSUER = "https://login.example.com"
+PAGE_SIGN_ON = PageSignOn(ISSUER, "the-page")
+SIGN_ON = SignOnSettings(ISSUER, "stepfast", {"operators": ("read", "run")}, page=PAGE_SIGN_ON)
 Template = dict[str, Any]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stepfast.deployment.project import PoolSettings, Project
-from tests.infra.conftest import KMS_KEY, LAYER, SIGN_ON, STREAM, Synthesized, Template, only, resources
+from tests.infra.conftest import KMS_KEY, LAYER, PAGE_SIGN_ON, SIGN_ON, STREAM, Synthesized, Template, only, resources
 from tests.infra.reading import named
 
 Look = Callable[[Template], Any]
@@ -135,3 +135,7 @@ OF_EVENTS = {"rules", "webhooks", "inbound"}
 def test_no_setting_is_left_out() -> None:
     assert set(PROJECT) | OF_IMAGES | OF_EVENTS | OF_ONE_MACHINE == {field.name for field in fields(Project)}
     assert set(POOL) | OF_DEV == {field.name for field in fields(PoolSettings)}
+
+
+def test_the_page_of_a_deployment_learns_how_to_sign_in(synthesized: Synthesized) -> None:
+    assert variable("Api", "STEPFAST_PAGE_SIGN_ON")(synthesized.templates["tuned"]) == PAGE_SIGN_ON.as_text()

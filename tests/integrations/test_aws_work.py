@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-import io
 import json
-import re
-import sys
-import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
@@ -17,93 +10,16 @@ from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
-from moto.awslambda_simple.models import lambda_simple_backends
-from moto.core.models import DEFAULT_ACCOUNT_ID
-from moto.moto_api import state_manager
 
 from stepfast import Client
 from stepfast.http.api import build
 from stepfast.language.registry import Registry
 from stepfast.local.runtime import Runtime
-from stepfast.testing import Environment, MotoCloud
+from stepfast.testing import Environment
 from tests.http.serving import served
+from tests.integrations.aws_account import HOMES, Account, function_answers, program, variables, with_network
+from tests.integrations.aws_account import account as account
 from tests.waiting import until
-
-PAGE = (Path(__file__).parents[2] / "docs/aws-work.md").read_text(encoding="utf-8")
-PROGRAMS = dict(re.findall(r"```python\n# (\w+)\.py\n(.*?)```", PAGE, re.DOTALL))
-REGION = "eu-central-1"
-HOMES = pytest.mark.parametrize("home", [Environment, MotoCloud])
-
-
-@dataclass
-class Account:
-    """moto's account, and what was asked of it."""
-
-    subnet: str
-    group: str
-    calls: list[tuple[str, Any]] = field(default_factory=list)
-
-    def record(self, params: dict[str, Any], model: Any, **_: Any) -> None:
-        self.calls.append((model.name, dict(params)))
-
-    def asked(self, operation: str) -> list[dict[str, Any]]:
-        return [params for name, params in self.calls if name == operation]
-
-
-@pytest.fixture
-def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
-    for name, value in (("ACCESS_KEY_ID", "test"), ("SECRET_ACCESS_KEY", "test"), ("DEFAULT_REGION", REGION)):
-        monkeypatch.setenv(f"AWS_{name}", value)
-    # By itself moto's task would end by being looked at.
-    state_manager.set_transition("ecs::task", {"progression": "manual", "times": 1_000_000})
-    with mock_aws(config={"lambda": {"use_docker": False}}):
-        session = boto3.Session()
-        monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
-        ec2 = session.client("ec2")
-        group = ec2.describe_security_groups()["SecurityGroups"][0]["GroupId"]
-        made = Account(ec2.describe_subnets()["Subnets"][0]["SubnetId"], group)
-        for event in ("lambda.Invoke", "ecs.RunTask"):
-            session.events.register(f"provide-client-params.{event}", made.record)
-        _make_function(session)
-        ecs = session.client("ecs")
-        ecs.create_cluster(clusterName="media")
-        ecs.register_task_definition(
-            family="render",
-            networkMode="awsvpc",
-            containerDefinitions=[{"name": "render", "image": "render:1", "cpu": 1, "memory": 128}],
-        )
-        yield made
-    state_manager.unset_transition("ecs::task")
-
-
-def _make_function(session: Any) -> None:
-    role = session.client("iam").create_role(RoleName="pricing", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
-        archive.writestr("pricing.py", "")
-    session.client("lambda").create_function(
-        FunctionName="pricing",
-        Runtime="python3.13",
-        Role=role,
-        Handler="pricing.handler",
-        Code={"ZipFile": content.getvalue()},
-    )
-
-
-def _function_answers(*answers: Any) -> None:
-    queue = lambda_simple_backends[DEFAULT_ACCOUNT_ID][REGION].lambda_simple_results_queue
-    queue.extend(json.dumps(answer) for answer in answers)
-
-
-def program(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, text: str | None = None) -> ModuleType:
-    (folder / f"{name}.py").write_text(text or PROGRAMS[name], encoding="utf-8")
-    monkeypatch.syspath_prepend(folder)
-    monkeypatch.delitem(sys.modules, name, raising=False)
-    try:
-        return importlib.import_module(name)
-    finally:
-        sys.modules.pop(name, None)
 
 
 @HOMES
@@ -111,7 +27,7 @@ def test_a_function_is_called_again_under_the_same_key(
     home: Any, account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pricing = program("pricing", tmp_path, monkeypatch)
-    _function_answers({"unexpected": "answer"}, {"price": 7})
+    function_answers({"unexpected": "answer"}, {"price": 7})
     with home(pricing.pricing) as env:
         run = env.run(pricing.pricing, "o-1")
         assert (run.status, run.result) == ("SUCCEEDED", 7)
@@ -130,7 +46,7 @@ def test_an_error_of_the_function_is_an_error_of_the_step(
     events = boto3.DEFAULT_SESSION.events
     events.register("after-call.lambda.Invoke", lambda parsed, **_: parsed.update(FunctionError="Unhandled"))
     failures = [{"errorType": "Busy", "errorMessage": "later"}, {"errorType": "UnknownOrder", "errorMessage": "?"}]
-    _function_answers(*failures)
+    function_answers(*failures)
     with Environment(pricing.pricing) as env:
         run = env.run(pricing.pricing, "o-2")
         assert run.status == "FAILED"
@@ -147,19 +63,13 @@ def test_boto3_waits_as_long_as_the_step_and_does_not_call_again_by_itself(
 
 
 def _rendering(account: Account, folder: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    text = PROGRAMS["rendering"].replace("subnet-12345678", account.subnet).replace("sg-12345678", account.group)
-    return program("rendering", folder, monkeypatch, text)
+    return program("rendering", folder, monkeypatch, with_network("rendering", account))
 
 
 def _stop_tasks() -> None:
     ecs = boto3.client("ecs")
     for task in ecs.list_tasks(cluster="media")["taskArns"]:
         ecs.stop_task(cluster="media", task=task)
-
-
-def variables(call: dict[str, Any]) -> dict[str, str]:
-    (container,) = call["overrides"]["containerOverrides"]
-    return {variable["name"]: variable["value"] for variable in container["environment"]}
 
 
 @HOMES

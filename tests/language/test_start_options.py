@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
-from stepfast import Rate, label, workflow
+from stepfast import Rate, child, label, workflow
 from stepfast.errors import DefinitionError
 
 
@@ -15,6 +16,10 @@ async def flow(order: str) -> str:
 
 
 async def plain(order: str) -> str:
+    return order
+
+
+async def single(order: str) -> str:
     return order
 
 
@@ -50,3 +55,13 @@ def test_the_options_are_kept_with_the_workflow() -> None:
 def test_what_makes_no_sense_is_refused(options: Any, says: str) -> None:
     with pytest.raises(DefinitionError, match=says):
         workflow("wrong", **options)
+
+
+def test_a_parent_that_is_called_as_a_function_finds_out_that_it_cannot_have_such_a_child() -> None:
+    one = workflow("one-at-a-time", singleton=label("customer"))(single)
+
+    async def above() -> None:
+        await child(one, "acme")
+
+    with pytest.raises(DefinitionError, match="'one-at-a-time' has a singleton.*: start it in a step"):
+        asyncio.run(workflow("above")(above)())

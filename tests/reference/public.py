@@ -45,6 +45,8 @@ PAGES = (
         {
             "stepfast.language.steps.Step": ("options",),
             "stepfast.language.steps.StepDecorator": (),
+            "stepfast.language.external_steps.ExternalStep": (),
+            "stepfast.language.external_types.ExternalStepDecorator": (),
             "stepfast.language.handlers.QueryFunction": (),
             "stepfast.language.handlers.QueryDecorator": (),
             "stepfast.language.handlers.UpdateFunction": ("check",),
@@ -90,6 +92,7 @@ CONSTRUCTED = frozenset(
         "AsyncClient",
         "Client",
         "DecideBySignal",
+        "EcsTask",
         "Embedded",
         "Environment",
         "GatewayRequest",
@@ -133,6 +136,7 @@ INTERNAL = frozenset(
             )
         ),
         "stepfast.language.context.StepContext.log_fields",
+        "stepfast.page_sign_on.PageSignOn.connects",
         "stepfast.language.registry.Registry.check",
         "stepfast.language.registry.Registry.find",
         "stepfast.language.registry.Registry.get",

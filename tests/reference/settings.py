@@ -9,7 +9,7 @@ from typing import Any
 
 import griffe
 
-from stepfast import sign_on
+from stepfast import page_sign_on, sign_on
 from stepfast.deployment import event_settings, project
 from stepfast.deployment.schedules import ScheduledStart
 from tests.reference import signatures
@@ -21,6 +21,7 @@ TABLES: tuple[tuple[str, type, Mapping[str, tuple[Any, str]]], ...] = (
     ("[tool.stepfast.pools.NAME]", project.PoolSettings, project._POOL),
     ("[tool.stepfast.schedules.NAME]", ScheduledStart, project._SCHEDULE),
     ("[tool.stepfast.jwt]", sign_on.SignOnSettings, sign_on._SETTINGS),
+    ("[tool.stepfast.jwt] client_*", page_sign_on.PageSignOn, page_sign_on.CLIENT_SETTINGS),
     ("[tool.stepfast.webhooks.NAME]", event_settings.WebhookSettings, event_settings._TYPES),
     ("[tool.stepfast.inbound.NAME]", event_settings.InboundSettings, event_settings._TYPES),
     ("[tool.stepfast.rules.NAME]", event_settings.RuleSettings, event_settings._TYPES),

@@ -174,7 +174,7 @@ class LatePorts:
         async def call(*arguments: Any) -> Any:
             await until(self._world.now + self._world.random.random() * CALL_SECONDS)
             result = finished(method(*arguments))
-            if name == "write" and result is None:
+            if name in ("write", "reserve") and result is None:
                 self._world.refused += 1
             return result
 

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from stepfast import Limit
+from stepfast.backends.sqlite.limits import SqliteLimits
 from stepfast.backends.sqlite.store import SqliteBackend
 from stepfast.engine import limiting
 from stepfast.engine.pacing import Pacer
 from stepfast.testing.memory import MemoryFile
 from tests.contract.clock import FixedClock
-from tests.simulation.breaking import Patch
+from tests.simulation.breaking import Patch, edited
 from tests.simulation.late_world import BrokenRate, Lateness, LateWorld, check_rate
 
 BUSY, JITTER = Lateness(busy=0.1), Lateness(jitter=0.3)
@@ -51,7 +52,12 @@ def test_the_rate_is_used_by_steps_that_are_late_all_the_time(late: Lateness, so
 
 
 def beginnings_are_not_spaced(patch: Patch) -> None:
-    patch.setattr(Pacer, "_try", lambda self, rates, ticket, until: 0.0)
+    patch.setattr(Pacer, "_try_now", lambda self, tracks: True)
+    patch.setattr(Pacer, "_try", lambda self, tracks, ticket, until: 0.0)
+
+
+def those_who_come_together_reserve_one_moment(patch: Patch) -> None:
+    edited(patch, SqliteLimits, "reserve", ("held.moment if held.moment >= least else now", "now"))
 
 
 def a_moment_that_is_missed_is_used(patch: Patch) -> None:
@@ -69,6 +75,7 @@ def late_steps_begin_at_once(patch: Patch) -> None:
 
 MUTANTS = {
     beginnings_are_not_spaced: (STALLS, True),
+    those_who_come_together_reserve_one_moment: (Lateness(), False),
     a_moment_that_is_missed_is_used: (STALLS, False),
     a_late_step_begins_beside_the_others: (VERY_LATE, False),
     late_steps_begin_at_once: (STALLS, False),

@@ -223,3 +223,18 @@ def badly_configured() -> None: ...
 
 Retry(max_attempts="3")  # error: "max_attempts"
 Retry(jitter="half")  # error: "jitter"
+
+
+@stepfast.external_step(arn="function:pricing", timeout=60, heartbeat=timedelta(seconds=30))
+async def price_elsewhere(order: Order, rush: bool = False) -> Receipt:
+    raise NotImplementedError
+
+
+@workflow("external")
+async def external(request: Order) -> Receipt:
+    reveal_type(await price_elsewhere(request, rush=True))  # -> user_workflows.Receipt
+    await price_elsewhere("o-1")  # error: Argument 1
+    return await price_elsewhere(request)
+
+
+stepfast.external_step(arn="function:pricing")  # error: Missing named argument "timeout"

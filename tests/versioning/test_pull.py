@@ -60,9 +60,15 @@ def api(tmp_path: Path) -> Iterator[Api]:
     made.start("outer", 0)
     made.start("failing", 1, "bad")
     made.ends("FAILED", id="bad")
-    until(lambda: made.command("signal:approved", child_of(made)) is not None)
+    until(lambda: waits_for_its_signal(made, child_of(made)))
     yield made
     made.close()
+
+
+def waits_for_its_signal(api: Api, id: str) -> bool:
+    """Its parent names a child a moment before it is started."""
+    answer = api.ask("GET", f"/v1/executions/{id}")
+    return answer.status == 200 and any(one["id"] == "signal:approved" for one in answer.body["commands"])
 
 
 def child_of(api: Api) -> str:

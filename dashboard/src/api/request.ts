@@ -1,29 +1,42 @@
 /** Requests to the API through the TypeScript client: a refusal as a Problem, and what is unchanged not sent again. */
 
-import { computed } from "@preact/signals";
 import { type Answer, InvalidRequest, Refused, Stepfast, StepfastError, Unreachable } from "stepfast";
 
 import { key, keyRefused, valuesWithheld } from "./key";
 import { Problem, problemOf, unreachable } from "./problem";
+import { bearer, isSignedOn, mayTryAgain, refuseSession, signOn } from "./signon";
 
 /**
  * Each request is tried once: the page shows what failed, and asks again by itself. Addresses are relative to the page, so
  * that both share one origin, and cookies go along: a proxy that people sign on to knows them by these.
  */
-const client = computed(
-  () => new Stepfast(key.value || undefined, { url: new URL(".", document.baseURI).href, retryFor: 0, credentials: "same-origin" }),
-);
+const clientWith = (token: string): Stepfast =>
+  new Stepfast(token || undefined, { url: new URL(".", document.baseURI).href, retryFor: 0, credentials: "same-origin" });
+let last: { token: string; client: Stepfast } | null = null;
 
-/** One use of the client. */
-export async function through<T>(use: (client: Stepfast) => Promise<T>): Promise<T> {
+/** One use of the client. A token that the API refuses is renewed once; meanwhile the use waits. */
+export async function through<T>(use: (client: Stepfast) => Promise<T>, again = true): Promise<T> {
   const used = key.value;
+  const token = await bearer();
+  if (last?.token !== token) last = { token, client: clientWith(token) };
   try {
-    return await use(client.value);
+    return await use(last.client);
   } catch (error) {
-    // A late answer to the key before must not ask for the new one again.
-    if (error instanceof StepfastError && error.status === 401 && used === key.value) keyRefused.value = true;
+    if (notLetIn(error)) {
+      if (again && mayTryAgain(token)) return through(use, false);
+      if (isSignedOn() && token !== "") refuseSession();
+      // A late answer to the key before must not ask for the new one again.
+      if (used === key.value) keyRefused.value = true;
+    }
     throw problem(error);
   }
+}
+
+/** A gateway refuses a token, or the lack of one, with a 403 that is not the API's own. */
+function notLetIn(error: unknown): boolean {
+  if (!(error instanceof StepfastError)) return false;
+  const ours = typeof error.problem?.["type"] === "string";
+  return error.status === 401 || (error.status === 403 && !ours && signOn !== null && key.value === "");
 }
 
 function problem(error: unknown): unknown {

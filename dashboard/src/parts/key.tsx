@@ -4,7 +4,8 @@ import { useState } from "preact/hooks";
 
 import { key, takeKey } from "../api/key";
 
-export function KeyPage() {
+/** `back`: leads to another way in. */
+export function KeyPage({ back }: { back?: () => void }) {
   const [text, setText] = useState("");
   const [keep, setKeep] = useState(true);
   const refused = key.value !== "";
@@ -37,6 +38,13 @@ export function KeyPage() {
           Use this key
         </button>
       </form>
+      {back && (
+        <p>
+          <button type="button" class="quiet" onClick={back}>
+            Sign in instead
+          </button>
+        </p>
+      )}
       <p class="dim">
         It is held in memory, or in this tab’s session storage; it is sent in a header and never part of an address.
       </p>

@@ -4,6 +4,7 @@ import type { ComponentChildren } from "preact";
 
 import { forgetKey, key, keyRefused } from "../api/key";
 import { Problem } from "../api/problem";
+import { isSignedOn } from "../api/signon";
 
 export function problemFrom(error: unknown): Problem {
   return error instanceof Problem ? error : new Problem(0, "page", "The page failed", String(error));
@@ -27,6 +28,7 @@ export function ProblemNote({ problem, retry }: { problem: Problem | null; retry
 
 /** A key that may not do this: which scope it lacks, and how to go on. */
 export function Forbidden({ problem }: { problem: Problem }) {
+  if (isSignedOn()) return <NotAllowed problem={problem} />;
   return (
     <section class="panel forbidden" role="alert">
       <h2>{problem.scope ? "This key lacks a scope" : "This is not allowed"}</h2>
@@ -46,6 +48,23 @@ export function Forbidden({ problem }: { problem: Problem }) {
       >
         {key.value ? "Use another key" : "Enter a key"}
       </button>
+    </section>
+  );
+}
+
+/** The same for somebody who has signed in. */
+function NotAllowed({ problem }: { problem: Problem }) {
+  return (
+    <section class="panel forbidden" role="alert">
+      <h2>{problem.scope ? "You are signed in, and may not do this" : "This is not allowed"}</h2>
+      {problem.scope ? (
+        <p>
+          It needs the scope <code>{problem.scope}</code>. Ask whoever runs this stepfast to give it to a group of yours: scopes follow from your
+          account at the issuer. If that has just changed, sign out and in again.
+        </p>
+      ) : (
+        <p class="say">{problem.message}</p>
+      )}
     </section>
   );
 }

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from stepfast.cli import doctor_encryption, doctor_packages, printing
+from stepfast.cli import doctor_encryption, doctor_packages, doctor_sign_on, printing
 from stepfast.cli.doctor_packages import FAIL, OK, WARN, Finding
 from stepfast.cli.session import DEFAULT_URL, AsJson, Session, session, without_credentials
 from stepfast.client import NotAllowed, Unreachable
@@ -48,6 +48,7 @@ def _findings(settings: Session, db: Path) -> Iterator[Finding]:
     yield project_settings()
     yield doctor_disk.file(db)
     yield from doctor_encryption.encryption(db)
+    yield from doctor_sign_on.sign_on()
     yield from doctor_disk.disk(db.absolute().parent)
     yield from server(settings)
 

@@ -20,6 +20,7 @@ from stepfast.deployment.project import PoolSettings, Project
 from stepfast.deployment.queue_limits import RECEIVES
 from stepfast.engine.claims import LEASE_MARGIN
 from stepfast.errors import DefinitionError, StartupError
+from stepfast.language.external_steps import ExternalStep, StartStep
 from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
 
@@ -41,7 +42,7 @@ MESSAGE_RETENTION_SECONDS = 14 * 86400
 
 EVENT_RECEIVES = 480
 """How often an event that waits is put on its bus before it becomes a dead letter: for half a day."""
-MAX_JWT_CHARACTERS, MAX_INBOUND_CHARACTERS = 3000, 2000
+MAX_JWT_CHARACTERS, MAX_INBOUND_CHARACTERS, MAX_PAGE_CHARACTERS = 3000, 2000, 600
 """Lambda gives all environment variables of a function 4 KB together."""
 
 WAKE_FILTER: Mapping[str, Any] = MappingProxyType({"dynamodb": {"NewImage": {"wake": {"N": [{"exists": True}]}}}})
@@ -114,12 +115,13 @@ class StreamPlan:
 
 @dataclass(frozen=True, slots=True)
 class PoolPlan:
-    """A pool's function and queue. steps: the sorted names of its steps, for display."""
+    """A pool's function and queue. steps: the sorted names of its steps, for display. external: what it starts."""
 
     name: str
     function: FunctionPlan
     queue: QueuePlan
     steps: tuple[str, ...]
+    external: tuple[ExternalStep[..., Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +198,12 @@ def _check_sign_on(project: Project) -> None:
         raise StartupError(
             f"[tool.stepfast.jwt] has more than {MAX_JWT_CHARACTERS} characters, which the authorizer's environment "
             "does not hold: name fewer values in [tool.stepfast.jwt.scopes]"
+        )
+    page = project.jwt.page if project.jwt else None
+    if page is not None and len(page.as_text()) > MAX_PAGE_CHARACTERS:
+        raise StartupError(
+            "[tool.stepfast.jwt] client_parameters, client_scope and client_origins have more than "
+            f"{MAX_PAGE_CHARACTERS} characters, which the environment of the api function does not hold: use fewer"
         )
     if project.jwt.issuer.startswith("http:"):
         raise StartupError("[tool.stepfast.jwt] issuer begins with https:// in a deployment: this machine is not there")
@@ -298,7 +306,8 @@ def _pool_plan(name: str, registry: Registry, project: Project, own: Collection[
         batch_size=settings.batch_size,
         max_concurrency=settings.max_concurrency,
     )
-    return PoolPlan(name, function, queue, tuple(sorted({step.name for step in steps})))
+    external = tuple(step.external for step in steps if isinstance(step, StartStep))
+    return PoolPlan(name, function, queue, tuple(sorted({step.name for step in steps})), external)
 
 
 def _pool_timeout(pool: str, steps: list[Step[..., Any]], settings: PoolSettings) -> int:

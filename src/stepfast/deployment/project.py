@@ -23,11 +23,13 @@ from stepfast.deployment.schedules import ScheduledStart
 from stepfast.engine.schedule_items import MOST_JITTER, OVERLAPS
 from stepfast.errors import StartupError
 from stepfast.model import MAX_CHILD_DEPTH, SIGNAL_LIMITS
+from stepfast.page_sign_on import PageSignOn
 from stepfast.sign_on import SignOnSettings
 
 __all__ = [
     "InboundSettings",
     "LimitSettings",
+    "PageSignOn",
     "PoolSettings",
     "Project",
     "RuleSettings",

@@ -35,6 +35,8 @@ ENCRYPTION = (KMS_KEY, KEY_TABLE, ENCRYPT_NEW)
 """The variables of every function that works on executions, in a deployment that has a kms_key."""
 JWT = "STEPFAST_JWT"
 """Whose tokens the authorizer takes, as JSON text, in a deployment with `auth = "jwt"`."""
+PAGE_SIGN_ON = "STEPFAST_PAGE_SIGN_ON"
+"""How the page signs in, as JSON text, in a deployment whose page does."""
 EVENT_BUS, EVENT_QUEUE = "STEPFAST_EVENT_BUS", "STEPFAST_EVENT_QUEUE"
 INBOUND = "STEPFAST_INBOUND"
 """The webhooks of others that the API takes, as JSON text, in a deployment that has any."""
@@ -97,6 +99,7 @@ class Settings:
     limits: numbers of limits, as JSON text. root: the folder of the bundle. public_url: what addresses of links begin
     with. kms_key: the KMS key that values are encrypted with, "" for none. key_table: the table of data keys.
     encrypt_new: whether new executions are encrypted. jwt: whose tokens are taken, as JSON text, "" for none.
+    page_sign_on: how the page signs in, as JSON text, "" if it does not.
     event_bus: where changes of status go. event_queue: the URL of the queue of those that it has not taken.
     inbound: the webhooks of others that are taken, as JSON text, "" for none.
     audit_days: for how long the audit list is kept, 0 for no list. audit_all: whether it
@@ -131,6 +134,7 @@ class Settings:
     key_table: str = ""
     encrypt_new: bool = True
     jwt: str = ""
+    page_sign_on: str = ""
     event_bus: str = ""
     event_queue: str = ""
     inbound: str = ""
@@ -184,6 +188,7 @@ class Settings:
             key_table=text(KEY_TABLE),
             encrypt_new=flag(ENCRYPT_NEW, "true"),
             jwt=text(JWT),
+            page_sign_on=text(PAGE_SIGN_ON),
             event_bus=text(EVENT_BUS),
             event_queue=text(EVENT_QUEUE),
             inbound=text(INBOUND),
@@ -221,6 +226,7 @@ class Settings:
             KEY_TABLE: self.key_table,
             ENCRYPT_NEW: "true" if self.encrypt_new else "false",
             JWT: self.jwt,
+            PAGE_SIGN_ON: self.page_sign_on,
             EVENT_BUS: self.event_bus,
             EVENT_QUEUE: self.event_queue,
             INBOUND: self.inbound,

@@ -99,7 +99,7 @@ class Advancer:
         An execution whose workflow is not deployed is left as it is: it waits for a deployment that
         has the workflow, and the sweep finds it then.
         """
-        if news is not None and news.reports and await self._ends.follow_alone(execution_id):
+        if await self._ends.follow_alone(execution_id, childless=news is not None and news.reports):
             if self._memory is not None:
                 self._memory.forget(execution_id)
             return Advanced(None)
@@ -226,7 +226,7 @@ class Advancer:
             await self._children.release(execution, replay)  # nobody looks at this run any more
         if not await finish(self._store, self._queue, self._clock, execution, replay):
             return "done"
-        await self._ends.report(execution)
+        await self._ends.report_written(execution, replay)
         return "ended"
 
     def _parts(self, due: Sequence[Command]) -> Sequence[Sequence[Command]]:

@@ -58,7 +58,8 @@ class Chain:
                 await self._limiter.begin(run.permits)
             ended = await self._attempts.run(run)
             now = self._clock.now()
-            name, permits = step_name(run.message.run_id, run.command.id) if run.permits else "", run.permits
+            permits = run.permits and tuple(permit for permit in run.permits if permit.token)
+            name = step_name(run.message.run_id, run.command.id) if permits else ""
             if run.pulse.progress is not None:
                 run.record = replace(run.record, progress=run.pulse.progress)
             if ended.stop is not None and ended.stop.lost:

@@ -18,6 +18,7 @@ from stepfast.engine.resuming import Resuming
 from stepfast.engine.starting import create_above
 from stepfast.errors import WrongStatus
 from stepfast.language.registry import Registry
+from stepfast.language.starts import refusal_of_child
 from stepfast.model import (
     ENDED,
     ENDED_FOR_GOOD,
@@ -129,11 +130,7 @@ class Children:
             return await self._fail(asked, Failure("TooManyLevels", text))
         definition = self._registry.get(asked.command.name)
         if definition is not None and definition.starts is not None:
-            text = (
-                f"workflow {asked.command.name!r} has a singleton or a throttle, which starts of children do not keep "
-                "to: start it in a step, with stepfast.Client"
-            )
-            return await self._fail(asked, Failure("NotAChild", text))
+            return await self._fail(asked, Failure("NotAChild", refusal_of_child(asked.command.name)))
         first = child_id(asked.parent.execution_id, asked.command, asked.parent.run)
         if fresh:
             return await self._start(asked, first)

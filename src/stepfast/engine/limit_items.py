@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from stepfast.engine.messages import Message
 from stepfast.language.limits import Numbers, Rate
@@ -21,14 +22,17 @@ LATE_SECONDS = 5.0
 SPACING = 1.02
 """What the time between two reserved moments is stretched by. So all steps of a period may be late by a fiftieth of it,
 and still there are not more of them in it than the rate says."""
+SHORTEST_WAIT_SECONDS = 1e-6
+"""A moment that is nearer has come: times are added up, and rounded."""
 LEAST_LATENESS = 0.05
 """Seconds that a step may always begin after its moment: the clocks and writes of two processes differ by that much."""
 
 
-@unguarded
-@dataclass(frozen=True, slots=True)
-class LimitId:
-    """Names an item: of a limit, a key, and the shard of that key. A shared limit has one item, of the key ""."""
+class LimitId(NamedTuple):
+    """Names an item: of a limit, a key, and the shard of that key. A shared limit has one item, of the key "".
+
+    A tuple, since each step looks it up in several tables.
+    """
 
     name: str
     key: str = ""
@@ -155,6 +159,14 @@ def reserved(item: LimitItem, numbers: Numbers, now: float) -> tuple[LimitItem, 
     interval = rate.interval * SPACING
     due = max(item.moment, now)
     return replace(item, moment=due + interval), max(now, due - (rate.burst - 1) * interval)
+
+
+def reservation(item: LimitItem, rate: Rate, revision: int, now: float) -> Permit:
+    """The permit of the last moment that was reserved of an item, for a step that has reserved it at `now`."""
+    interval = rate.interval * SPACING
+    since = item.moment - rate.burst * interval
+    since = now if since < now + SHORTEST_WAIT_SECONDS else since
+    return Permit(item.id, revision, since, reserved=True, put_off=item.put_off)
 
 
 def lateness(rate: Rate) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from stepfast.engine import caller
 from stepfast.engine.gates import GATE_SHARD
 from stepfast.engine.limit_items import LimitItem, Waiter, current
-from stepfast.engine.limiting import NUMBERS_KEPT_SECONDS
+from stepfast.engine.limit_numbers import NUMBERS_KEPT_SECONDS
 from stepfast.engine.ports import Clock, Queue, Store
 from stepfast.errors import DefinitionError, InvalidRequest, UnknownName
 from stepfast.language.limits import Limit, Numbers, numbers_with

@@ -24,6 +24,14 @@ class LimitStore(Protocol):
         Returns the item as it is stored, None if nothing was written.
         """
 
+    async def reserve(self, item: LimitItem, interval: float, least: float, now: float) -> LimitItem | None:
+        """Puts the moment of an item off by an interval, whoever has written it since it was read.
+
+        So takes of one rate do not refuse each other. A moment before `least` is put off from `now` on. item: as it was
+        read. Returns the item as it is stored; None, and nothing written, if its moment has come to lie on the other
+        side of `least` since it was read. If the answer is lost and it is tried again, it may reserve one moment more.
+        """
+
     async def join(self, id: LimitId, waiter: Waiter) -> None:
         """Puts an entry into the line; once more, it changes nothing."""
 

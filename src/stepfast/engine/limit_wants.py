@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from stepfast.engine.limit_items import LimitId
@@ -31,6 +32,9 @@ class Want:
 
 def wants_of(step: Step[..., Any], execution: Execution, command: Command, record: Record | None) -> Sequence[Want]:
     """What a step wants of its limits, in the order in which all take them. Raises LimitKeyFailed."""
+    same = _same_for_all(step.limits)
+    if same is not None:
+        return same
     arguments = None
     wants = list[Want]()
     for limit in step.limits:
@@ -62,6 +66,17 @@ def wants_of(step: Step[..., Any], execution: Execution, command: Command, recor
         id = LimitId(limit.name, "" if limit.shared else key, shard)
         wants.append(Want(limit, id, key if limit.shared else "", priority))
     return wants
+
+
+@lru_cache(maxsize=1000)
+def _same_for_all(limits: tuple[Limit[Any], ...]) -> Sequence[Want] | None:
+    """What every execution wants of these limits, if that depends on neither the execution nor the arguments."""
+    wants = list[Want]()
+    for limit in limits:
+        if limit.key is not None or callable(limit.priority) or limit.shards > 1:
+            return None
+        wants.append(Want(limit, LimitId(limit.name), "", limit.priority))
+    return tuple(wants)
 
 
 def _called(limit: Limit[Any], kind: str, function: Any, arguments: Any) -> Any:

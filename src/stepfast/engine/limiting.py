@@ -11,12 +11,12 @@ import secrets
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from stepfast.engine.claims import LEASE_MARGIN
 from stepfast.engine.limit_items import (
     CLAIM_SECONDS,
     LATE_SECONDS,
+    SPACING,
     LimitId,
     LimitItem,
     Permit,
@@ -28,16 +28,19 @@ from stepfast.engine.limit_items import (
     held_from,
     lateness,
     moment_of,
+    reservation,
     reserved,
     step_name,
     without,
 )
+from stepfast.engine.limit_numbers import LimitNumbers
 from stepfast.engine.limit_store import LimitStore
 from stepfast.engine.limit_wants import Want
 from stepfast.engine.messages import Message
 from stepfast.engine.pacing import Pacer
 from stepfast.engine.ports import Clock, Delete, Disposition, Later, Queue, Store
-from stepfast.language.limits import Limit, Numbers, Rate
+from stepfast.engine.taking_at_once import TakingAtOnce
+from stepfast.language.limits import Numbers
 from stepfast.model import Record
 from stepfast.replay.commands import Command
 from stepfast.unguarded import replace, unguarded
@@ -46,8 +49,6 @@ SLOT_HOLD_SECONDS = 10.0
 """The longest time for which a step keeps slots while it waits for a moment of another limit."""
 SLEEP_SECONDS = 240.0
 """Seconds until the message of a step that waits in line comes back by itself: a hand-over may have been lost."""
-NUMBERS_KEPT_SECONDS = 3.0
-"""Seconds for which a process goes by the numbers that it has read."""
 TAKE_RETRY_SECONDS, LONGEST_RETRY_DOUBLINGS = 0.08, 4
 """The mean pause after the first write of an item that another write came before, and how often the pause doubles."""
 SHORT_NAP_SECONDS = 0.01
@@ -104,10 +105,8 @@ class Limiter:
     ) -> None:
         self._store, self._queue, self._clock, self._nap = store, queue, clock, nap
         self._pacer = Pacer(clock) if sole else None
-        self._begun = Pacer(clock) if sole else None
-        self._settings = settings or {}
-        self._numbers: dict[str, tuple[float, Numbers | None]] = {}
-        self._known: dict[str, Limit[Any]] = {}
+        self._numbers = LimitNumbers(store.limits, clock, settings)
+        self._at_once = TakingAtOnce(store.limits, clock, self._numbers, self._pacer) if self._pacer else None
 
     @property
     def _limits(self) -> LimitStore:
@@ -124,8 +123,13 @@ class Limiter:
         used once. Permits of gates stay with the message. The limits are taken in one order by all. A step that must
         wait for one of them gives all others back before.
         """
-        self._known |= {want.limit.name: want.limit for want in wants}
-        revision, now = record.revision if record else 0, self._clock.now()
+        self._numbers.meet(wants)
+        revision = record.revision if record else 0
+        if self._at_once is not None and len(wants) == 1 and not message.permits:
+            at_once = await self._at_once.take(wants[0].id, revision)
+            if at_once is not None:
+                return (at_once,)
+        now = self._clock.now()
         named = replace(message, command_id=command.id)
         name = step_name(message.run_id, command.id)
         request = TakeRequest(named, name, revision, sent_at, slot_lease(command))
@@ -184,7 +188,7 @@ class Limiter:
         if not permit.reserved:
             return permit
         while True:
-            numbers = await self._numbers_of(permit.id)
+            numbers = await self._numbers.of(permit.id)
             item, now = await self._limits.read(permit.id), self._clock.now()
             moment, rate = moment_of(item, permit), numbers.rate
             late = LATE_SECONDS if self._pacer is not None or rate is None else lateness(rate)
@@ -198,26 +202,23 @@ class Limiter:
 
     async def _paced(self, permits: Iterable[Permit]) -> None:
         """Has a step wait while too many have really begun."""
-        if self._pacer is not None and (rates := await self._rates_of(permits)):
-            await self._pacer.begin(rates)
+        if self._pacer is not None and (rates := await self._numbers.rates_of(permits)):
+            await self._pacer.claim(rates)
 
     async def begin(self, permits: Iterable[Permit]) -> None:
         """Has a claimed step wait for a moment if its claim and others were written late, all at once."""
-        if self._begun is not None and permits and (rates := await self._rates_of(permits)):
-            await self._begun.begin(rates, LONGEST_HOLD_SECONDS)
-
-    async def _rates_of(self, permits: Iterable[Permit]) -> Mapping[LimitId, Rate]:
-        numbers = {permit.id: await self._numbers_of(permit.id) for permit in permits if permit.reserved}
-        return {id: held.rate for id, held in numbers.items() if held.rate is not None}
+        if self._pacer is None or self._pacer.begin_now([permit.id for permit in permits if permit.reserved]):
+            return
+        await self._pacer.begin(await self._numbers.rates_of(permits), LONGEST_HOLD_SECONDS)
 
     async def take_now(self, wants: Sequence[Want], run_id: str, command: Command) -> tuple[Permit, ...] | None:
         """As `take` for the next step of a chain, but None, and nothing taken, where the step would have to wait."""
-        self._known |= {want.limit.name: want.limit for want in wants}
+        self._numbers.meet(wants)
         name, now = step_name(run_id, command.id), self._clock.now()
         permits = list[Permit]()
         for want in wants:
             item = current(await self._limits.read(want.id), now)
-            numbers = await self._numbers_of(want.id)
+            numbers = await self._numbers.of(want.id)
             permit = None
             late = reserved(item, numbers, now)[1] > now + min(self._nap, SHORT_NAP_SECONDS)
             waits = late or name in item.holders or free_slots(item, numbers) <= 0
@@ -230,15 +231,16 @@ class Limiter:
         begin = max((permit.since for permit in permits), default=now)
         if begin > now:
             await self._clock.sleep(begin - now)
-        if self._pacer is not None and not self._pacer.begin_now(await self._rates_of(permits)):
+        if self._pacer is not None and not self._pacer.claim_now(await self._numbers.rates_of(permits)):
             await self.give_back(name, permits)
             return None
         return tuple(permits)
 
     async def _take_one(self, want: Want, request: TakeRequest) -> Permit | float:
         """A permit of one limit; a time to ask again if there is none now."""
-        for tries in itertools.count():
-            await self._pause(request.step, tries)
+        refused = 0
+        while True:
+            await self._pause(request.step, refused)
             now = self._clock.now()
             item = current(await self._limits.read(want.id), now)
             mine = item.holders.get(request.step)
@@ -247,7 +249,15 @@ class Limiter:
                     # Another delivery of this step has it, or its message is on its way.
                     return mine.since + CLAIM_SECONDS
                 item = without(item, request.step, mine.token)  # The worker that had it has died.
-            numbers, first = await self._numbers_of(want.id), None
+            numbers, first = await self._numbers.of(want.id), None
+            if numbers.concurrency is None and (rate := numbers.rate) is not None and not item.holders:
+                # A moment that has just passed by is as good as one that the step is late for: then those who come
+                # together all reserve from the moment that the first of them has left.
+                least = now - lateness(rate) / 2
+                taken = await self._limits.reserve(item, rate.interval * SPACING, least, now)
+                if taken is not None:
+                    return reservation(taken, rate, request.revision, now)
+                continue  # Its moment has begun to lie ahead, or has passed by. That is seldom so again.
             if numbers.concurrency is not None:
                 first = await self._first(item) if mine is None else None
                 if free_slots(item, numbers) <= 0 or (first is not None and first.step != request.step):
@@ -265,12 +275,12 @@ class Limiter:
                     return now + SLEEP_SECONDS
             permit = await self._write_take(item, numbers, request.step, request.lease, request.revision, now)
             if permit is None:
+                refused += 1
                 continue
             if first is not None:
                 await self._limits.leave(want.id, first)
                 return replace(permit, asked=first.since, in_line=True, turn=first.turn)
             return permit
-        raise AssertionError("count() does not end")
 
     async def _pause(self, step: str, tries: int) -> None:
         """Lets those pass who write the same item: each refused write costs a write unit of DynamoDB."""
@@ -326,7 +336,7 @@ class Limiter:
 
     async def _heir(self, item: LimitItem) -> Waiter | None:
         """Who gets a slot next; None where no slot is free or nobody waits."""
-        if free_slots(item, await self._numbers_of(item.id)) <= 0:
+        if free_slots(item, await self._numbers.of(item.id)) <= 0:
             return None
         while (waiter := await self._first(item)) is not None:
             if waiter.step not in item.holders:
@@ -338,7 +348,7 @@ class Limiter:
         """Writes an item, with the slot of the heir, and sends the heir's message."""
         if heir is None:
             return await self._limits.write(replace(item, changed_at=now), version) is not None
-        numbers, token = await self._numbers_of(item.id), secrets.token_hex(4)
+        numbers, token = await self._numbers.of(item.id), secrets.token_hex(4)
         item, permit = granted(item, heir.step, numbers, token, heir.lease, heir.revision, now)
         if await self._limits.write(replace(item, turn=heir.turn, changed_at=now), version) is None:
             return False
@@ -352,24 +362,6 @@ class Limiter:
         """Whose turn it is of those who wait: the keys of a shared limit are served in turn."""
         first = await self._limits.first(item.id, item.turn) if item.turn else None
         return first if first is not None else await self._limits.first(item.id)
-
-    # -- what a limit says ---------------------------------------------------------------------------------------
-
-    async def _numbers_of(self, id: LimitId) -> Numbers:
-        """The numbers of one item of a limit, as they are now."""
-        limit, held = self._known.get(id.name), await self._set_numbers(id.name)
-        if held is None:
-            held = self._settings.get(id.name)
-        if limit is None:  # Of a limit that no step here has, this process gives nothing away.
-            return Numbers(None, 0)
-        return (held or limit.numbers).shard(id.shard, limit.shards)
-
-    async def _set_numbers(self, name: str) -> Numbers | None:
-        now, held = self._clock.now(), self._numbers.get(name)
-        if held is None or not held[0] <= now < held[0] + NUMBERS_KEPT_SECONDS:
-            stored = await self._limits.numbers(name)
-            held = self._numbers[name] = now, stored[0] if stored else None
-        return held[1]
 
 
 def _waiting(permit: Permit, since: float) -> Permit:

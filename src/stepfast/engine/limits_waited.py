@@ -23,6 +23,8 @@ def with_waits(held: str | None, passes: Sequence[GatePass], permits: Sequence[P
 
     held: its text until now. passes, permits: those of the attempt.
     """
+    if not passes and all(permit.asked is None for permit in permits):
+        return held
     waits = [*_at_gates(passes, now), *_for_limits(permits, now)]
     if not waits:
         return held

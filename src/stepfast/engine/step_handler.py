@@ -226,8 +226,8 @@ class StepHandler:
             return held.disposition
         (permits, passes), now = held, self._clock.now()
         record = claim_of(execution, claim.command, claim.record, claim.chained, now)
-        if permits or passes:
-            record = changed(record, waited=with_waits(record.waited, passes, permits, now))
+        if (permits or passes) and (waits := with_waits(record.waited, passes, permits, now)) is not record.waited:
+            record = changed(record, waited=waits)
         interrupted = record.recorded  # It was interrupted for the last time: the record says so and nothing runs.
         if not await self._store.commit(execution.run_id, Commit(record, wake=interrupted)):
             await self._give_back_refused(delivery.message, claim.command, permits)
@@ -254,9 +254,11 @@ class StepHandler:
         if isinstance(passes, StepWaits):
             await self._give_back_unused(message.run_id, command.id, message.permits)
             return passes
-        ramps = tuple(held.permit for held in passes if held.permit is not None)
-        kept = (*(permit for permit in message.permits if permit.id not in {ramp.id for ramp in ramps}), *ramps)
-        taken = await self._limiter.take(wants, replace(message, permits=kept), delivery.sent_at, command, record)
+        if ramps := tuple(held.permit for held in passes if held.permit is not None):
+            of_ramps = {ramp.id for ramp in ramps}
+            kept = (*(permit for permit in message.permits if permit.id not in of_ramps), *ramps)
+            message = replace(message, permits=kept)
+        taken = await self._limiter.take(wants, message, delivery.sent_at, command, record)
         if not isinstance(taken, StepWaits):
             return taken, passes
         if isinstance(taken.disposition, PassedOn):

@@ -8,7 +8,7 @@ import re
 import time
 from typing import Any
 
-from stepfast.deployment.settings import Settings
+from stepfast.deployment.settings import PAGE_SIGN_ON, Settings
 from stepfast.functions import logs
 from stepfast.functions.clients import Clients
 from stepfast.functions.engine import Engine
@@ -19,6 +19,7 @@ from stepfast.http.auth import GatewayAuth
 from stepfast.http.inbound import InboundWebhook
 from stepfast.http.log_text import printable
 from stepfast.http.page import DashboardPage
+from stepfast.page_sign_on import PageSignOn
 
 __all__ = ["handler"]
 
@@ -46,7 +47,7 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
         engine.registry,
         engine.call,
         gateway,
-        DashboardPage(),
+        DashboardPage(sign_on=_page_sign_on(settings)),
         start_threads=BATCH_THREADS,
         sleep=time.sleep,
         inbound=_inbound(engine),
@@ -61,6 +62,10 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
             return response if _fits(response) else _too_large()
 
     return handler
+
+
+def _page_sign_on(settings: Settings) -> PageSignOn | None:
+    return PageSignOn.of_text(settings.page_sign_on, PAGE_SIGN_ON) if settings.page_sign_on else None
 
 
 def _inbound(engine: Engine) -> list[InboundWebhook]:

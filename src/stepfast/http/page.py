@@ -1,17 +1,21 @@
 """The dashboard: the built page at `/` and its files below `/assets/`, as responses like the API's own.
 
-They hold nothing secret, so they need no key; the page asks for one when the API does.
+They hold nothing secret, so they need no key; the page asks for one when the API does. Where people sign in at
+an issuer, the page has its address in a `meta` element, and may call it.
 """
 
 from __future__ import annotations
 
 import base64
 import gzip
+import html
 import re
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+from stepfast.page_sign_on import PageSignOn
 
 BUILT = Path(__file__).parents[1] / "dashboard"
 """Where `make dashboard` puts the page; packed into the wheel."""
@@ -31,7 +35,7 @@ _ABSENT = (
 _SECURITY = {
     # Styles that a script sets on an element are not inline styles; everything else comes from this origin's files.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "connect-src {connects}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; trusted-types 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -43,10 +47,16 @@ _SECURITY = {
 
 
 class DashboardPage:
-    """Answers requests for the built page in a folder; if it is not built, the answer says how to build it."""
+    """Answers requests for the built page in a folder; if it is not built, the answer says how to build it.
 
-    def __init__(self, folder: Path = BUILT) -> None:
+    sign_on: how the page signs its user in; None if it does not.
+    """
+
+    def __init__(self, folder: Path = BUILT, *, sign_on: PageSignOn | None = None) -> None:
         self._folder = folder
+        self._learns = "" if sign_on is None else _meta(sign_on)
+        connects = " ".join(("'self'", *(() if sign_on is None else sign_on.connects)))
+        self._security = {name: text.replace("{connects}", connects) for name, text in _SECURITY.items()}
 
     @property
     def is_built(self) -> bool:
@@ -76,27 +86,37 @@ class DashboardPage:
         except OSError:
             changed = None
         if file is None or kind is None or changed is None:
-            return _response(404, "text/plain; charset=utf-8", "no-store", absent)
+            return self._response(404, "text/plain; charset=utf-8", "no-store", absent)
+        learns = self._learns if kind == _TYPES[".html"] else ""
         headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
         if "gzip" in headers.get("accept-encoding", ""):
-            response = _response(200, kind, cache, _compressed(file, changed))
+            response = self._response(200, kind, cache, _compressed(file, changed, learns))
             response["isBase64Encoded"] = True
             response["headers"]["Content-Encoding"] = "gzip"
         else:
-            response = _response(200, kind, cache, file.read_text("utf-8"))
+            response = self._response(200, kind, cache, _text(file, learns))
         response["headers"]["Vary"] = "Accept-Encoding"
         return response
 
+    def _response(self, status: int, kind: str, cache: str, body: str) -> dict[str, Any]:
+        headers = {"Content-Type": kind, "Cache-Control": cache, **self._security}
+        return {"statusCode": status, "headers": headers, "cookies": [], "body": body, "isBase64Encoded": False}
 
-def _response(status: int, kind: str, cache: str, body: str) -> dict[str, Any]:
-    headers = {"Content-Type": kind, "Cache-Control": cache, **_SECURITY}
-    return {"statusCode": status, "headers": headers, "cookies": [], "body": body, "isBase64Encoded": False}
+
+def _meta(sign_on: PageSignOn) -> str:
+    return f'<meta name="stepfast-sign-on" content="{html.escape(sign_on.as_text())}" />'
+
+
+def _text(file: Path, learns: str) -> str:
+    """The file, with an element in front of the end of its head."""
+    text = file.read_text("utf-8")
+    return text.replace("</head>", f"{learns}</head>", 1) if learns else text
 
 
 @lru_cache(maxsize=32)
-def _compressed(file: Path, changed: int) -> str:
-    """The file, compressed and in base64.
+def _compressed(file: Path, changed: int, learns: str) -> str:
+    """The file with what its page learns, compressed and in base64.
 
     `changed` is only a key of the cache: it differs for each version of the file.
     """
-    return base64.b64encode(gzip.compress(file.read_bytes(), 9, mtime=0)).decode()
+    return base64.b64encode(gzip.compress(_text(file, learns).encode(), 9, mtime=0)).decode()

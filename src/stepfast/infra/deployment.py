@@ -38,6 +38,7 @@ from stepfast.infra.constructs.retention import log_retention
 from stepfast.infra.constructs.rules import StartRules, bus_arn, secret_arns
 from stepfast.infra.constructs.schedules import Recurring, Timers
 from stepfast.infra.constructs.state import State
+from stepfast.infra.external_grants import of_external
 from stepfast.infra.options import Options, domain_of
 
 __all__ = ["DeploymentConstruct"]
@@ -218,6 +219,7 @@ class DeploymentConstruct(Construct):
         pools = {pool.function.name: name for name, pool in self.plan.pools.items()}
         plans = [*kinds, *(pool.function for pool in self.plan.pools.values())]
         resources = self._resources()
+        external = {pool.function.name: of_external(pool.external) for pool in self.plan.pools.values()}
         return {
             plan.name: LambdaFunction(
                 self,
@@ -225,7 +227,10 @@ class DeploymentConstruct(Construct):
                 plan=plan,
                 shared=self._shared,
                 environment=self._environment(plan, pools.get(plan.name, "")),
-                statements=grants.of(plan.kind, resources, pools.get(plan.name, "")),
+                statements=[
+                    *grants.of(plan.kind, resources, pools.get(plan.name, "")),
+                    *external.get(plan.name, ()),
+                ],
                 role=self.options.roles.get(plan.name),
             )
             for plan in plans
@@ -291,6 +296,8 @@ class DeploymentConstruct(Construct):
         encryption = {} if plan.kind in ("authorizer", "events") else self._encryption()
         read = (*settings.NEEDS[plan.kind], *settings.ALSO[plan.kind])
         also = {settings.JWT: project.jwt.as_text()} if project.jwt and plan.kind == "authorizer" else {}
+        if plan.kind == "api" and project.jwt and (page := project.jwt.page):
+            also[settings.PAGE_SIGN_ON] = page.as_text()
         if plan.kind == "api" and (inbound := inbound_text(project.inbound)):
             also[settings.INBOUND] = inbound
         return {name: everything[name] for name in read} | dict(encryption) | also

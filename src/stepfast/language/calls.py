@@ -29,7 +29,7 @@ class CommandCall(Coroutine[object, None, R]):
         self._started = False
 
     def _ask(self, commands: Commands) -> Awaitable[Any]:
-        """Issues the command; its future."""
+        """Issues the command, or begins those that it consists of; what is awaited for the outcome."""
         raise NotImplementedError
 
     def _issue(self) -> Awaitable[Any]:

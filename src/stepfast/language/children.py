@@ -9,6 +9,7 @@ from typing import Any, TypeVar, overload
 from stepfast.errors import DefinitionError
 from stepfast.language import direct
 from stepfast.language.calls import CommandCall
+from stepfast.language.starts import refusal_of_child
 from stepfast.language.workflow_loop import Commands, commands_for, in_workflow
 from stepfast.language.workflows import Workflow
 from stepfast.model import OnCancel
@@ -75,6 +76,8 @@ def child(
     if on_cancel not in ("cancel", "leave"):
         raise DefinitionError(f"{where}: on_cancel is 'cancel' or 'leave', not {on_cancel!r}")
     if in_workflow() is None and direct.in_direct_run():
+        if workflow.starts is not None:
+            raise DefinitionError(refusal_of_child(workflow.name))
         return workflow.coroutine_of(input)
     commands_for("child()")
     return ChildCall(workflow, input, id, on_cancel)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable
 from typing import Any
 
 from stepfast.errors import DefinitionError, InvalidRequest
@@ -67,11 +66,6 @@ class MapTarget:
             call = ChildCall(self.definition, value, None, "cancel")
         call.__name__ = f"{call.__name__}#{number}"
         return call
-
-    def call_directly(self, value: Any) -> Awaitable[Any]:
-        """The coroutine for one item, in a workflow that is called outside of an engine."""
-        result: Awaitable[Any] = self.definition(value)
-        return result
 
 
 def _parameter(step: Step[..., Any]) -> str:

@@ -148,14 +148,24 @@ def decide(policy: Retry, error: BaseException, *, failures: int, elapsed: float
     leaves = list(_members(error))
     if any(isinstance(leaf, (GiveUp, NotStorable)) for leaf in leaves):
         return None
-    if policy.max_attempts is not None and failures >= policy.max_attempts:
-        return None
     groups = tuple(kind for kind in policy.give_up_on + policy.retry_on if issubclass(kind, BaseExceptionGroup))
     judged = [member for member in _members(error, groups) if not isinstance(member, RetryAfter)]
     if any(isinstance(member, policy.give_up_on) or not isinstance(member, policy.retry_on) for member in judged):
         return None
     asked = [leaf.seconds for leaf in leaves if isinstance(leaf, RetryAfter)]
-    delay = max(asked) if asked else policy.delay(failures, draw)
+    return next_delay(policy, failures=failures, elapsed=elapsed, draw=draw, asked=max(asked, default=None))
+
+
+def next_delay(
+    policy: Retry, *, failures: int, elapsed: float, draw: random.Random, asked: float | None = None
+) -> float | None:
+    """Seconds until the next attempt after a failure that is worth one, or None when none is left.
+
+    asked: the delay that a RetryAfter has asked for, in place of the policy's.
+    """
+    if policy.max_attempts is not None and failures >= policy.max_attempts:
+        return None
+    delay = policy.delay(failures, draw) if asked is None else asked
     if policy.max_elapsed is not None and elapsed + delay > policy.max_elapsed:
         return None
     return min(delay, LONGEST_RETRY_DELAY_SECONDS)

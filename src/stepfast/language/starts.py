@@ -31,6 +31,14 @@ class StartOptions:
     debounce_key: Key | None = None
 
 
+def refusal_of_child(workflow: str) -> str:
+    """Why a workflow with start options cannot be a child, and what to do."""
+    return (
+        f"workflow {workflow!r} has a singleton, a throttle or a debounce, which starts of children do not keep to: "
+        "start it in a step, with stepfast.Client"
+    )
+
+
 def start_options(
     where: str,
     singleton: object,
@@ -63,7 +71,10 @@ def start_options(
     if debounce_key is not None and debounce is None:
         raise DefinitionError(f"{where}: debounce_key is for a workflow with debounce")
     if debounce is not None and (singleton is not None or throttle is not None):
-        raise DefinitionError(f"{where}: debounce goes together with neither singleton nor throttle: leave one out")
+        raise DefinitionError(
+            f"{where}: debounce goes together with neither singleton nor throttle: leave one out, or let "
+            "the debounced workflow start the other one in a step, with stepfast.Client"
+        )
     if singleton is None and throttle is None and debounce is None:
         return None
     seconds = None if debounce is None else seconds_of(debounce, f"{where}: debounce")

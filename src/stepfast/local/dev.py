@@ -135,7 +135,7 @@ def _serve_code(
         if retention is not None:
             log.info("executions that are SUCCEEDED or CANCELLED are deleted after %g days", retention / DAY_SECONDS)
         collector.spare()
-        page = DashboardPage()
+        page = DashboardPage(sign_on=project.jwt.page if project.jwt else None)
         handler = build(runtime.operations, registry, runtime.call, keys, page, ends=runtime.ends, inbound=inbound)
         try:
             server.serve(handler, listener.dup(), host, lambda url: say_ready(url, names, page), code.watch)

@@ -34,6 +34,7 @@ from stepfast.http.gateway import Application, application
 from stepfast.http.lanes import Lanes
 from stepfast.http.mounting import mounted
 from stepfast.http.page import DashboardPage
+from stepfast.http.signed_on import SignedOn
 from stepfast.http.waiting import HeldRequests
 from stepfast.language.registry import Registry
 from stepfast.language.workflows import Workflow
@@ -42,6 +43,7 @@ from stepfast.local.owner_client import OWNER_ANSWER_SECONDS
 from stepfast.local.runtime import STEP_GRACE_SECONDS, Runtime
 from stepfast.local.shared_home import SharedHome
 from stepfast.model import MAX_CHILD_DEPTH
+from stepfast.sign_on import SignOn, SignOnSettings
 
 __all__ = ["Embedded"]
 
@@ -213,21 +215,37 @@ class Embedded(AsyncClient):
         """
         return await self.run_many(starts)
 
-    def asgi(self, *, api_keys: Sequence[str] | None = None, trusted: bool = False, page: bool = True) -> Application:
+    def asgi(
+        self,
+        *,
+        api_keys: Sequence[str] | None = None,
+        trusted: bool = False,
+        page: bool = True,
+        sign_on: Mapping[str, Any] | None = None,
+    ) -> Application:
         """The HTTP API and the dashboard as an ASGI application, to be mounted under any path.
 
         api_keys: the keys that callers need. None reads them from STEPFAST_API_KEYS, separated by commas. Without any
         key only programs and pages of this machine may call.
         trusted: whether the application around it lets callers in. No key is asked for then.
         page: whether the dashboard is served at the top of the path.
+        sign_on: lets callers in with a token of an issuer, too: the settings of `[tool.stepfast.jwt]`. With `client_id`
+        among them the page signs in at the issuer; see docs/sign-on.md.
 
-        Raises StartupError for keys together with `trusted`, and for a key that is empty or not printable.
+        Raises StartupError for keys or `sign_on` together with `trusted`, for a key that is empty or not printable, and
+        for settings that are not valid.
         """
+        if trusted and sign_on is not None:
+            raise StartupError("either the application lets callers in (trusted=True), or sign_on does: choose one")
         if trusted and api_keys is not None:
             raise StartupError("either the application lets callers in (trusted=True), or keys do: choose one of them")
         variable = {"STEPFAST_API_KEYS": ",".join(api_keys)} if api_keys is not None else os.environ
         keys = Trusted() if trusted else Authenticator.from_environment(variable)
-        return mounted(self._application(keys, DashboardPage() if page else None))
+        settings = None if sign_on is None else SignOnSettings.of(sign_on, "sign_on")
+        if settings is not None:
+            keys = SignedOn(SignOn(settings), keys if isinstance(keys, Authenticator) else None)
+        shown = DashboardPage(sign_on=settings.page if settings else None) if page else None
+        return mounted(self._application(keys, shown))
 
     def _connected(self) -> AsyncStacks:
         return AsyncStacks([_HomeCalls(self._home, self._api, self._retry_for)])

@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from stepfast.language.external_steps import ExternalStep
 from stepfast.language.steps import Step
 from stepfast.language.workflows import Workflow
-from stepfast.testing import stand_ins
+from stepfast.testing import external_fakes, stand_ins
 from stepfast.testing.fakes import Fake
 from stepfast.testing.stage import S, Staged
 from stepfast.testing.values import checked_fake, checked_step
@@ -21,7 +22,7 @@ class Faking(Staged[S]):
 
     def fake(
         self,
-        step: Step[..., R] | Workflow[..., R],
+        step: Step[..., R] | Workflow[..., R] | ExternalStep[..., R],
         result: R | Callable[..., R] | Callable[..., Awaitable[R]],
         *,
         takes: timedelta = timedelta(),
@@ -30,7 +31,8 @@ class Faking(Staged[S]):
         """Makes every attempt of `step` return a value, or call a function in its place.
 
         step: the step, or a workflow that runs as a child. The child is an execution as before, whose code is one step
-        that the fake stands for. Its function is called with the input of the child.
+        that the fake stands for. Its function is called with the input of the child. Or an external step, whose work
+        then answers by its link: what the function raises is reported as a failure.
         result: a value of the step's result type, or a `def` or `async def` function. The function is called with the
         arguments of the step; `current_step()` works in it, and what it raises is the error of the step.
         takes: the simulated time that the attempt takes. If it exceeds the step's timeout, the attempt times out.
@@ -45,6 +47,11 @@ class Faking(Staged[S]):
             faked = stand_ins.step_of(step)
             self._stage.replace(stand_ins.stand_in_for(step, faked, takes.total_seconds()))
             step, takes = faked, timedelta()
+        if isinstance(step, ExternalStep):
+            work = checked_fake(step, result)
+            faked_start = external_fakes.fake_of(step, work, takes.total_seconds(), beats, self._stage)
+            self._stage.state.fakes.put(step.start, faked_start)
+            return
         function = checked_fake(checked_step(step), result)
         self._stage.state.fakes.put(step, Fake(function, takes.total_seconds(), beats))
 
@@ -84,10 +91,11 @@ class Faking(Staged[S]):
         if lasts is not None:
             self._stage.call_at(self._stage.time() + lasts.total_seconds(), lambda: fakes.end_outage(step, outage))
 
-    def restore(self, step: Step[..., Any] | Workflow[..., Any]) -> None:
+    def restore(self, step: Step[..., Any] | Workflow[..., Any] | ExternalStep[..., Any]) -> None:
         """Makes `step` run its own function again, or a workflow its own code. It is neither faked nor failing, and its
         service is not down."""
         if isinstance(step, Workflow):
             self._stage.replace(step)
             return
+        step = step.start if isinstance(step, ExternalStep) else step
         self._stage.state.fakes.drop(checked_step(step))

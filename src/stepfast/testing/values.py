@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, JsonValue
 
 from stepfast.errors import InvalidRequest, NotStorable
+from stepfast.language.external_steps import ExternalStep
 from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
 from stepfast.language.workflows import Workflow
@@ -37,9 +38,11 @@ def as_json(value: Any, where: str) -> Any:
         raise InvalidRequest(str(error), ((where + error.path, str(error)),)) from error
 
 
-def checked_fake(step: Step[..., Any], fake: Any) -> Callable[..., Any]:
+def checked_fake(step: Step[..., Any] | ExternalStep[..., Any], fake: Any) -> Callable[..., Any]:
     """The function that a fake runs; TypeError or NotStorable for a fake that does not fit the step."""
     if isinstance(fake, BaseException) or (isinstance(fake, type) and issubclass(fake, BaseException)):
+        if isinstance(step, ExternalStep):
+            raise TypeError(f"to have external step {step.name!r} fail, give a function that raises {fake!r}")
         raise TypeError(f"to have step {step.name!r} raise, use env.fail(step, error=…)")
     if isinstance(fake, Step):
         fake = fake.function
@@ -71,6 +74,11 @@ def _function(fake: Any) -> Callable[..., Any]:
 
 def checked_step(step: Any) -> Step[..., Any]:
     """The step itself; TypeError for anything but a function with @step."""
+    if isinstance(step, ExternalStep):
+        raise TypeError(
+            f"the work of {step.name!r} is done elsewhere: env.fake({step.name}, …) takes a function that raises, and "
+            f"{step.name}.start is the step that starts the work"
+        )
     if not isinstance(step, Step):
         raise TypeError(f"{step!r} is not a step: give a function that has @step")
     return step

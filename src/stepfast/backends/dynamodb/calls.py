@@ -146,7 +146,21 @@ class Table:
 
         Tried again, it may add twice.
         """
-        parameters = _adding(adds, sets, condition.values) | {"ConditionExpression": condition.expression}
+        return await self._new(key, _adding(adds, sets, condition.values), condition)
+
+    async def shift(self, key: Item, by: tuple[str, Item] | None, sets: Item, condition: Condition) -> Item | None:
+        """Sets attributes, and adds to the number that `by` names; gives the item as it is then, and makes it if it is
+        absent. None where the condition does not hold. Tried again, it may add twice.
+        """
+        changes = changes_to(sets, ())
+        if by is not None:
+            changes["UpdateExpression"] += f", {by[0]} = {by[0]} + :by"
+            changes["ExpressionAttributeValues"][":by"] = by[1]
+        changes["ExpressionAttributeValues"] |= condition.values
+        return await self._new(key, changes, condition)
+
+    async def _new(self, key: Item, changes: dict[str, Any], condition: Condition) -> Item | None:
+        parameters = changes | {"ConditionExpression": condition.expression}
         for pause in (*PAUSES, None):
             with self._translated():
                 try:

@@ -41,6 +41,8 @@ PARTITIONS = 16
 """Over which the keys of a limit are spread. It never changes."""
 IDLE_KEY_SECONDS = 86400.0
 """Seconds that an item is kept once it is idle."""
+MOST_MEANWHILE = 100
+"""Moments that others may reserve between a read of an item and a reservation."""
 LINE_KEPT_SECONDS = 15 * 86400.0
 """Seconds that an entry of a line is kept: longer than SQS keeps the message that stands behind it."""
 LONGEST_SORT = 1000
@@ -66,6 +68,26 @@ class DynamoLimits:
         condition = Condition("ver = :if_ver", {":if_ver": text(version)}) if version else ABSENT
         held = await self._table.put(stored, condition)
         return item if held is None or same(held, stored) else None
+
+    async def reserve(self, item: LimitItem, interval: float, least: float, now: float) -> LimitItem | None:
+        sets: Item = {"v": number(FIRST_VERSION), "ver": text(secrets.token_hex(6)), "changed": number(now)}
+        if item.id.key:
+            sets["key"] = text(item.id.key)
+        if item.id.shard:
+            sets["shard"] = number(item.id.shard)
+        if item.moment >= least:
+            # The item has to be kept until after its moment, which others may put off in the meantime.
+            latest = max(item.moment, now) + MOST_MEANWHILE * interval
+            sets[EXPIRES] = number(math.ceil(latest + IDLE_KEY_SECONDS))
+            bounds = {":least": number(least), ":latest": number(latest)}
+            condition = Condition("moment >= :least AND moment < :latest", bounds)
+            stored = await self._table.shift(_key(item.id), ("moment", number(interval)), sets, condition)
+        else:
+            moment = now + interval
+            sets |= {"moment": number(moment), EXPIRES: number(math.ceil(moment + IDLE_KEY_SECONDS))}
+            condition = Condition("attribute_not_exists(moment) OR moment < :least", {":least": number(least)})
+            stored = await self._table.shift(_key(item.id), None, sets, condition)
+        return None if stored is None else _item_of(stored, item.id.name)
 
     # -- lines ---------------------------------------------------------------------------------------------------
 

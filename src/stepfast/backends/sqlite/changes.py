@@ -13,15 +13,19 @@ from dataclasses import dataclass, field
 from stepfast.model import Record
 
 MAX_KEPT_RECORDS = 20_000
-"""Records kept, of all executions together."""
+"""Records kept, of all executions together. The log of an execution counts as a record, also while it is empty."""
 
 
 @dataclass(slots=True)
 class _Log:
-    """Every record of one execution written after `start`, in order, each with its number."""
+    """Every record of one execution written after `start`, in order, each with its number.
+
+    ids: of all records that the execution has; None where it may have others than these.
+    """
 
     start: int
     entries: list[tuple[int, Record]] = field(default_factory=list)
+    ids: set[str] | None = None
 
 
 class Changes:
@@ -39,21 +43,47 @@ class Changes:
         """Takes down a committed write."""
         with self._lock:
             self._number += 1
-            log = self._logs.get(execution_id)
-            if log is None:
-                log = self._logs[execution_id] = _Log(self._floor)
+            log = self._log(execution_id)
             log.entries.append((self._number, record))
+            if log.ids is not None:
+                log.ids.add(record.id)
             self._kept += 1
-            while self._kept > MAX_KEPT_RECORDS:
-                self._kept -= len(self._logs.popitem(last=False)[1].entries)
-                self._floor = self._number
+            self._make_room()
+
+    def note_empty(self, execution_id: str, mark: int) -> None:
+        """Takes down that a read which began after this mark has found the execution without any record."""
+        with self._lock:
+            if mark < self._floor:
+                return  # A log was dropped meanwhile, and with it perhaps what was written after that read.
+            log = self._log(execution_id)
+            if log.ids is None:
+                log.ids = {record.id for _, record in log.entries}
+            self._make_room()
+
+    def lacks(self, execution_id: str, record_id: str) -> bool:
+        """Whether the execution is known to have no such record, so that nobody need read the file."""
+        with self._lock:
+            log = self._logs.get(execution_id)
+            return log is not None and log.ids is not None and record_id not in log.ids
+
+    def _log(self, execution_id: str) -> _Log:
+        log = self._logs.get(execution_id)
+        if log is None:
+            log = self._logs[execution_id] = _Log(self._floor)
+            self._kept += 1
+        return log
+
+    def _make_room(self) -> None:
+        while self._kept > MAX_KEPT_RECORDS:
+            self._kept -= 1 + len(self._logs.popitem(last=False)[1].entries)
+            self._floor = self._number
 
     def forget(self, execution_id: str) -> None:
         """Drops what is known of an execution that has ended."""
         with self._lock:
             log = self._logs.pop(execution_id, None)
             if log is not None:
-                self._kept -= len(log.entries)
+                self._kept -= 1 + len(log.entries)
                 self._floor = self._number
 
     def since(self, execution_id: str, mark: int | None) -> tuple[int, list[Record] | None]:

@@ -44,11 +44,13 @@ class SqliteLimits:
         self._writes = 0
 
     async def read(self, id: LimitId) -> LimitItem:
-        with self._lock:
-            item = self._items.get(id)
-            if item is None:
-                item = self._items[id] = self._stored(id)
-            return item
+        item = self._items.get(id)
+        if item is None:
+            with self._lock:
+                item = self._items.get(id)
+                if item is None:
+                    item = self._items[id] = self._stored(id)
+        return item
 
     def _stored(self, id: LimitId) -> LimitItem:
         row = self._file.row(_SELECT, (id.name, id.key, id.shard))
@@ -71,6 +73,12 @@ class SqliteLimits:
             if self._writes % SWEEP_WRITES == 0:
                 self._drop_idle()
             return item
+
+    async def reserve(self, item: LimitItem, interval: float, least: float, now: float) -> LimitItem | None:
+        held = await self.read(item.id)
+        moment = held.moment if held.moment >= least else now
+        changed = replace(held, moment=moment + interval, changed_at=now)
+        return await self.write(changed, held.version)
 
     def _post(self, item: LimitItem) -> None:
         """Leaves an item to the next commit; one that is left to it already is written once, as it is then."""

@@ -80,6 +80,8 @@ class SqliteReads:
         # Taken afterwards it would cover a write that the read has missed, which no later delta would have.
         now, changed = self._changes.since(execution_id, mark)
         snapshot = self._snapshot(execution_id, changed, signals=mark is None)
+        if snapshot is not None and changed is None and not snapshot.records and snapshot.execution.status == "RUNNING":
+            self._changes.note_empty(execution_id, now)
         return None if snapshot is None else Delta(snapshot, now)
 
     def _snapshot(self, execution_id: str, changed: Sequence[Record] | None, signals: bool) -> Snapshot | None:
@@ -125,7 +127,9 @@ class SqliteReads:
         execution = self._unchanged("execution", execution_id, 0, self._execution)
         if execution is None:
             return None
-        row = self._file.row(ONE_RECORD, (execution_id, command_id)) if execution.run == run else None
+        if execution.run != run or self._changes.lacks(execution_id, command_id):
+            return execution, None
+        row = self._file.row(ONE_RECORD, (execution_id, command_id))
         return execution, None if row is None else rows.record(row, self._opened_at)
 
     async def entries(self, run_id: str, since: int = 0) -> Sequence[OrderEntry]:

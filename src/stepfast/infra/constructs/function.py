@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from string import digits
 from typing import Any
 
 from aws_cdk import Duration, RemovalPolicy, Stack
@@ -18,6 +19,7 @@ from stepfast.deployment.plan import FunctionPlan
 from stepfast.infra import grants
 from stepfast.infra.constructs.accepted import accept
 from stepfast.infra.constructs.code import Packaging
+from stepfast.infra.external_grants import RUN_TASK
 from stepfast.infra.target import Target
 
 # These functions send messages to the queue that invokes them: a timer that is not due, a retry that is hours away.
@@ -142,7 +144,11 @@ def _accept_wildcards(role: iam.Role, statements: Sequence[iam.PolicyStatement])
     for statement in statements:
         for resource in statement.resources if statement.effect == iam.Effect.ALLOW else ():
             if resource.endswith("*"):
-                accept(role, f"IAM5[Resource::{_as_nag_says(stack.resolve(resource))}]", _REASONS[statement.sid or ""])
+                accept(
+                    role,
+                    f"IAM5[Resource::{_as_nag_says(stack.resolve(resource))}]",
+                    _REASONS[(statement.sid or "").rstrip(digits)],
+                )
 
 
 def _as_nag_says(resolved: Any) -> str:
@@ -163,6 +169,7 @@ _REASONS = {
     "OldValues": "Version 0.1 named values by their content alone; they are read, and neither written nor deleted.",
     "DeleteValues": "A deletion takes all values of an execution along; the prefix holds nothing else.",
     "Schedule": "Timers are named by a hash of execution and command, in a group that holds nothing else.",
+    RUN_TASK: "ECS runs the newest revision of a task definition, whose number nobody knows before.",
     "Trace": "X-Ray takes no ARN.",
     "Vpc": "EC2 takes no ARN for the network interfaces that Lambda makes in a VPC.",
 }
