@@ -62,8 +62,8 @@ def build() -> Path:
         [sys.executable, "-m", "pip", "install", "-q", "--target", str(place / "tools"), *CYTHON], check=True
     )
     rows = place / "src" / "stepfast" / "backends" / "sqlite" / "rows.py"
-    # Cython 3.3.1 stops at a slice whose beginning is the length of a tuple that it knows.
-    rows.write_text(rows.read_text().replace("row[len(_EXECUTION) :]", "row[int(len(_EXECUTION)) :]"))
+    # Cython 3.3.1 crashes where a slice whose beginning is not constant is unpacked.
+    rows.write_text(rows.read_text().replace("row[len(_EXECUTION) :]", "row.__getitem__(slice(len(_EXECUTION), None))"))
     modules = [f"{package}/{name}".lstrip("/") for package, names in MODULES.items() for name in names]
     (place / "build.py").write_text(_BUILD.format(modules=modules))
     environment = {**os.environ, "PYTHONPATH": str(place / "tools"), "CFLAGS": "-O2 -g0 -w"}
