@@ -22,6 +22,8 @@ help:
 	@echo "make test    lint, types and every test"
 	@echo "make bench   how fast stepfast is on this machine, beside the targets: one table, about three minutes"
 	@echo "make bench-peers   stepfast and other durable engines on the same work: one table, about four minutes"
+	@echo "make bench-realistic   reports rather than no-op steps, here and in peers, and a soak: about three minutes"
+	@echo "make bench-http   from a start over HTTP to its result, by 1 and by 50 clients, half a minute"
 	@echo "make bench-pools   what processes of a pool are worth for steps that compute, half a minute"
 	@echo "make bench-limits   what limits and gates keep to, and what they cost: one table, about five minutes"
 	@echo "make bench-verify   what a deploy check of 10,000 executions reads and needs, a few minutes"
@@ -148,7 +150,7 @@ format: .venv/ready
 clean:
 	rm -rf .venv .cache .stepfast build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: bench bench-limits bench-limit-peers bench-verify bench-peers bench-pools bench-aws bench-width bench-burst bench-fork bench-jobs bench-connections bench-waiting bench-watching simulate-scale
+.PHONY: bench bench-realistic bench-http bench-limits bench-limit-peers bench-verify bench-peers bench-pools bench-aws bench-width bench-burst bench-fork bench-jobs bench-connections bench-waiting bench-watching simulate-scale
 
 bench: .venv/ready
 	$(BIN)/python -m bench
@@ -180,6 +182,12 @@ bench-verify: .venv/ready
 bench-peers: .venv/ready
 	$(BIN)/python -m bench.peers
 	$(BIN)/python -m bench.realistic
+
+bench-realistic: .venv/ready
+	$(BIN)/python -m bench.realistic
+
+bench-http: .venv/ready
+	$(BIN)/python -m bench.http_starts
 
 bench-waiting: .venv/ready
 	$(BIN)/python -m bench.waiting

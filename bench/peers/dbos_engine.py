@@ -7,7 +7,7 @@ import importlib
 import os
 from typing import Any
 
-from bench.peers.work import Engine, batches, folder, put_through
+from bench.peers.work import CALL_SECONDS, FAILS, RESULT_BYTES, TIMER_SECONDS, Engine, batches, folder, put_through
 
 dbos: Any = importlib.import_module("dbos")
 DBOS: Any = dbos.DBOS
@@ -51,6 +51,38 @@ async def _in_batches(items: int) -> int:
 in_batches: Any = DBOS.workflow(name="in_batches")(_in_batches)
 
 
+# -- the report of bench/realistic.py ----------------------------------------------------------------------------------
+
+_tried: set[int] = set()
+
+
+async def _call_out(number: int, total: int) -> int:
+    await asyncio.sleep(CALL_SECONDS)
+    if number % FAILS == 0 and number not in _tried:
+        _tried.add(number)
+        raise ConnectionError("no answer")
+    return total
+
+
+async def _render(total: int) -> str:
+    return str(total % 10) * RESULT_BYTES
+
+
+call_out: Any = DBOS.step(name="call_out", retries_allowed=True, max_attempts=3, interval_seconds=0.1)(_call_out)
+render: Any = DBOS.step(name="render")(_render)
+
+
+async def _report(number: int) -> str:
+    sales, costs = await asyncio.gather(noop(number), noop(number))
+    total = await call_out(number, sales + costs)
+    await DBOS.sleep_async(TIMER_SECONDS)
+    result: str = await render(total)
+    return result
+
+
+report: Any = DBOS.workflow(name="report")(_report)
+
+
 async def many(executions: int, steps: int) -> None:
     async def run_execution() -> None:
         await sequence(steps)
@@ -70,7 +102,7 @@ async def main() -> None:
     DBOS.launch()
     try:
         maps = {"steps of a gather": gather, "child workflows of 500": in_batches}
-        await put_through(Engine(sequence, gather, many, [os.getpid()], maps))
+        await put_through(Engine(sequence, gather, many, [os.getpid()], maps, report))
     finally:
         DBOS.destroy()
 

@@ -13,10 +13,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from bench.peers.work import Engine, batches, folder, put_through
+from bench.peers.work import CALL_SECONDS, FAILS, RESULT_BYTES, TIMER_SECONDS, Engine, batches, folder, put_through
 
 REQUEST_TIMEOUT_SECONDS = 120.0
 
@@ -45,9 +46,30 @@ def endpoint(port: int) -> None:
         called = [context.service_call(served["batch"], arg=list(bounds)) for bounds in batches(items)]
         return sum([await answer for answer in await restate.gather(*called)])
 
+    tried: set[int] = set()
+
+    async def call_out(number: int, total: int) -> int:
+        await asyncio.sleep(CALL_SECONDS)
+        if number % FAILS == 0 and number not in tried:
+            tried.add(number)
+            raise ConnectionError("no answer")
+        return total
+
+    async def render(total: int) -> str:
+        return str(total % 10) * RESULT_BYTES
+
+    async def report(context: Any, number: int) -> str:
+        reads = [context.run_typed(name, noop, number=number) for name in ("sales", "costs")]
+        sales, costs = [await read for read in await restate.gather(*reads)]
+        tries = restate.RunOptions(max_attempts=3, initial_retry_interval=timedelta(seconds=0.1))
+        total = await context.run_typed("call_out", call_out, tries, number=number, total=sales + costs)
+        await context.sleep(timedelta(seconds=TIMER_SECONDS))
+        result: str = await context.run_typed("render", render, total=total)
+        return result
+
     service = restate.Service("bench")
     served: dict[str, Any] = {}
-    for handler in (sequence, gather, batch, in_batches):
+    for handler in (sequence, gather, batch, in_batches, report):
         handler.__annotations__["context"] = restate.Context
         served[handler.__name__] = service.handler()(handler)
     config = configuration.Config()
@@ -65,7 +87,7 @@ async def main() -> None:
         service = stack.enter_context(_process("endpoint", command, {}))
         async with httpx.AsyncClient(
             timeout=REQUEST_TIMEOUT_SECONDS,
-            limits=httpx.Limits(max_connections=256, max_keepalive_connections=256),
+            limits=httpx.Limits(max_connections=600, max_keepalive_connections=600),
             trust_env=False,
         ) as client:
             await _until(client, f"http://127.0.0.1:{admin}/health")
@@ -77,6 +99,12 @@ async def main() -> None:
                 answer.raise_for_status()
                 if answer.json() != steps * (steps - 1) // 2:
                     raise RuntimeError(f"{handler} of {steps} came to {answer.text}")
+
+            async def report(number: int) -> None:
+                answer = await client.post(f"http://127.0.0.1:{ingress}/bench/report", json=number)
+                answer.raise_for_status()
+                if len(answer.json()) != RESULT_BYTES:
+                    raise RuntimeError(f"report came to {answer.text[:100]}")
 
             async def many(executions: int, steps: int) -> None:
                 await asyncio.gather(*(run("sequence", steps) for _ in range(executions)))
@@ -91,6 +119,7 @@ async def main() -> None:
                         "runs of a gather": lambda items: run("gather", items),
                         "calls of 500": lambda items: run("in_batches", items),
                     },
+                    report=report,
                 )
             )
 

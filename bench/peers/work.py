@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import statistics
@@ -16,8 +17,12 @@ TIMES = 7
 """The number of executions of ten steps, and of gathers of a hundred, behind each median."""
 EXECUTIONS = 200
 WORK = "BENCH_PEERS_WORK"
-"""The variable that says what to measure: `map`, or everything else."""
+"""The variable that says what to measure: `map`, `reports`, or everything else."""
 ITEMS = "BENCH_PEERS_ITEMS"
+REPORTS = 500
+CALL_SECONDS, TIMER_SECONDS, RESULT_BYTES = 0.02, 1.0, 30_000
+FAILS = 10
+"""Of a report: one in so many has a call that fails at its first try. See bench/realistic.py."""
 BATCH = 500
 """Items of a batch, as of map_items()."""
 
@@ -27,7 +32,8 @@ class Engine:
     """How an engine runs no-op steps: each returns when the engine says that the execution has succeeded.
 
     processes: what its work costs, beside this program's own process if that runs the steps. maps: the ways in which
-    the engine can run a no-op step for each of very many items in one execution, by name.
+    the engine can run a no-op step for each of very many items in one execution, by name. report: runs the report of a
+    number, as in bench/realistic.py.
     """
 
     sequence: Callable[[int], Awaitable[object]]
@@ -35,12 +41,16 @@ class Engine:
     many: Callable[[int, int], Awaitable[object]]
     processes: Sequence[int]
     maps: Mapping[str, Callable[[int], Awaitable[object]]] = field(default_factory=dict)
+    report: Callable[[int], Awaitable[object]] | None = None
 
 
 async def put_through(engine: Engine) -> None:
     """Measures and prints one line of JSON."""
     if os.environ.get(WORK) == "map":
         await _map_through(engine)
+        return
+    if os.environ.get(WORK) == "reports":
+        await _reports_through(engine)
         return
     await engine.sequence(STEPS)
     ten = statistics.median([await _timed(engine.sequence(STEPS)) for _ in range(TIMES)])
@@ -59,6 +69,25 @@ async def put_through(engine: Engine) -> None:
         "gather_1000_s": wide,
         "cpu_sequence_s": between - cpu,
         "cpu_throughput_s": 1000 * (after - between) / (EXECUTIONS * STEPS),
+        "resident_mb": _resident(engine.processes),
+    }
+    print(json.dumps(measured), flush=True)
+
+
+async def _reports_through(engine: Engine) -> None:
+    """Reports that are all started at once, beginning at a number that none had that was run to warm up."""
+    report = engine.report
+    if report is None:
+        raise ValueError("this engine has no report")
+    await asyncio.gather(*(report(number) for number in range(10)))
+    cpu, began = _cpu(engine.processes), time.perf_counter()
+    took = sorted(await asyncio.gather(*(_timed(report(number)) for number in range(1000, 1000 + REPORTS))))
+    wall = time.perf_counter() - began
+    measured = {
+        "per_s": REPORTS / wall,
+        "median_s": statistics.median(took),
+        "p99_s": took[int(0.99 * REPORTS)],
+        "cpu_ms": 1000 * (_cpu(engine.processes) - cpu) / REPORTS,
         "resident_mb": _resident(engine.processes),
     }
     print(json.dumps(measured), flush=True)

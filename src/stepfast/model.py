@@ -263,8 +263,10 @@ def run_id_of(execution_id: str, run: int) -> str:
 
 def run_of(run_id: str) -> tuple[str, int]:
     """The execution id and the number of a run, from its name in the store."""
-    execution_id, tilde, run = run_id.partition("~")
-    return execution_id, int(run) if tilde else 1
+    if "~" not in run_id:
+        return run_id, 1
+    execution_id, _, run = run_id.partition("~")
+    return execution_id, int(run)
 
 
 @unguarded

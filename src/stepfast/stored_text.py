@@ -71,6 +71,8 @@ def text_of(value: Text | None) -> str | None:
 
 def bytes_of(value: Text | None) -> int:
     """The bytes of the text in UTF-8, without a read where its store tells them."""
+    if type(value) is str:
+        return len(value) if value.isascii() else len(value.encode())
     if value is None:
         return 0
     if isinstance(value, StoredText) and value.size is not None:

@@ -6,15 +6,15 @@ of a plain dataclass (CPython 3.11 to 3.13). For a record of 21 fields that is 2
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import MISSING, fields, make_dataclass
 from dataclasses import field as field_of
-from operator import attrgetter
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-_values: dict[type, attrgetter[tuple[Any, ...]]] = {}
-"""What reads all fields of a class, in their order."""
+_copiers: dict[type, Callable[[Any], Any]] = {}
+"""What copies a value of a class."""
 
 
 def unguarded(cls: type[T]) -> type[T]:
@@ -35,17 +35,31 @@ def unguarded(cls: type[T]) -> type[T]:
 
 
 def replace(value: T, **changes: Any) -> T:
-    """As `dataclasses.replace`, in a third of the time, for a class of this module with several fields, none of them by
-    keyword only. Raises AttributeError for an unknown field.
+    """As `dataclasses.replace`, in a sixth of the time, for a class of this module.
+
+    Raises AttributeError for an unknown field.
     """
     kind = type(value)
-    values = _values.get(kind)
-    if values is None:
-        values = _values[kind] = attrgetter(*(each.name for each in fields(kind)))  # type: ignore[arg-type]
-    made = kind(*values(value))
+    copier = _copiers.get(kind)
+    if copier is None:
+        copier = _copiers[kind] = _copier(kind)
+    made: T = copier(value)
     for name, change in changes.items():
         setattr(made, name, change)  # nobody else has it yet, and the class has slots
     return made
+
+
+def _copier(kind: type) -> Callable[[Any], Any]:
+    """A function that copies a value field by field, which the interpreter does faster than through any call.
+
+    It is made of the names of the fields alone, as dataclasses make their `__init__`.
+    """
+    lines = ["def copied(value):", "    made = new(kind)"]
+    lines += [f"    made.{each.name} = value.{each.name}" for each in fields(kind)]
+    scope: dict[str, Any] = {"kind": kind, "new": object.__new__}
+    exec("\n".join([*lines, "    return made"]), scope)
+    copied: Callable[[Any], Any] = scope["copied"]
+    return copied
 
 
 def _copy_of(each: Any) -> Any:

@@ -46,7 +46,7 @@ def what_has_changed_is_not_all_known(patch: Patch) -> None:
 
 @breaks("results-are-those-of-plain-asyncio", "shape")
 def a_failed_step_returns_something(patch: Patch) -> None:
-    edited(patch, Replay, "_apply", ("command.waiter.set_exception(", "command.waiter.set_result(0); ("))
+    edited(patch, Replay, "_apply", ("waiter.set_exception(", "waiter.set_result(0); ("))
 
 
 @breaks("one-command-one-input", "timed")

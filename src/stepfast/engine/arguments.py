@@ -24,10 +24,14 @@ def check_signal_name(name: str) -> None:
         raise InvalidRequest("a signal name is 1 to 64 of A-Z a-z 0-9 . _ -", (("name", "bad characters"),))
 
 
+_ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
+"""json.dumps makes a new one at each call with options."""
+
+
 def json_text(value: Any) -> str:
     """Parsed JSON as the text that is stored; InvalidRequest for what JSON or UTF-8 cannot carry."""
     try:
-        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+        text = _ENCODER.encode(value)
         text.encode()
         return text
     except UnicodeEncodeError as error:

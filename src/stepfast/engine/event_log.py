@@ -21,7 +21,8 @@ class EventLog(StoreListener):
         log_start(execution)
 
     def on_attempt(self, execution_id: str, record: Record) -> None:
-        log_attempt(execution_id, record)
+        if record.status != "SUCCEEDED":
+            log_attempt(execution_id, record)
 
     def on_ended(self, execution: Execution) -> None:
         log_end(execution)

@@ -66,7 +66,15 @@ def tallies_of(execution: Execution, records: Iterable[Record]) -> dict[str, Tal
     steps: dict[str, list[float]] = {}
     for record in records:
         if record.kind == "step" and record.attempt and record.generation == execution.generation:
-            _count(steps.setdefault(record.name, [0, 0, 0, 0, 0.0]), record, execution.resumed_at or 0.0)
+            counts = steps.get(record.name)
+            if counts is None:
+                counts = steps[record.name] = [0, 0, 0, 0, 0.0]
+            if record.attempt == 1 and record.status == "SUCCEEDED" and not record.attempts:  # as most are
+                counts[0] += 1
+                counts[3] += 1
+                counts[4] += _seconds(record)
+            else:
+                _count(counts, record, execution.resumed_at or 0.0)
     for name, counts in steps.items():
         tallies[STEP + name] = Tally(*counts)  # type: ignore[arg-type]
     return tallies
@@ -88,7 +96,12 @@ def _count(counts: list[float], record: Record, since: float) -> None:
     counts[2] += record.status == "FAILED"
     if succeeded:
         counts[3] += 1
-        counts[4] += max(0.0, (record.ended_at or 0.0) - (record.started_at or 0.0))
+        counts[4] += _seconds(record)
+
+
+def _seconds(record: Record) -> float:
+    """How long the attempt took that succeeded."""
+    return max(0.0, (record.ended_at or 0.0) - (record.started_at or 0.0))
 
 
 def added(tallies: Iterable[Tallies]) -> dict[str, Tally]:

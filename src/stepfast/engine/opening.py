@@ -28,6 +28,7 @@ class OpenedReplay:
     def __init__(self, lives: LiveReplays, snapshot: Snapshot | None, live: Live | None, cached: bool) -> None:
         self._lives = lives
         self.snapshot, self.live, self.cached = snapshot, live, cached
+        self.replay: Replay | None = live.replay if live is not None else None
         self.taken: tuple[Record, ...] = ()
 
     @property
@@ -48,10 +49,6 @@ class OpenedReplay:
         """All commands that the code has asked for are sent, and marked if there are several."""
         if self.live is not None:
             self.live.settled = len(self.live.replay.issued)
-
-    @property
-    def replay(self) -> Replay | None:
-        return self.live.replay if self.live is not None else None
 
     @property
     def order(self) -> Order:

@@ -11,6 +11,7 @@ import inspect
 import logging
 import queue
 import threading
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -95,6 +96,12 @@ class Pulse:
             except RuntimeError:
                 pass  # the loop was closed: the attempt is over
 
+    def wakes(self, waiter: asyncio.Future[None]) -> None:
+        """Has an interrupt end this wait of the running loop, in place of the wait before."""
+        self._woken = waiter
+        if self.interrupted is not None:
+            _wake(waiter)
+
     def alarm(self) -> asyncio.Future[None]:
         """A future of the running loop that is done once the attempt is interrupted."""
         self._woken = self._woken or asyncio.get_running_loop().create_future()
@@ -103,9 +110,28 @@ class Pulse:
         return self._woken
 
 
-def _wake(future: asyncio.Future[None]) -> None:
+def _wake(future: asyncio.Future[None], by: object = None) -> None:
     if not future.done():
         future.set_result(None)
+
+
+async def _wait(running: asyncio.Future[Any], pulse: Pulse, seconds: float) -> None:
+    """Waits until the attempt has ended, or is interrupted, or for some seconds.
+
+    asyncio.wait does the same for any number of futures, with twice as many calls. Each `def` step waits here.
+    """
+    loop = asyncio.get_running_loop()
+    waiter: asyncio.Future[None] = loop.create_future()
+    ended = partial(_wake, waiter)
+    running.add_done_callback(ended)
+    if pulse.interrupted is None:  # whoever knows of an interrupt waits for the end alone
+        pulse.wakes(waiter)
+    late = loop.call_later(seconds, _wake, waiter)
+    try:
+        await waiter
+    finally:
+        late.cancel()
+        running.remove_done_callback(ended)
 
 
 @unguarded
@@ -131,6 +157,37 @@ class AttemptRunner(Protocol):
         """Runs one attempt to its end, its timeout, or until its watch says why it must stop."""
 
 
+class _Results:
+    """Brings results from threads to a loop: those that come before its next turn wake it once."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._held: deque[tuple[asyncio.Future[Any], Any]] = deque()
+        self._called = False
+
+    def put(self, future: asyncio.Future[Any], result: Any) -> None:
+        """From any thread."""
+        # `_take` looks for results after it has reset the flag. So whoever finds the flag set is seen by that look.
+        self._held.append((future, result))
+        if not self._called:
+            self._called = True
+            try:
+                self.loop.call_soon_threadsafe(self._take)
+            except RuntimeError:
+                pass  # the loop was closed while the step ran on: nobody waits for it
+
+    def _take(self) -> None:
+        self._called = False
+        while self._held:
+            future, result = self._held.popleft()
+            if not future.done():
+                future.set_result(result)
+
+
+class _OfThread(threading.local):
+    results: _Results | None = None
+
+
 class Threads:
     """Daemon threads for `def` steps, made when needed, ended after a minute without work.
 
@@ -142,22 +199,18 @@ class Threads:
         self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._idle = 0
         self._lock = threading.Lock()
+        self._caller = _OfThread()
 
     def run(self, function: Callable[[], Any]) -> asyncio.Future[Any]:
         """A future of the running loop for the function's result."""
-        loop = asyncio.get_running_loop()
+        loop, results = asyncio.get_running_loop(), self._caller.results
+        if results is None or results.loop is not loop:
+            results = self._caller.results = _Results(loop)
         future: asyncio.Future[Any] = loop.create_future()
-
-        def deliver(result: Any) -> None:
-            if not future.done():
-                future.set_result(result)
+        put = results.put
 
         def work() -> None:
-            result = function()
-            try:
-                loop.call_soon_threadsafe(deliver, result)
-            except RuntimeError:
-                pass  # the loop was closed while the step ran on: nobody waits for it
+            put(future, function())
 
         with self._lock:
             self._work.put(work)
@@ -213,8 +266,7 @@ class Runner:
         stop: Stop | None = None
         while True:
             left = began + step.timeout - loop.time()
-            waits = {running} if pulse.interrupted else {running, pulse.alarm()}
-            await asyncio.wait(waits, timeout=max(0.0, min(left, period)), return_when=asyncio.FIRST_COMPLETED)
+            await _wait(running, pulse, max(0.0, min(left, period)))
             if running.done():
                 ended: Ended = running.result()
                 if not _is_awaitable(ended.value):

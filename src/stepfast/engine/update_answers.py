@@ -27,7 +27,8 @@ async def record_answers(store: Store, clock: Clock, execution: Execution, repla
 
 def owes_answers(replay: Replay) -> bool:
     """Whether updates have ended whose answers are not recorded."""
-    return any(command_of(id) not in replay.records for id in replay.handlers.answers)
+    answers = replay.handlers.answers
+    return bool(answers) and any(command_of(id) not in replay.records for id in answers)
 
 
 def record_of(answer: UpdateAnswer, generation: int, now: float) -> Record:

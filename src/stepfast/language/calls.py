@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Generator
+from collections.abc import Awaitable, Coroutine, Generator
 from typing import Any, TypeVar, cast
 
-from stepfast.language.workflow_loop import CommandLoop, running_loop
+from stepfast.language.workflow_loop import CommandLoop, Commands, commands_for, running_loop
 
 R = TypeVar("R")
 
@@ -13,43 +13,63 @@ R = TypeVar("R")
 class CommandCall(Coroutine[object, None, R]):
     """The coroutine of one call; the command is issued when it is first awaited.
 
-    `__name__` is the name under which the command is recorded.
+    `__name__` is the name under which the command is recorded. An `await` gets the command's future itself. A task, and
+    whoever else drives the call by `send`, needs a coroutine, which is made then.
     """
 
-    def __init__(self, name: str, called: str, inner: Coroutine[Any, Any, R]) -> None:
+    __slots__ = ("__name__", "__weakref__", "_called", "_inner", "_loop", "_number", "_started")
+
+    def __init__(self, name: str, called: str) -> None:
         self.__name__ = name
-        self._inner = inner
-        self._loop = cast(CommandLoop, running_loop())
+        self._called = called
+        self._inner: Coroutine[Any, Any, R] | None = None
+        self._loop: CommandLoop = running_loop()  # type: ignore[assignment]  # nothing else makes a call
         self._started = True  # while it is not counted: a call that is refused has nothing to begin
-        try:
-            self._number = self._loop.unawaited.called(called)
-        except BaseException:
-            inner.close()
-            raise
+        self._number = self._loop.unawaited.called(called)
         self._started = False
 
-    def _begin(self) -> None:
+    def _ask(self, commands: Commands) -> Awaitable[Any]:
+        """Issues the command, or begins those that it consists of; what is awaited for the outcome."""
+        raise NotImplementedError
+
+    def _issue(self) -> Awaitable[Any]:
+        loop = self._loop
+        return self._ask(loop.commands if running_loop() is loop else commands_for(self._called))
+
+    async def _outcome(self) -> R:
+        return cast(R, await self._issue())
+
+    def _coroutine(self) -> Coroutine[Any, Any, R]:
         if not self._started:
-            self._started = True
-            self._loop.unawaited.begun(self._number)
+            self._begin()
+            self._inner = self._outcome()
+        elif self._inner is None:
+            raise RuntimeError("cannot reuse already awaited coroutine")
+        return self._inner
+
+    def _begin(self) -> None:
+        self._started = True
+        self._loop.unawaited.begun(self._number)
 
     def send(self, value: Any, /) -> Any:
-        self._begin()
-        return self._inner.send(value)
+        return self._coroutine().send(value)
 
     def throw(self, *error: Any) -> Any:
-        self._begin()
-        return self._inner.throw(*error)
+        return self._coroutine().throw(*error)
 
     def close(self) -> None:
-        self._begin()
-        self._inner.close()
+        if not self._started:
+            self._begin()
+        elif self._inner is not None:
+            self._inner.close()
 
     def __await__(self) -> Generator[Any, Any, R]:
+        if self._started:
+            return self._coroutine().__await__()
         self._begin()
-        return self._inner.__await__()
+        outcome: Generator[Any, Any, R] = self._issue().__await__()
+        return outcome
 
     def __del__(self) -> None:
         if not self._started:
-            self._inner.close()
             self._loop.unawaited.dropped(self._number, self._loop)

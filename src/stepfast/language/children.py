@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Coroutine
-from typing import Any, TypeVar, cast, overload
+from collections.abc import Awaitable, Coroutine
+from typing import Any, TypeVar, overload
 
 from stepfast.errors import DefinitionError
 from stepfast.language import direct
 from stepfast.language.calls import CommandCall
 from stepfast.language.starts import refusal_of_child
-from stepfast.language.workflow_loop import commands_for, in_workflow
+from stepfast.language.workflow_loop import Commands, commands_for, in_workflow
 from stepfast.language.workflows import Workflow
 from stepfast.model import OnCancel
 
@@ -24,13 +24,14 @@ NAMED = "child:"
 class ChildCall(CommandCall[R]):
     """The coroutine of one call of child() in a workflow."""
 
+    __slots__ = ("_asked",)
+
     def __init__(self, workflow: Workflow[..., R], input: Any, id: str | None, on_cancel: OnCancel) -> None:
-        name = workflow.name
-        super().__init__(f"{NAMED}{name}", f"child {name!r}", _await_command(workflow, input, id, on_cancel))
+        self._asked = (workflow, input, id, on_cancel)
+        super().__init__(f"{NAMED}{workflow.name}", f"child {workflow.name!r}")
 
-
-async def _await_command(workflow: Workflow[..., R], input: Any, id: str | None, on_cancel: OnCancel) -> R:
-    return cast(R, await commands_for("child()").child(workflow, input, id, on_cancel))
+    def _ask(self, commands: Commands) -> Awaitable[Any]:
+        return commands.child(*self._asked)
 
 
 @overload

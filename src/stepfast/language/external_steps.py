@@ -23,7 +23,7 @@ from stepfast.language.durable import random
 from stepfast.language.options import Seconds, name_of, policy_of, seconds_of
 from stepfast.language.retry import Retry, next_delay
 from stepfast.language.steps import Step
-from stepfast.language.workflow_loop import commands_for, in_workflow
+from stepfast.language.workflow_loop import Commands, commands_for, in_workflow
 from stepfast.values.codec import UNTYPED, Codec
 
 P = ParamSpec("P")
@@ -204,9 +204,9 @@ class ExternalStep(Generic[P, R]):
                 return direct.run_step(self.function, self.is_async, args, kwargs)
             return cast("Coroutine[object, None, R]", self.function(*args, **kwargs))
         arguments = json.loads(self.arguments.encode(self.arguments.bind(args, kwargs)))
-        return CommandCall(self.name, f"external step {self.name!r}", self._until_answered(arguments))
+        return ExternalStepCall(self, arguments)
 
-    async def _until_answered(self, arguments: Json) -> R:
+    async def until_answered(self, arguments: Json) -> R:
         began, key, attempt = commands_for(self.name).now(), None, 0
         while True:
             attempt += 1
@@ -224,6 +224,19 @@ class ExternalStep(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<external step {self.name!r}>"
+
+
+class ExternalStepCall(CommandCall[R]):
+    """The coroutine of one call of an external step in a workflow: the commands of its start and of its answer."""
+
+    __slots__ = ("_arguments", "_step")
+
+    def __init__(self, step: ExternalStep[..., R], arguments: Json) -> None:
+        self._step, self._arguments = step, arguments
+        super().__init__(step.name, f"external step {step.name!r}")
+
+    def _ask(self, commands: Commands) -> Awaitable[R]:
+        return self._step.until_answered(self._arguments)
 
 
 class _Draw:

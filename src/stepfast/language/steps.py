@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import cached_property
 from typing import Any, Generic, Never, ParamSpec, Protocol, TypeVar, cast, overload
 
@@ -17,7 +17,7 @@ from stepfast.language.options import name_of as _name
 from stepfast.language.options import policy_of as _policy
 from stepfast.language.options import seconds_of as _seconds
 from stepfast.language.retry import Retry
-from stepfast.language.workflow_loop import commands_for, in_workflow
+from stepfast.language.workflow_loop import Commands, in_workflow
 from stepfast.values.codec import UNTYPED, Codec
 
 P = ParamSpec("P")
@@ -146,13 +146,14 @@ class Step(Generic[P, R]):
 class StepCall(CommandCall[R]):
     """The coroutine of one step call in a workflow."""
 
+    __slots__ = ("_arguments", "step")
+
     def __init__(self, step: Step[..., R], arguments: dict[str, Any]) -> None:
-        self.step = step
-        super().__init__(step.name, f"step {step.name!r}", _await_command(step, arguments))
+        self.step, self._arguments = step, arguments
+        super().__init__(step.name, f"step {step.name!r}")
 
-
-async def _await_command(step: Step[..., R], arguments: dict[str, Any]) -> R:
-    return cast(R, await commands_for(f"step {step.name!r}").step(step, arguments))
+    def _ask(self, commands: Commands) -> Awaitable[Any]:
+        return commands.step(self.step, self._arguments)
 
 
 class LimitedStepDecorator(Generic[F_contra]):

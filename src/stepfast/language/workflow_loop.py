@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import sys
-from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -77,13 +77,19 @@ class CommandLoop(_EventLoop):
         raise NotImplementedError
 
 
+_running: Callable[[], object | None] | None = None
+"""What asyncio answers by, once asyncio is loaded. Each step asks it three times."""
+
+
 def running_loop() -> object | None:
     """The event loop that runs in this thread, or None. It loads nothing: without asyncio, no loop runs.
 
     Importing asyncio takes as long as importing all of what authors need of stepfast.
     """
-    running = getattr(sys.modules.get("asyncio"), "_get_running_loop", None)
-    return None if running is None else running()
+    global _running
+    if _running is None:
+        _running = getattr(sys.modules.get("asyncio"), "_get_running_loop", None)
+    return None if _running is None else _running()
 
 
 def in_workflow() -> Commands | None:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from stepfast.errors import Unavailable
 from stepfast.frames import frame_of_thread
+from stepfast.replay.asyncio_internals import new_loop
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -25,7 +26,7 @@ class LoopThread:
     """
 
     def __init__(self, name: str) -> None:
-        self.loop = asyncio.new_event_loop()
+        self.loop = new_loop()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._stopped = False
 

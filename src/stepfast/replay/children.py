@@ -62,5 +62,6 @@ def has_open_child(issued: Mapping[str, Command], records: Mapping[str, Record])
     def may_run(record: Record | None) -> bool:
         return record is None or record.status not in ("SUCCEEDED", "FAILED") or len(record.children) > 1
 
-    asked = any(command.kind == "child" and may_run(records.get(id)) for id, command in issued.items())
-    return asked or any(record.kind == "child" and may_run(record) for record in records.values())
+    asked = [id for id, command in issued.items() if command.kind == "child"]
+    held = [record for record in records.values() if record.kind == "child"]
+    return any(may_run(records.get(id)) for id in asked) or any(map(may_run, held))

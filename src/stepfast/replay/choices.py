@@ -36,6 +36,10 @@ class Choices:
         ended = record.ended_at or 0.0
         heapq.heappush(self._recorded, (min(ended, command.due) if command.due is not None else ended, command.id))
 
+    def clear_outcomes(self) -> None:
+        """No command is outstanding: what is known of outcomes is of commands that have been applied."""
+        self._recorded.clear()
+
     def choose(self, outstanding: Mapping[str, Command], records: Mapping[str, Record]) -> str | None:
         """The earliest outcome of an outstanding command; None while no such outcome is recorded."""
         held, chosen = [], None

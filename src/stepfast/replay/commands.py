@@ -55,6 +55,8 @@ class Command:
 class CommandFuture(WorkflowFuture):
     """The future of a command; cancelling it takes the command back."""
 
+    __slots__ = ("_outstanding", "_withdrawn", "command_id")
+
     def __init__(
         self, number: int, loop: WorkflowLoop, outstanding: dict[str, Command], withdrawn: Withdrawn, id: str
     ) -> None:

@@ -19,7 +19,7 @@ from stepfast.language.workflow_loop import outside_of_block, path_of_block
 from stepfast.language.workflows import Workflow
 from stepfast.model import Chained, Execution, OnCancel, Record
 from stepfast.replay import children, continuing
-from stepfast.replay.asyncio_internals import get_running_loop, owner_of
+from stepfast.replay.asyncio_internals import current_task, get_running_loop, owner_of
 from stepfast.replay.cancelling import id_after
 from stepfast.replay.choices import Choices
 from stepfast.replay.commands import Command, CommandFuture, Withdrawn, shortened
@@ -226,7 +226,7 @@ class Issuing(Patching):
 
     def _task(self) -> WorkflowTask | None:
         """The task whose code runs; None between tasks."""
-        task = asyncio.current_task(self.loop) if get_running_loop() is self.loop else None
+        task = current_task(self.loop) if get_running_loop() is self.loop else None
         return task if isinstance(task, WorkflowTask) else None
 
     def _path(self) -> str:

@@ -23,6 +23,8 @@ from stepfast.language.workflow_loop import CommandLoop, Commands
 from stepfast.replay import forbidden as forbidden  # its audit hook comes with the loop
 from stepfast.replay import interception
 from stepfast.replay.asyncio_internals import (
+    QuickHandle,
+    current_task,
     enter_task,
     get_running_loop,
     leave_task,
@@ -140,7 +142,7 @@ class WorkflowLoop(CommandLoop, asyncio.AbstractEventLoop):
         return self.commands.new_task(coro, context, None if name is None else str(name), eager)
 
     def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:  # type: ignore[override]
-        handle = asyncio.Handle(callback, args, self, context)
+        handle = QuickHandle(callback, args, self, context)
         self.ready.append(handle)
         return handle
 
@@ -194,7 +196,7 @@ class WorkflowLoop(CommandLoop, asyncio.AbstractEventLoop):
             while ready and not self._stopped:
                 for _ in range(len(ready)):
                     handle = ready.popleft()
-                    if not handle.cancelled():
+                    if not handle._cancelled:
                         try:
                             handle._run()
                         except (SystemExit, KeyboardInterrupt):
@@ -288,7 +290,7 @@ class _Entered:
 
     def __enter__(self) -> None:
         self._outer = outer = get_running_loop()
-        self._task = asyncio.current_task(outer) if outer is not None else None
+        self._task = current_task(outer) if outer is not None else None
         self._hooks = sys.get_asyncgen_hooks()
         if outer is not None and self._task is not None:
             leave_task(outer, self._task)

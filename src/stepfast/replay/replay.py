@@ -228,22 +228,26 @@ class Replay(Issuing):
 
     def _apply(self, id: str) -> None:
         command, record = self.outstanding.pop(id), self.records[id]
+        waiter, command.waiter = command.waiter, None  # the command is kept, and would keep what has become of it
         self.taken[id] = len(self.issued)
         self._bytes += bytes_of(record.output)
-        self._succession.add(command, alone=not self.outstanding)
+        alone = not self.outstanding
+        if alone:
+            self._choices.clear_outcomes()
+        self._succession.add(command, alone=alone)
         self.loop.clock = max(self.loop.clock, record.ended_at or 0.0)
         if command.kind == "timer":
-            self.loop.ready.append(command.waiter)
+            self.loop.ready.append(waiter)
             return
         if record.status == "SUCCEEDED":
             codec = command.step.result if command.step else command.codec
             assert codec is not None
             try:
-                command.waiter.set_result(codec.decode(self._outcomes.read(record)))
+                waiter.set_result(codec.decode(self._outcomes.read(record)))
             except InvalidRequest as error:
                 self._break(NonDeterministic(f"what {id!r} has recorded no longer fits its type: {error}"))
             return
-        command.waiter.set_exception(children.failure_for(command, record))
+        waiter.set_exception(children.failure_for(command, record))
 
     def _finish(self) -> None:
         self.finished = True

@@ -20,6 +20,8 @@ Started = tuple[Coroutine[Any, Any, Any] | None, contextvars.Context, "weakref.r
 class WorkflowFuture(asyncio.Future[Any]):
     """A future whose hash is its number, so that sets of futures have the same order in every replay."""
 
+    __slots__ = ("number",)
+
     def __init__(self, number: int, loop: WorkflowLoop) -> None:
         super().__init__(loop=loop)
         self.number = number

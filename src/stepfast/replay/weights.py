@@ -15,7 +15,10 @@ UNKNOWN_CHARACTERS = 300_000
 
 def weight(record: Record) -> int:
     """About how many bytes of memory a command with this record takes."""
-    return COMMAND_BYTES + BYTES_PER_CHARACTER * (_characters(record.input) + _characters(record.output))
+    input, output = record.input, record.output
+    if type(input) is type(output) is str:
+        return COMMAND_BYTES + BYTES_PER_CHARACTER * (len(input) + len(output))
+    return COMMAND_BYTES + BYTES_PER_CHARACTER * (_characters(input) + _characters(output))
 
 
 def _characters(text: Text | None) -> int:

@@ -132,7 +132,12 @@ class Codec:
         Raises NotStorable, with the path of the field, for a value of the wrong type, and for a value that would come
         back as another: NaN, open files, a datetime in a named zone, a date in `date | str`.
         """
-        return self._or_not_storable(value, self._text)
+        try:
+            return self._text(value)
+        except StepfastError:
+            raise
+        except Exception as error:  # a custom validator or serializer may raise anything
+            raise self._refusal(error) from error
 
     def encode(self, value: Any) -> tuple[str, Any]:
         """The text of a value, as from `text`, and the value decoded from it. Raises NotStorable."""
@@ -165,13 +170,16 @@ class Codec:
             return work(value)
         except StepfastError:
             raise
-        except RecursionError as error:
-            raise NotStorable(f"{self.where} cannot be stored as JSON: it is nested too deeply or in itself") from error
-        except Exception as error:  # a custom validator or serializer may raise anything
-            raise NotStorable(f"{self.where} cannot be stored as JSON: {_describe_error(error)}") from error
+        except Exception as error:
+            raise self._refusal(error) from error
+
+    def _refusal(self, error: Exception) -> NotStorable:
+        nested = isinstance(error, RecursionError)
+        reason = "it is nested too deeply or in itself" if nested else _describe_error(error)
+        return NotStorable(f"{self.where} cannot be stored as JSON: {reason}")
 
     def _text(self, value: Any) -> str:
-        valid = self._validate(value)
+        valid = self._valid(value)
         if self._is_json and (brief := flat_text(value, valid)) is not None:
             return brief
         text = self._serialize(valid)
@@ -180,10 +188,10 @@ class Codec:
         return self._check_round_trip(value, valid, text)[0]
 
     def _encode(self, value: Any) -> tuple[str, Any]:
-        valid = self._validate(value)
+        valid = self._valid(value)
         return self._check_round_trip(value, valid, self._serialize(valid))
 
-    def _validate(self, value: Any) -> Any:
+    def _valid(self, value: Any) -> Any:
         try:
             return self._storing_validator.validate_python(value)
         except ValidationError as error:
