@@ -1,0 +1,59 @@
+"""Makes the direct clients of a sandbox."""
+
+from __future__ import annotations
+
+import importlib.util
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from stepfast.backends.aws.direct_client import DirectClient
+from stepfast.backends.aws.direct_connection import DirectConnections
+from stepfast.backends.aws.direct_signature import RequestSignature
+from stepfast.backends.aws.direct_terms import DirectTerms
+
+CONNECT_SECONDS = 2.0
+READ_SECONDS = 10.0
+"""Time-outs of one attempt, as of the clients of botocore."""
+ROOTS = (
+    *(f"Amazon Root CA {number}" for number in range(1, 5)),
+    "Starfield Services Root Certificate Authority - G2",
+)
+"""The roots of Amazon Trust Services: https://www.amazontrust.com/repository/"""
+_BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
+
+
+def direct_client(
+    service: str, terms: DirectTerms, botocore: Callable[[], Any], heard: Callable[..., None] | None
+) -> DirectClient:
+    """A client of a service. botocore: makes the client that takes over. heard: called with each answer."""
+    address = terms.addresses[service]
+    context = trust(address.name.endswith(".amazonaws.com")) if address.tls else None
+    connections = DirectConnections(address, CONNECT_SECONDS, READ_SECONDS, context)
+    signature = RequestSignature(terms.credentials, terms.region, service)
+    return DirectClient(service, address.host, connections, signature, botocore, heard)
+
+
+def trust(of_aws: bool = True) -> ssl.SSLContext:
+    """Checks servers by the certificates that botocore brings.
+
+    of_aws: only by those that AWS's services are signed with. All of them take 15 ms of a processor to load, at a cold
+    start. Where a server has none of them, a direct client has no answer and botocore takes over, which trusts them all.
+    """
+    found = importlib.util.find_spec("botocore")
+    brought = Path(found.origin).parent / "cacert.pem" if found is not None and found.origin else None
+    if brought is None or not brought.is_file():
+        return ssl.create_default_context()
+    roots = _roots(brought.read_text(encoding="utf-8")) if of_aws else ()
+    if len(roots) < len(ROOTS):
+        return ssl.create_default_context(cafile=str(brought))
+    return ssl.create_default_context(cadata="".join(roots))
+
+
+def _roots(text: str) -> list[str]:
+    """The certificates of a file in which each has a line with its label before it."""
+    places = [(text.find(f'# Label: "{label}"')) for label in ROOTS]
+    return [
+        text[text.index(_BEGIN, place) : text.index(_END, place) + len(_END)] + "\n" for place in places if place >= 0
+    ]
