@@ -60,7 +60,7 @@ These classes stand outside the tree on purpose. User code never needs to catch 
 | class | module | why it is no StepfastError |
 |---|---|---|
 | TooLate | cli.following | The command line turns it into an exit code. |
-| Kept | functions.batches | It asks Powertools to leave a record in its queue. |
+| Kept | functions.batches | It leaves a record in its queue. |
 | Failed | functions.entry | It tells Lambda that the invocation failed and hides the payload. |
 | Rejected | http.problems | It carries the answer to a request that does not reach the engine. |
 | Unreadable | http.gateway | It carries the answer to a request that cannot become an event. |

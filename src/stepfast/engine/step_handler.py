@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from stepfast.engine.attempt import SKEW, OwnedStep
 from stepfast.engine.attempts import Attempts
-from stepfast.engine.builtin_steps import BuiltinSteps
+from stepfast.engine.builtin_steps import BuiltinSteps, StepsOfJobs
 from stepfast.engine.chain import Chain
 from stepfast.engine.claims import busy_until, claim_of, unfit
 from stepfast.engine.deliveries import Claim, Finish, Forward, Settle, decide, pause_after, superseded
@@ -18,7 +18,6 @@ from stepfast.engine.finish import finish
 from stepfast.engine.gate_keeper import GateKeeper
 from stepfast.engine.gates import GatePass
 from stepfast.engine.item_files import ItemFiles
-from stepfast.engine.job_runner import JobSteps
 from stepfast.engine.limit_items import Permit, step_name
 from stepfast.engine.limit_wants import wants_of
 from stepfast.engine.limiting import Limiter, PassedOn, StepWaits
@@ -82,8 +81,8 @@ class StepHandler:
         self._store, self._queue, self._clock, self._takes = store, queue, clock, takes
         self._registry, self._opener = registry, ReplayOpener(store, registry, lives or LiveReplays())
         withdrawals = Withdrawals(store, self._opener)
-        links, jobs = LinkMaker(store.links, clock, public_url), JobSteps(store, clock, registry)
-        builtin = BuiltinSteps(store, files, links, jobs)
+        links = LinkMaker(store.links, clock, public_url)
+        builtin = BuiltinSteps(store, files, links, lambda: _steps_of_jobs(store, clock, registry))
         self.attempts = Attempts(store, clock, runner, withdrawals, builtin, pace)
         self._limiter = limiter or Limiter(store, queue, clock)
         self._gates = GateKeeper(store, queue, clock)
@@ -297,3 +296,10 @@ def _may_be_used(permit: Permit, record: Record | None) -> bool:
     if record is None or record.started_at is None or record.started_at < permit.since - SKEW:
         return False
     return record.revision > permit.revision + (record.status != "RUNNING")
+
+
+def _steps_of_jobs(store: Store, clock: Clock, registry: Registry) -> StepsOfJobs:
+    """What bulk jobs need, which is most of what operators can do, is imported with the first step of one."""
+    from stepfast.engine.job_runner import JobSteps
+
+    return JobSteps(store, clock, registry)

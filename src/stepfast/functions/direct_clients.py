@@ -38,8 +38,8 @@ def direct_client(
 def trust(of_aws: bool = True) -> ssl.SSLContext:
     """Checks servers by the certificates that botocore brings.
 
-    of_aws: only by those that AWS's services are signed with. All of them take 15 ms of a processor to load, at a cold
-    start. Where a server has none of them, a direct client has no answer and botocore takes over, which trusts them all.
+    of_aws: only by those that AWS's services are signed with. To load all of them takes 15 ms of a processor at a cold
+    start. A server that has none of these gives a direct client no answer, and botocore takes over, which trusts all.
     """
     found = importlib.util.find_spec("botocore")
     brought = Path(found.origin).parent / "cacert.pem" if found is not None and found.origin else None

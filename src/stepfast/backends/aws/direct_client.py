@@ -81,10 +81,14 @@ class DirectClient:
         setattr(self, name, method)  # found without a search from now on
         return method
 
+    def close(self) -> None:
+        """Closes the connections, as the method of botocore's clients does."""
+        self._connections.close()
+
     def call(self, name: str, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
         """Makes a call: directly, or by the method `name` of botocore's client."""
         if operation == "TransactWriteItems":  # as botocore does: one that is sent twice is carried out once
-            parameters = {"ClientRequestToken": str(uuid4()), **parameters}
+            parameters.setdefault("ClientRequestToken", str(uuid4()))
         if self._monotonic() >= self._botocore_until:
             try:
                 answer = self._answered(operation, json.dumps(parameters, default=_in_base64).encode())

@@ -10,7 +10,7 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_HEAD_BYTES = 65_536
 _CHUNK = 65_536
@@ -24,8 +24,7 @@ class _Stale(Exception):
     """The other side had closed a kept connection before it answered the request with a single byte."""
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """Where to connect. host: as the header `host` has it, with the port unless it is the usual one."""
 
     name: str
@@ -37,8 +36,7 @@ class Address:
         return self.name if self.port == (443 if self.tls else 80) else f"{self.name}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True)
-class RawAnswer:
+class RawAnswer(NamedTuple):
     """The answer to a request. headers: by name in lower case."""
 
     status: int
@@ -75,6 +73,11 @@ class DirectConnections:
             return self._exchange(self._opened(), request)
         except _Stale as error:
             raise NoAnswer("the connection was closed") from error
+
+    def close(self) -> None:
+        """Closes the connections that wait for a request. Lambda never calls it: it ends the process."""
+        while self._idle:
+            self._idle.pop().close()
 
     def _kept(self) -> socket.socket | None:
         while True:

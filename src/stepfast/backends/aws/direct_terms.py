@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from stepfast.backends.aws.direct_connection import Address
@@ -40,8 +40,7 @@ _REGION = re.compile(r"(?:af|ap|ca|eu|il|me|mx|sa|us)-[a-z]+-\d")
 """Regions whose services are in the domain amazonaws.com, by this name. For any other, botocore knows the address."""
 
 
-@dataclass(frozen=True, slots=True)
-class DirectTerms:
+class DirectTerms(NamedTuple):
     """What direct calls are made with. addresses: by service."""
 
     region: str
