@@ -40,5 +40,5 @@ def leave_out(folder: Path, project: Iterable[str]) -> bool:
 
 
 def _mentions(path: Path, pattern: re.Pattern[bytes]) -> bool:
-    files = sorted(path.rglob("*.py")) if path.is_dir() else [path] if path.suffix == ".py" else []
+    files = sorted(path.rglob("*.py")) if path.is_dir() else [path] if path.suffix == ".py" and path.is_file() else []
     return any(pattern.search(file.read_bytes()) for file in files)

@@ -4,8 +4,8 @@ botocore takes half a millisecond of a processor for a call, and a third of a co
 has the same methods with the same parameters and answers for the calls that the functions make often. It sends the
 request that botocore would send, once. It settles two kinds of answer by itself: success, and a write whose condition
 or transaction was refused. After anything else, such as throttling, an error of the service or a broken connection,
-it makes the same call with a real botocore client, which tries again by its own rules, and leaves all calls of the
-next minute to it as well. Any other method is botocore's, too.
+it makes the same call with a real botocore client, which tries again by its own rules. All calls of the next minute are
+left to that client as well. Any other method is botocore's, too.
 """
 
 from __future__ import annotations

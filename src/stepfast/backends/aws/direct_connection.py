@@ -1,6 +1,6 @@
 """HTTP/1.1 connections to one address, kept open, for POST requests whose answers have a Content-Length.
 
-That is all that DynamoDB and SQS need. Whatever else an address answers is NoAnswer, and the caller asks botocore.
+That is all that DynamoDB and SQS need. Any other answer is NoAnswer, and the caller asks botocore.
 """
 
 from __future__ import annotations

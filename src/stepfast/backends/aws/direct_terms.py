@@ -1,4 +1,4 @@
-"""Whether a function may call DynamoDB and SQS directly: only where its environment has nothing that botocore obeys.
+"""Whether a function may call DynamoDB and SQS directly: only where it has no variable that botocore obeys.
 
 Each of the variables below changes how botocore connects, signs or is observed. A function that has one of them uses
 botocore for all calls.
