@@ -8,13 +8,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from stepfast.errors import StartupError
+from stepfast.functions.time_outs import CONNECT_SECONDS, READ_SECONDS
 
 if TYPE_CHECKING:
     from stepfast.backends.aws.direct_terms import DirectTerms
 
-CONNECT_SECONDS = 2.0
-READ_SECONDS = 10.0
-"""Time-outs of one attempt; botocore's own are 60 seconds each, longer than most invocations."""
 MAX_ATTEMPTS = 4
 """Attempts of one call, the first included."""
 CONNECTIONS_PER_CLIENT = 16

@@ -12,10 +12,8 @@ from stepfast.backends.aws.direct_client import DirectClient
 from stepfast.backends.aws.direct_connection import DirectConnections
 from stepfast.backends.aws.direct_signature import RequestSignature
 from stepfast.backends.aws.direct_terms import DirectTerms
+from stepfast.functions.time_outs import CONNECT_SECONDS, READ_SECONDS
 
-CONNECT_SECONDS = 2.0
-READ_SECONDS = 10.0
-"""Time-outs of one attempt, as of the clients of botocore."""
 ROOTS = (
     *(f"Amazon Root CA {number}" for number in range(1, 5)),
     "Starfield Services Root Certificate Authority - G2",
@@ -41,8 +39,8 @@ def trust(of_aws: bool = True) -> ssl.SSLContext:
     of_aws: only by those that AWS's services are signed with. To load all of them takes 15 ms of a processor at a cold
     start. A server that has none of these gives a direct client no answer, and botocore takes over, which trusts all.
     """
-    found = importlib.util.find_spec("botocore")
-    brought = Path(found.origin).parent / "cacert.pem" if found is not None and found.origin else None
+    package = importlib.util.find_spec("botocore")
+    brought = Path(package.origin).parent / "cacert.pem" if package is not None and package.origin else None
     if brought is None or not brought.is_file():
         return ssl.create_default_context()
     roots = _roots(brought.read_text(encoding="utf-8")) if of_aws else ()

@@ -154,12 +154,12 @@ def _refusal(answer: RawAnswer, operation: str) -> ClientError | None:
     if answer.status != 400:
         return None
     try:
-        told = _read(answer)
+        fields = _read(answer)
     except ValueError:
         return None
-    code = str(told.pop("__type", "")).rpartition("#")[2]
+    code = str(fields.pop("__type", "")).rpartition("#")[2]
     if code not in REFUSALS:
         return None
-    message = told.pop("message", None) or told.pop("Message", "")
+    message = fields.pop("message", None) or fields.pop("Message", "")
     metadata = {"HTTPStatusCode": answer.status, "HTTPHeaders": dict(answer.headers)}
-    return ClientError({**told, "Error": {"Code": code, "Message": message}, "ResponseMetadata": metadata}, operation)
+    return ClientError({**fields, "Error": {"Code": code, "Message": message}, "ResponseMetadata": metadata}, operation)

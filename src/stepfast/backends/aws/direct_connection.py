@@ -12,15 +12,15 @@ from collections import deque
 from collections.abc import Mapping
 from typing import NamedTuple
 
-MAX_HEAD_BYTES = 65_536
-_CHUNK = 65_536
+MAX_ANSWER_HEAD_BYTES = 65_536
+_RECEIVE_BYTES = 65_536
 
 
 class NoAnswer(Exception):
     """No answer came, or one that cannot be read. Whether the request was carried out is not known."""
 
 
-class _Stale(Exception):
+class _StaleConnection(Exception):
     """The other side had closed a kept connection before it answered the request with a single byte."""
 
 
@@ -67,11 +67,11 @@ class DirectConnections:
         if kept is not None:
             try:
                 return self._exchange(kept, request)
-            except _Stale:
+            except _StaleConnection:
                 pass
         try:
             return self._exchange(self._opened(), request)
-        except _Stale as error:
+        except _StaleConnection as error:
             raise NoAnswer("the connection was closed") from error
 
     def close(self) -> None:
@@ -128,13 +128,13 @@ def _exchanged(connection: socket.socket, request: bytes) -> tuple[RawAnswer, bo
     """The answer to a request, and whether the connection may be used again."""
     try:
         connection.sendall(request)
-        received = connection.recv(_CHUNK)
+        received = connection.recv(_RECEIVE_BYTES)
     except (ConnectionError, ssl.SSLEOFError) as error:
-        raise _Stale from error
+        raise _StaleConnection from error
     if not received:
-        raise _Stale
+        raise _StaleConnection
     while (end := received.find(b"\r\n\r\n")) < 0:
-        if len(received) > MAX_HEAD_BYTES:
+        if len(received) > MAX_ANSWER_HEAD_BYTES:
             raise ValueError("the answer's head is too long")
         received += _more(connection)
     status, headers = _parsed(received[:end])
@@ -153,7 +153,7 @@ def _exchanged(connection: socket.socket, request: bytes) -> tuple[RawAnswer, bo
 
 
 def _more(connection: socket.socket) -> bytes:
-    received = connection.recv(_CHUNK)
+    received = connection.recv(_RECEIVE_BYTES)
     if not received:
         raise ConnectionResetError("the connection was closed in the middle of an answer")
     return received

@@ -62,9 +62,9 @@ def direct_terms(environment: Mapping[str, str], region: str | None) -> DirectTe
     if not key or not secret or not region or not _REGION.fullmatch(region) or snapped:
         return None
     addresses = {service: _address(environment, service, region) for service in SERVICES}
-    found = {service: address for service, address in addresses.items() if address is not None}
+    usable = {service: address for service, address in addresses.items() if address is not None}
     credentials = Credentials(key, secret, environment.get("AWS_SESSION_TOKEN", ""))
-    return DirectTerms(region, credentials, found) if len(found) == len(SERVICES) else None
+    return DirectTerms(region, credentials, usable) if len(usable) == len(SERVICES) else None
 
 
 def _address(environment: Mapping[str, str], service: str, region: str) -> Address | None:
