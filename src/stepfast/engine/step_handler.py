@@ -179,13 +179,13 @@ class StepHandler:
         if hint.order is None:
             return await self._claim(delivery, execution, None, Claim(command, record), None)
         sealed = hint.seal != "" and hint.command is None
-        entries = await self._store.entries(message.run_id, hint.order - sealed)
+        entries = await self._store.entries(message.run_id, hint.order - sealed, command.id)
         if sealed:
             for pause in SEAL_PAUSES:
                 if entries or now - sent_at > SEAL_SECONDS:
                     break
                 await self._clock.sleep(pause)
-                entries = await self._store.entries(message.run_id, hint.order - 1)
+                entries = await self._store.entries(message.run_id, hint.order - 1, command.id)
             now = self._clock.now()
             if not entries:  # The entry that asks for the step is not written yet, or never will be.
                 return Later(now + pause_after(now - sent_at))
