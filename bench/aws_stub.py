@@ -11,6 +11,7 @@ import json
 import operator
 import re
 import threading
+from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -40,7 +41,7 @@ class Stub:
         self._seals = seals or {}
         self.called: dict[str, int] = {}
         self._lock = threading.Lock()
-        self._keys: list[tuple[str, str]] = []
+        self._keys = sorted(self.items)
 
     def answer(self, operation: str, asked: dict[str, Any]) -> Answer:
         with self._lock:
@@ -74,7 +75,8 @@ class Stub:
         if "IndexName" in asked:
             return {"Items": [], "Count": 0, "ScannedCount": 0}
         partition = values[":pk"]
-        sorts = [sort for pk, sort in self._sorted() if pk == partition and fits(sort)]
+        first, last = (bisect_left(self._keys, (partition, end)) for end in ("", chr(0x10FFFF)))
+        sorts = [sort for _, sort in self._keys[first:last] if fits(sort)]
         if not asked.get("ScanIndexForward", True):
             sorts.reverse()
         if "ExclusiveStartKey" in asked:
@@ -89,13 +91,14 @@ class Stub:
             answer["LastEvaluatedKey"] = {name: items[-1][name] for name in ("pk", "sk")}
         return answer
 
-    def _sorted(self) -> list[tuple[str, str]]:
-        if len(self._keys) != len(self.items):
-            self._keys = sorted(self.items)
-        return self._keys
+    def _note(self, key: Key) -> None:
+        """Keeps the keys in order. To sort them anew at each query would take the caches from the functions."""
+        if key not in self.items:
+            insort(self._keys, key)
 
     def put(self, asked: dict[str, Any]) -> Answer:
         item, key = asked["Item"], _key(asked["Item"])
+        self._note(key)
         self.items[key] = item | ({"seal": self._seals[key]} if key in self._seals else {})
         return {}
 
@@ -103,6 +106,7 @@ class Stub:
         names, values = asked["ExpressionAttributeNames"], asked["ExpressionAttributeValues"]
         changes, _, removes = asked["UpdateExpression"].partition(" REMOVE ")
         adds, _, sets = changes.rpartition("SET ")
+        self._note(_key(asked["Key"]))
         item = self.items.setdefault(_key(asked["Key"]), dict(asked["Key"]))
         for name, value in re.findall(r"(#\w+) (:\w+)", adds):
             before = float(item.get(names[name], {"N": "0"})["N"])
@@ -114,7 +118,9 @@ class Stub:
         return {"Attributes": item} if asked.get("ReturnValues") == "ALL_NEW" else {}
 
     def delete(self, asked: dict[str, Any]) -> Answer:
-        self.items.pop(_key(asked["Key"]), None)
+        key = _key(asked["Key"])
+        if self.items.pop(key, None) is not None:
+            del self._keys[bisect_left(self._keys, key)]
         return {}
 
     def write_all(self, asked: dict[str, Any]) -> Answer:

@@ -85,11 +85,11 @@ def measured(shape: Shape, size: int, work: bool = False) -> Row:
     bill = counted(played)
     if work:
         # A process for each sandbox of a step would take the machine's memory.
-        bill = bill.plus(worked([_in_few(played)], items)[0])
+        bill = bill.plus(worked([in_few(played)], items)[0])
     return _row(size, played, bill, watched.memory, max(pauses) + PAUSES.get(name, 0.0) * size)
 
 
-def _in_few(played: Played) -> Played:
+def in_few(played: Played) -> Played:
     """The same with four sandboxes for each kind of step function."""
     made = [replace(each, sandbox=each.sandbox % 4) if each.kind == "step" else each for each in played.made]
     return Played(made, played.invocations)

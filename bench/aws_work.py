@@ -28,7 +28,7 @@ QUEUE = "https://sqs.us-east-1.amazonaws.com/123456789012/"
 def environment(pool: str = "default", url: str = "") -> dict[str, str]:
     """The environment variables of a function in Lambda, with the URL of the AWS stub."""
     # Packages have their bytecode from when they were installed; without its own stepfast would be compiled each time.
-    left = ("AWS_", "STEPFAST_", "PYTHONDONTWRITEBYTECODE")
+    left = ("AWS_", "STEPFAST_", "PYTHONDONTWRITEBYTECODE", "REQUESTS_CA_BUNDLE")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(left)}
     variables = {
         "AWS_LAMBDA_FUNCTION_NAME": "bench",

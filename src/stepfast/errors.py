@@ -60,10 +60,12 @@ These classes stand outside the tree on purpose. User code never needs to catch 
 | class | module | why it is no StepfastError |
 |---|---|---|
 | TooLate | cli.following | The command line turns it into an exit code. |
-| Kept | functions.batches | It asks Powertools to leave a record in its queue. |
+| Kept | functions.batches | It leaves a record in its queue. |
 | Failed | functions.entry | It tells Lambda that the invocation failed and hides the payload. |
 | Rejected | http.problems | It carries the answer to a request that does not reach the engine. |
 | Unreadable | http.gateway | It carries the answer to a request that cannot become an event. |
+| NoAnswer | backends.aws.direct_connection | botocore makes the call that got no answer. |
+| _StaleConnection | backends.aws.direct_connection | The request is sent again on a new connection. |
 | ClientGone | http.waiting | The client has disconnected, and nobody waits for the answer. |
 | PostFailed | engine.webhook_deliverer | It puts off the delivery of a webhook. |
 | OwnerAway | local.owner_client | The request waits for another owner of the file. |

@@ -26,6 +26,9 @@ def unguarded(cls: type[T]) -> type[T]:
     plain: Any = make_dataclass(
         cls.__name__,
         [(each.name, each.type, _copy_of(each)) for each in fields(cls)],  # type: ignore[arg-type]
+        namespace={"__doc__": "Only its __init__ is used. Without a text here its signature would become one."},
+        repr=False,
+        eq=False,
     )
     made: Any = cls
     made.__init__ = plain.__init__

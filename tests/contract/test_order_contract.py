@@ -46,6 +46,19 @@ def test_a_log_is_read_from_any_number_on(backend: Any, store: Any) -> None:
     assert list(backend.run(store.entries("nobody"))) == []
 
 
+def test_a_log_that_is_read_for_one_command_says_the_same_of_it(backend: Any, store: Any) -> None:
+    wide = OrderEntry(2, 0, ("a",), tuple(f"fetch#{number}" for number in range(2, 40)), ("fetch#3",), seal="y")
+    for entry in (FIRST, SECOND, wide):
+        assert backend.run(store.append("one", entry))
+    for id in ("a", "c", "d", "fetch", "fetch#2", "fetch#3", "fetch#39", "fetch#40", "straße", "nobody's"):
+        whole, of_it = backend.run(store.entries("one", 1)), backend.run(store.entries("one", 1, id))
+        assert [(entry.number, entry.generation, entry.cut, entry.seal) for entry in of_it] == [
+            (entry.number, entry.generation, entry.cut, entry.seal) for entry in whole
+        ]
+        for known in (True, False):
+            assert asked_for(of_it, id, 0, known) == asked_for(whole, id, 0, known), id
+
+
 def test_a_loaded_execution_has_what_its_log_comes_to(backend: Any, store: Any) -> None:
     assert backend.run(store.load("one")).cursor == Cursor()
     backend.run(store.append("one", FIRST))

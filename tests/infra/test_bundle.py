@@ -19,7 +19,7 @@ from stepfast.deployment.schedule_file import starts_in
 from stepfast.deployment.schedules import ScheduledStart
 from stepfast.errors import StartupError
 from stepfast.http.page import BUILT
-from stepfast.infra import bundle, bytecode
+from stepfast.infra import bundle, bytecode, service_models
 from stepfast.infra.bundle import Bundle, Source, build, digest_of
 from stepfast.infra.target import Target
 from tests.infra.conftest import PROJECT
@@ -148,7 +148,8 @@ def test_what_is_included_is_in_it_and_its_tests_are_not(project: Path, cache: P
         (copy / path).write_text("1")
     made = build(Source(copy, include=["lib", "data/rates.csv"]), Target("arm64"), cache).folder
     files = {str(path.relative_to(made)) for name in ("lib", "data") for path in (made / name).rglob("*")}
-    assert files == {"lib/money.py", "data/rates.csv"}
+    sources = {file for file in files if bytecode.FOLDER not in file}
+    assert sources == {"lib/money.py", "data/rates.csv"}
 
 
 def test_a_folder_that_is_not_there_is_named(project: Path, cache: Path) -> None:
@@ -160,7 +161,9 @@ def test_more_than_lambda_takes_is_said_before_it_is_uploaded(
     project: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bundle, "MAX_UNPACKED_BYTES", 2 * bundle.MB)
-    with pytest.raises(StartupError, match=r"has \d+ MB, of which Lambda takes 2: .* largest parts are botocore \d+"):
+    with pytest.raises(
+        StartupError, match=r"has \d+ MB, of which Lambda takes 2: .* largest parts are pydantic_core \d+"
+    ):
         build(Source(project), Target("arm64"), cache)
 
 
@@ -231,3 +234,65 @@ def test_where_that_python_is_missing_a_bundle_has_sources_only(tmp_path: Path) 
     (tmp_path / "one.py").write_text("ANSWER = 42\n")
     assert not bytecode.add(tmp_path, "3.99")
     assert [path.name for path in tmp_path.rglob("*")] == ["one.py"]
+
+
+# -- the models of services --------------------------------------------------------------------------------
+
+
+def folder_with_models(folder: Path, **sources: str) -> Path:
+    for service in ("dynamodb", "sqs", "sts", "ec2", "rekognition"):
+        for place in ("botocore", "boto3"):
+            (folder / place / "data" / service).mkdir(parents=True)
+    (folder / "botocore/data/endpoints.json").write_text("{}")
+    (folder / "boto3/session.py").write_text("import botocore")
+    for name, source in sources.items():
+        path = folder / name.replace("__", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.with_suffix(".py").write_text(source)
+    (folder / "prices.txt").write_text("what the project includes beside its workflows")
+    return folder
+
+
+def models(folder: Path) -> set[str]:
+    return {path.name for path in (folder / "botocore/data").iterdir() if path.is_dir()}
+
+
+def test_models_of_services_that_nothing_calls_are_left_out(tmp_path: Path) -> None:
+    folder = folder_with_models(tmp_path, workflows__shop="import httpx", httpx__client="import ssl")
+    assert service_models.leave_out(folder, ("workflows",))
+    assert models(folder) == {"dynamodb", "sqs", "sts"}
+    assert {path.name for path in (folder / "boto3/data").iterdir()} == {"dynamodb", "sqs", "sts"}
+    assert (folder / "botocore/data/endpoints.json").is_file()
+
+
+@pytest.mark.parametrize(
+    "sources",
+    [
+        {"workflows__shop": "import boto3"},
+        {"workflows__deep__shop": "from botocore.session import Session"},
+        {"workflows__shop": "from aws_lambda_powertools.utilities import parameters"},
+        {"workflows__shop": "import other", "other": "import aiobotocore"},
+        {"smart_open__s3": "def opened():\n    import boto3"},
+        {"prices": "import boto3"},
+        {"lib__money": "import botocore"},
+    ],
+    ids=str,
+)
+def test_they_stay_where_the_project_or_a_package_may_call_services(tmp_path: Path, sources: dict[str, str]) -> None:
+    folder = folder_with_models(tmp_path, **sources)
+    assert not service_models.leave_out(folder, ("workflows", "prices.txt", "prices.py", "lib"))
+    assert models(folder) == {"dynamodb", "sqs", "sts", "ec2", "rekognition"}
+
+
+def test_a_bundle_has_the_models_that_the_functions_call(arm: Bundle) -> None:
+    assert models(arm.folder) == service_models.CALLED
+
+
+def test_a_python_of_pyenv_compiles_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for version in ("3.99.2", "3.99.10", "3.98.0"):
+        program = tmp_path / "versions" / version / "bin" / f"python{version.rpartition('.')[0]}"
+        program.parent.mkdir(parents=True)
+        program.write_text("")
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
+    assert bytecode._of_pyenv("3.99") == str(tmp_path / "versions/3.99.10/bin/python3.99")
+    assert bytecode._of_pyenv("3.97") is None

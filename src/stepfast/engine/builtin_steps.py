@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from stepfast.engine import item_files
@@ -32,7 +32,9 @@ class StepsOfJobs(Protocol):
 class BuiltinSteps:
     """Runs attempts of built-in steps. files: None where no files of items can be read. links: makes links."""
 
-    def __init__(self, store: Store, files: ItemFiles | None, links: LinkMaker, jobs: StepsOfJobs) -> None:
+    def __init__(
+        self, store: Store, files: ItemFiles | None, links: LinkMaker, jobs: Callable[[], StepsOfJobs]
+    ) -> None:
         self._store, self._files, self._links, self._jobs = store, files, links, jobs
 
     def runs(self, step: Step[..., Any]) -> bool:
@@ -42,7 +44,7 @@ class BuiltinSteps:
         """Runs one attempt to its end, for this execution."""
         try:
             if execution.workflow == JOB_WORKFLOW:
-                return Ended(await self._jobs.value(step, arguments, execution))
+                return Ended(await self._jobs().value(step, arguments, execution))
             return Ended(await self._value(step, arguments, execution.execution_id))
         except Exception as error:
             return Ended(error=error)

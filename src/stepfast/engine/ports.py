@@ -262,8 +262,11 @@ class Store(RunStore, TurnStore, InterventionStore, ShownStore, ForkStore, Proto
         written marks what was sent (rule *advance*). Messages may be sent even though the entry is refused.
         """
 
-    async def entries(self, run_id: str, since: int = 0) -> Sequence[OrderEntry]:
-        """The entries of the order's log from this number on, in the order of their numbers."""
+    async def entries(self, run_id: str, since: int = 0, of: str | None = None) -> Sequence[OrderEntry]:
+        """The entries of the order's log from this number on, in the order of their numbers.
+
+        of: the command that the caller asks about; then the entries may leave out the ids of all others.
+        """
 
     async def finish(self, end: End) -> bool:
         """Writes an end if the stored execution is RUNNING in the same generation (rule *finish and park*).

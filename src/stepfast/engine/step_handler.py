@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from stepfast.engine.attempt import SKEW, OwnedStep
 from stepfast.engine.attempts import Attempts
-from stepfast.engine.builtin_steps import BuiltinSteps
+from stepfast.engine.builtin_steps import BuiltinSteps, StepsOfJobs
 from stepfast.engine.chain import Chain
 from stepfast.engine.claims import busy_until, claim_of, unfit
 from stepfast.engine.deliveries import Claim, Finish, Forward, Settle, decide, pause_after, superseded
@@ -18,7 +18,6 @@ from stepfast.engine.finish import finish
 from stepfast.engine.gate_keeper import GateKeeper
 from stepfast.engine.gates import GatePass
 from stepfast.engine.item_files import ItemFiles
-from stepfast.engine.job_runner import JobSteps
 from stepfast.engine.limit_items import Permit, step_name
 from stepfast.engine.limit_wants import wants_of
 from stepfast.engine.limiting import Limiter, PassedOn, StepWaits
@@ -82,8 +81,8 @@ class StepHandler:
         self._store, self._queue, self._clock, self._takes = store, queue, clock, takes
         self._registry, self._opener = registry, ReplayOpener(store, registry, lives or LiveReplays())
         withdrawals = Withdrawals(store, self._opener)
-        links, jobs = LinkMaker(store.links, clock, public_url), JobSteps(store, clock, registry)
-        builtin = BuiltinSteps(store, files, links, jobs)
+        links = LinkMaker(store.links, clock, public_url)
+        builtin = BuiltinSteps(store, files, links, lambda: _steps_of_jobs(store, clock, registry))
         self.attempts = Attempts(store, clock, runner, withdrawals, builtin, pace)
         self._limiter = limiter or Limiter(store, queue, clock)
         self._gates = GateKeeper(store, queue, clock)
@@ -180,13 +179,13 @@ class StepHandler:
         if hint.order is None:
             return await self._claim(delivery, execution, None, Claim(command, record), None)
         sealed = hint.seal != "" and hint.command is None
-        entries = await self._store.entries(message.run_id, hint.order - sealed)
+        entries = await self._store.entries(message.run_id, hint.order - sealed, command.id)
         if sealed:
             for pause in SEAL_PAUSES:
                 if entries or now - sent_at > SEAL_SECONDS:
                     break
                 await self._clock.sleep(pause)
-                entries = await self._store.entries(message.run_id, hint.order - 1)
+                entries = await self._store.entries(message.run_id, hint.order - 1, command.id)
             now = self._clock.now()
             if not entries:  # The entry that asks for the step is not written yet, or never will be.
                 return Later(now + pause_after(now - sent_at))
@@ -303,3 +302,10 @@ def _may_be_used(permit: Permit, record: Record | None) -> bool:
 def _asked_at(execution: Execution, command: Command) -> float:
     """Since when the step could run: since it was asked for, or since operators have let the execution go on."""
     return max(command.issued_at, execution.resumed_at or 0.0, execution.unpaused_at or 0.0)
+
+
+def _steps_of_jobs(store: Store, clock: Clock, registry: Registry) -> StepsOfJobs:
+    """What bulk jobs need, which is most of what operators can do, is imported with the first step of one."""
+    from stepfast.engine.job_runner import JobSteps
+
+    return JobSteps(store, clock, registry)

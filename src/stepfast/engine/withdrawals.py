@@ -32,7 +32,7 @@ class Withdrawals:
         seen: such a number that is known already, -1 for none.
         """
         id = execution.execution_id
-        entries = await self._store.entries(execution.run_id, max(seen, 0))
+        entries = await self._store.entries(execution.run_id, max(seen, 0), command_id)
         if asked_for(entries, command_id, execution.generation, seen >= 0):
             return max(seen, 0) + len(entries), False
         # The execution may have ended since it was read: what it took back before still stands.

@@ -23,7 +23,7 @@ from stepfast.deployment.settings import Settings
 from stepfast.engine.memory import Memory
 from stepfast.errors import Unavailable
 from stepfast.functions import logs
-from stepfast.functions.batches import Answer, ConcurrentBatch, EventType
+from stepfast.functions.batches import Answer, RawRecord, failures_of, sequence_number_of
 from stepfast.functions.clients import Clients
 from stepfast.functions.engine import Engine
 from stepfast.functions.entry import EntryPoint
@@ -57,12 +57,12 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
     that succeeded. An advance is idempotent, so that costs time and nothing else.
     """
     engine = _AdvancingEngine(settings, clients, host)
-    batch = ConcurrentBatch(EventType.DynamoDBStreams)
     _ = engine.advancer  # imports the workflows now, while the sandbox initializes with full CPU
 
     def handler(event: dict[str, Any], context: Any) -> Answer:
         engine.time_left.begin(context)
-        return engine.call(batch.run(event["Records"], _Passes(engine, event["Records"]).of))
+        records = event["Records"]
+        return engine.call(failures_of(records, _Passes(engine, records).of, sequence_number_of))
 
     return handler
 
@@ -87,12 +87,12 @@ class _Passes:
             if (job := job_of(record)) is not None:
                 self._images.setdefault(job, []).append(record["dynamodb"].get("NewImage", {}))
 
-    async def of(self, record: Any) -> None:
-        job = job_of(record.raw_event)
+    async def of(self, record: RawRecord) -> None:
+        job = job_of(record)
         if job is None:
             return
         if job not in self._jobs:
-            change = record.raw_event["dynamodb"]
+            change = record["dynamodb"]
             born = float(change.get("ApproximateCreationDateTime", self._engine.clock.now()))
             self._jobs[job] = asyncio.ensure_future(self._after(self._last.get(job[1]), job, born))
             self._last[job[1]] = self._jobs[job]

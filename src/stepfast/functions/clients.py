@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stepfast.errors import StartupError
+from stepfast.functions.time_outs import CONNECT_SECONDS, READ_SECONDS
 
-CONNECT_SECONDS = 2.0
-READ_SECONDS = 10.0
-"""Time-outs of one attempt; botocore's own are 60 seconds each, longer than most invocations."""
+if TYPE_CHECKING:
+    from stepfast.backends.aws.direct_terms import DirectTerms
+
 MAX_ATTEMPTS = 4
 """Attempts of one call, the first included."""
 CONNECTIONS_PER_CLIENT = 16
@@ -24,12 +25,19 @@ class Clients:
 
     region: the region's name; None reads AWS_REGION (as the AWS command line does and boto3 does not), then falls back
     to boto3's own search. heard: called with each answer to the clients made here, as botocore's event `after-call`.
+    direct: the terms of calls that are made without botocore, of the services that it has; None for none.
     ready: clients to use as they are, such as Clients(dynamodb=mine). The first use of any other raises StartupError if
     boto3 is missing or no region is configured.
     """
 
-    def __init__(self, region: str | None = None, heard: Callable[..., None] | None = None, **ready: Any) -> None:
-        self._heard = heard
+    def __init__(
+        self,
+        region: str | None = None,
+        heard: Callable[..., None] | None = None,
+        direct: DirectTerms | None = None,
+        **ready: Any,
+    ) -> None:
+        self._heard, self._direct = heard, direct
         self._region = region or os.environ.get("AWS_REGION") or None
         self._made: dict[str, Any] = ready
         self._session: Any = None
@@ -75,8 +83,24 @@ class Clients:
         if service not in self._made:
             with self._lock:
                 if service not in self._made:
-                    self._made[service] = self._make(service)
+                    self._made[service] = self._make_direct(service) or self._make(service)
         return self._made[service]
+
+    def _make_direct(self, service: str) -> Any:
+        if self._direct is None or service not in self._direct.addresses:
+            return None
+        from stepfast.functions.direct_clients import direct_client
+
+        return direct_client(service, self._direct, lambda: self._botocore(service), self._heard)
+
+    def _botocore(self, service: str) -> Any:
+        """The client of botocore that a direct client hands calls to; made when one is needed."""
+        name = f"{service} by botocore"
+        if name not in self._made:
+            with self._lock:
+                if name not in self._made:
+                    self._made[name] = self._make(service)
+        return self._made[name]
 
     def _make(self, service: str) -> Any:
         # boto3's clients are botocore's. Importing boto3 as well would add a sixth to the cold start and no method in

@@ -17,7 +17,7 @@ from stepfast.engine.messages import Message
 from stepfast.engine.ports import Delete, Delivery, Disposition, Later, Leave, Refuse
 from stepfast.engine.sealed_parts import opened_message
 from stepfast.functions import logs
-from stepfast.functions.batches import Answer, ConcurrentBatch, EventType, Kept, SQSRecord
+from stepfast.functions.batches import Answer, Kept, RawRecord, SqsRecord, failures_of, message_id_of
 from stepfast.functions.engine import Engine
 
 log = logging.getLogger(__name__)
@@ -64,16 +64,16 @@ class Consumer:
 
     def __init__(self, engine: Engine, url: str, handle: Handle, other: Other | None = None) -> None:
         self._engine, self._url, self._handle, self._other = engine, url, handle, other
-        self._batch = ConcurrentBatch(EventType.SQS)
         self._began = 0.0
 
     def __call__(self, event: dict[str, Any], context: Any) -> Answer:
         self._engine.time_left.begin(context)
         self._began = self._engine.clock.now()
-        return self._engine.call(self._batch.run(event["Records"], self._consume))
+        return self._engine.call(failures_of(event["Records"], self._consume, message_id_of))
 
-    async def _consume(self, record: SQSRecord) -> None:
+    async def _consume(self, raw: RawRecord) -> None:
         """Returns if Lambda may delete the message, and raises Kept if it must not."""
+        record = SqsRecord(raw)
         try:
             posted = self._opened(posted_in(record.body))
         except ForeignMessage:
@@ -84,7 +84,7 @@ class Consumer:
     def _opened(self, posted: Posted) -> Posted:
         return replace(posted, message=opened_message(posted.message, self._engine.keyring))
 
-    async def _foreign(self, record: SQSRecord) -> None:
+    async def _foreign(self, record: SqsRecord) -> None:
         try:
             outcome = self._other is not None and await self._other(record.body)
         except Exception as error:
@@ -100,28 +100,27 @@ class Consumer:
         self._put_off(record, FOREIGN_SECONDS)
         raise Kept
 
-    def _have_again(self, record: SQSRecord, at: float) -> None:
+    def _have_again(self, record: SqsRecord, at: float) -> None:
         """Puts off a message that names no command. One that was received often is sent anew in its place."""
         seconds = min(at - self._engine.clock.now(), LONGEST_VISIBILITY - 60.0)
-        if self._url and _receives(record) >= RENEW_AFTER_RECEIVES:
+        if self._url and record.receives >= RENEW_AFTER_RECEIVES:
             send_later(self._engine.clients.sqs, self._url, record.body, seconds)
             return
         self._put_off(record, seconds)
         raise Kept
 
-    async def _dispose(self, record: SQSRecord, posted: Posted) -> Disposition:
+    async def _dispose(self, record: SqsRecord, posted: Posted) -> Disposition:
         now = self._engine.clock.now()
         if posted.due is not None and posted.due > now:
             return Later(posted.due)
         try:
-            sent_at = int(record.attributes.sent_timestamp) / 1000
-            return await self._handle(posted, Delivery(posted.message, sent_at, posted.due))
+            return await self._handle(posted, Delivery(posted.message, record.sent_at, posted.due))
         except Exception as error:
             logs.complain(log, f"{posted.message.kind} {posted.message.command_id}", error)
             # Retries before the visibility timeout ends, which is as long as the function may run.
             return Later(now + _retry_delay(record))
 
-    async def _settle(self, record: SQSRecord, posted: Posted, disposition: Disposition) -> None:
+    async def _settle(self, record: SqsRecord, posted: Posted, disposition: Disposition) -> None:
         if isinstance(disposition, Delete):
             return
         now = self._engine.clock.now()
@@ -135,14 +134,14 @@ class Consumer:
             self._put_off(record, 0.0)  # visible again at once, so that SQS makes it a dead letter at once
         raise Kept
 
-    def _must_renew(self, record: SQSRecord, at: float) -> bool:
+    def _must_renew(self, record: SqsRecord, at: float) -> bool:
         """Whether SQS cannot hold this message until `at`, or cannot deliver it often enough any more.
 
         SQS refuses a visibility timeout that would end more than 12 hours after the message was received; a minute is
         kept in reserve. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html
         """
         longest = self._began + LONGEST_VISIBILITY - 60.0
-        return bool(self._url) and (at > longest or _receives(record) >= RENEW_AFTER_RECEIVES)
+        return bool(self._url) and (at > longest or record.receives >= RENEW_AFTER_RECEIVES)
 
     async def _renew(self, posted: Posted, at: float) -> None:
         try:
@@ -151,7 +150,7 @@ class Consumer:
             logs.complain(log, f"sending {posted.message.kind} {posted.message.command_id} anew", error)
             raise Kept from None
 
-    def _put_off(self, record: SQSRecord, seconds: float) -> None:
+    def _put_off(self, record: SqsRecord, seconds: float) -> None:
         """Makes a message visible again after `seconds`.
 
         If SQS refuses, it returns when its visibility timeout ends.
@@ -168,10 +167,6 @@ class Consumer:
             log.warning("message %s was not put off: %s", record.message_id, type(error).__name__)
 
 
-def _retry_delay(record: SQSRecord) -> float:
+def _retry_delay(record: SqsRecord) -> float:
     """Seconds until a failed message is retried: doubles with each receive, up to a minute."""
-    return min(60.0, 2.0 ** min(10, _receives(record)))
-
-
-def _receives(record: SQSRecord) -> int:
-    return int(record.attributes.approximate_receive_count)
+    return min(60.0, 2.0 ** min(10, record.receives))

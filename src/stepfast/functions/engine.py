@@ -17,19 +17,16 @@ from stepfast.deployment.limit_settings import limits_in, numbers_of
 from stepfast.deployment.settings import Settings
 from stepfast.deployment.telemetry import telemetry_if
 from stepfast.engine.advancer import Advancer
-from stepfast.engine.audit_store import AuditSettings
 from stepfast.engine.data_keys import Keyring
 from stepfast.engine.event_log import EventLog
 from stepfast.engine.memory import Memory
 from stepfast.engine.messages import Message
 from stepfast.engine.observed import StoreListener, observed
-from stepfast.engine.operations import Operations
 from stepfast.engine.placement import Placement
 from stepfast.engine.ports import Queue, Store
 from stepfast.engine.replay_cache import LiveReplays
 from stepfast.engine.schedule_items import Schedule, ScheduleTarget
 from stepfast.engine.schedule_starts import SOONEST_LOOK_SECONDS
-from stepfast.engine.value_log import ValueLog
 from stepfast.errors import StartupError
 from stepfast.functions.clients import Clients
 from stepfast.functions.encryption import keyring_of
@@ -40,6 +37,7 @@ from stepfast.language.registry import Registry, discover
 from stepfast.model import SignalLimits
 
 if TYPE_CHECKING:
+    from stepfast.engine.operations import Operations
     from stepfast.telemetry import Telemetry
 
 REPLAY_BYTES_PER_MEGABYTE = 2**20 // 4
@@ -83,6 +81,8 @@ class Engine:
         if self.telemetry is not None:
             listeners.append(self.telemetry)
         if self.settings.log_values:
+            from stepfast.engine.value_log import ValueLog
+
             listeners.append(ValueLog())
         return observed(self.table_store, *listeners)
 
@@ -132,6 +132,9 @@ class Engine:
 
     @cached_property
     def operations(self) -> Operations:
+        from stepfast.engine.audit_store import AuditSettings
+        from stepfast.engine.operations import Operations
+
         limits = SignalLimits(self.settings.max_signals, self.settings.max_signal_bytes)
         return Operations(
             self.store,

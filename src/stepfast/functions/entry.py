@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from stepfast.backends.aws.direct_terms import DirectTerms, direct_terms
 from stepfast.deployment.settings import NEEDS, TABLE, Settings
 from stepfast.functions import logs
 from stepfast.functions.clients import Clients
@@ -62,7 +63,8 @@ class EntryPoint:
             from stepfast.functions.side_by_side import LoopThreads
 
             host = replace(host, side_by_side=LoopThreads(JOBS_AT_ONCE))
-        return _traced(self._kind, guarded(self._build(settings, Clients(settings.region, clock.hear), host), host))
+        clients = Clients(settings.region, clock.hear, _direct_terms(settings.region))
+        return _traced(self._kind, guarded(self._build(settings, clients, host), host))
 
 
 def guarded(handler: Handler, host: Host) -> Handler:
@@ -84,10 +86,21 @@ def guarded(handler: Handler, host: Host) -> Handler:
     return call
 
 
-def _traced(kind: str, handler: Handler) -> Handler:
-    """The handler traced by X-Ray, unless POWERTOOLS_TRACE_DISABLED is true or `aws_xray_sdk` is not installed."""
+def _direct_terms(region: str | None) -> DirectTerms | None:
+    """Only in Lambda, and not where X-Ray traces botocore's calls."""
+    in_lambda = "AWS_LAMBDA_FUNCTION_NAME" in os.environ
+    return direct_terms(os.environ, region or os.environ.get("AWS_REGION")) if in_lambda and not _tracing() else None
+
+
+def _tracing() -> bool:
+    """Whether X-Ray traces: unless POWERTOOLS_TRACE_DISABLED is true or `aws_xray_sdk` is not installed."""
     disabled = os.environ.get("POWERTOOLS_TRACE_DISABLED", "").lower() in ("1", "true", "yes", "on", "y", "t")
-    if disabled or importlib.util.find_spec("aws_xray_sdk") is None:
+    return not disabled and importlib.util.find_spec("aws_xray_sdk") is not None
+
+
+def _traced(kind: str, handler: Handler) -> Handler:
+    """The handler traced by X-Ray, where it traces."""
+    if not _tracing():
         return handler
     from aws_lambda_powertools.tracing import Tracer
 

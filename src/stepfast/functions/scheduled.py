@@ -13,17 +13,17 @@ class ScheduledMoments:
     """The schedules of a deployment, on its engine."""
 
     def __init__(self, engine: Engine) -> None:
-        self._clock, self._starts = engine.clock, engine.operations.scheduled
+        self._clock, self._engine = engine.clock, engine
 
     async def handle(self, message: ScheduleMessage) -> tuple[MomentOutcome | None, float | None]:
         """What became of the message's moment, and when the message is to come again; None when it is done with."""
-        target, at = message.target, message.moment
+        target, at, starts = message.target, message.moment, self._engine.operations.scheduled
         if at is None:
-            return None, await self._starts.look(target)
+            return None, await starts.look(target)
         due = at + target.offset(at)
         if target.jitter and due > self._clock.now():
             return None, due
         id = target.id_at(at)
         with logs.about(id):
-            outcome = await self._starts.take(target, Moment(id, at, decided_at=self._clock.now()))
+            outcome = await starts.take(target, Moment(id, at, decided_at=self._clock.now()))
         return outcome, outcome.look_at

@@ -36,7 +36,8 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
     """Makes the handler. It answers the number of rounds, and whether the sweep reached the end of a lap."""
     engine = SendingEngine(settings, clients, host)
     table = Table(clients.dynamodb, settings.table, engine.clock)
-    visits = Visits(engine)  # imports the workflows now, while the sandbox initializes with full CPU
+    # Both are imported now, while the sandbox initializes with full CPU.
+    visits, _ = Visits(engine), engine.operations
 
     def handler(event: Any, context: Any) -> dict[str, Any]:
         engine.time_left.begin(context)

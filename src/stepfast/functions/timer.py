@@ -32,8 +32,9 @@ __all__ = ["handler"]
 def build(settings: Settings, clients: Clients, host: Host | None = None) -> Handler:
     """Makes the handler."""
     engine = SendingEngine(settings, clients, host)
-    timers, operations = TimerHandler(engine.store, engine.queue, engine.clock, PAUSES_KEPT_SECONDS), engine.operations
+    timers = TimerHandler(engine.store, engine.queue, engine.clock, PAUSES_KEPT_SECONDS)
     moments = ScheduledMoments(engine)
+    _ = engine.registry  # imports the workflows now, while the sandbox initializes with full CPU
 
     async def handle(posted: Posted, delivery: Delivery) -> Disposition:
         if delivery.message.kind != "timer":
@@ -42,7 +43,9 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
 
     async def start(request: StartMessage) -> dict[str, Any]:
         with logs.about(request.execution_id):
-            started = await operations.start(request.workflow, request.input, request.execution_id, request.labels)
+            started = await engine.operations.start(
+                request.workflow, request.input, request.execution_id, request.labels
+            )
         became = started.execution.execution_id
         return {"execution_id": became, "created": started.created, "turned_into": started.into}
 

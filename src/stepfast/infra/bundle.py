@@ -3,7 +3,7 @@
 The same input gives the same files on any machine and at any time: versions are resolved once for all
 architectures (within constraints.txt, where the project has one), and what an installer writes about
 itself is removed. The bundle includes boto3 although Lambda's runtime has it: the tested version runs,
-whatever version AWS ships in its image that day.
+whatever version AWS ships in its image that day. The models of services that nothing calls are left out.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from stepfast.deployment import schedule_file
 from stepfast.deployment.project import is_inside
 from stepfast.deployment.schedules import ScheduledStart
 from stepfast.errors import StartupError
-from stepfast.infra import bytecode, lock, requirements
+from stepfast.infra import bytecode, lock, requirements, service_models
 from stepfast.infra.target import Target
 
 # No function imports these. A bundle without them loads faster and has less to attack.
@@ -102,6 +102,7 @@ def build(source: Source, target: Target, cache: Path) -> Bundle:
         folder = Path(work) / "bundle"
         shutil.copytree(packages, folder)
         add_code(source, folder)
+        service_models.leave_out(folder, (source.workflows, *source.include))
         _compile_code(source, folder, target)
         weigh(folder, MAX_UNPACKED_BYTES, 'leave out what no step needs, or set packaging = "image" in [tool.stepfast]')
         return keep(folder, cache / f"bundle-{target.architecture}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -54,4 +55,13 @@ def _program(python: str) -> str | None:
     search = subprocess.run(
         [lock.uv_bin(), "python", "find", python, "--no-python-downloads"], capture_output=True, text=True, check=False
     )
-    return search.stdout.strip() or None if search.returncode == 0 else None
+    program = search.stdout.strip() if search.returncode == 0 else ""
+    return program or _of_pyenv(python)
+
+
+def _of_pyenv(python: str) -> str | None:
+    """The newest Python of this version that pyenv has installed. uv finds only the one that is switched on."""
+    versions = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    programs = [path for path in versions.glob(f"{python}.*/bin/python{python}") if path.is_file()]
+    newest = max(programs, key=lambda path: [int(part) for part in re.findall(r"\d+", path.parts[-3])], default=None)
+    return None if newest is None else str(newest)

@@ -11,6 +11,8 @@ from typing import Any
 
 Packed = list[Any]
 """Ids, and runs as [text before the number, first number, how many, text after it], in the order of the ids."""
+MAX_DIGITS = 19
+"""More than any number of a run has."""
 _NUMBER = re.compile(r"(?<![0-9])(0|[1-9][0-9]{0,8})(?![0-9])")
 
 
@@ -54,6 +56,20 @@ def last_unpacked(items: Sequence[Any], most: int) -> Sequence[str]:
             before, first, count, after = item
             ids += [f"{before}{number}{after}" for number in reversed(range(first, first + count)[len(ids) - most :])]
     return ids[::-1]
+
+
+def occurrences(items: Iterable[Any], id: str) -> Sequence[str]:
+    """One id as often as it is among those that were packed; no run is unpacked."""
+    return [id] * sum(item == id if isinstance(item, str) else _in_run(id, *item) for item in items)
+
+
+def _in_run(id: str, before: str, first: int, count: int, after: str) -> bool:
+    digits = id[len(before) : len(id) - len(after)]
+    if not (id.startswith(before) and id.endswith(after)):
+        return False
+    if not (digits.isascii() and digits.isdecimal() and len(digits) < MAX_DIGITS):
+        return False
+    return first <= int(digits) < first + count and id == f"{before}{int(digits)}{after}"
 
 
 def _pair(first: str, second: str) -> list[Any] | None:

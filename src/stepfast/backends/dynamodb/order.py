@@ -8,9 +8,11 @@ it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 from stepfast.backends.dynamodb import item_keys, order_items
 from stepfast.backends.dynamodb.calls import ABSENT, Condition, Table
+from stepfast.backends.dynamodb.id_runs import occurrences, unpacked
 from stepfast.backends.dynamodb.large_values import Texts
 from stepfast.backends.dynamodb.typed_json import Item, int_in, same, text
 from stepfast.model import OrderEntry
@@ -22,8 +24,11 @@ class OrderLog:
     def __init__(self, table: Table, texts: Texts) -> None:
         self._table, self._texts = table, texts
 
-    def read(self, run_id: str, since: int = 0) -> Sequence[OrderEntry]:
-        """The entries from this number on, in the order of their numbers."""
+    def read(self, run_id: str, since: int = 0, of: str | None = None) -> Sequence[OrderEntry]:
+        """The entries from this number on, in the order of their numbers; with the ids of one command alone if of is
+        given: the worker of each step of a gather reads the entry that names all of its steps.
+        """
+        unpack = unpacked if of is None else partial(occurrences, id=of)
         pages = self._table.query(
             KeyConditionExpression="pk = :pk AND sk BETWEEN :first AND :last",
             ExpressionAttributeValues={
@@ -33,7 +38,7 @@ class OrderLog:
             },
             ConsistentRead=True,
         )
-        entries = [order_items.entry_of(item) for page, _ in pages for item in self._texts.fill(page)]
+        entries = [order_items.entry_of(item, unpack) for page, _ in pages for item in self._texts.fill(page)]
         if since == 0 and (not entries or entries[0].number > 0):
             base = self._table.get(item_keys.key(run_id, item_keys.CURSOR))
             if base is not None:

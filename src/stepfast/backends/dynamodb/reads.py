@@ -209,8 +209,8 @@ class DynamoReads:
         """The records of items. Of what was moved out, only inputs and outputs stay where they are."""
         return [items.record_of(item, self._texts.later) for item in self._texts.fill(commands, LATER)]
 
-    async def entries(self, run_id: str, since: int = 0) -> Sequence[OrderEntry]:
-        return self._order.read(run_id, since)
+    async def entries(self, run_id: str, since: int = 0, of: str | None = None) -> Sequence[OrderEntry]:
+        return self._order.read(run_id, since, of)
 
     async def history(self, run_id: str) -> list[Event]:
         return self._runs.history(run_id)

@@ -135,7 +135,7 @@ class SqliteReads:
         row = self._file.row(ONE_RECORD, (execution_id, command_id))
         return execution, None if row is None else rows.record(row, self._opened_at)
 
-    async def entries(self, run_id: str, since: int = 0) -> Sequence[OrderEntry]:
+    async def entries(self, run_id: str, since: int = 0, of: str | None = None) -> Sequence[OrderEntry]:
         return list(self._unchanged("order", run_of(run_id)[0], since, self._entries))
 
     def _execution(self, execution_id: str, _: int) -> Execution | None:
