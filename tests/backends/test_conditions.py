@@ -20,6 +20,7 @@ from stepfast.engine.intervention_store import StatusTurn
 from stepfast.engine.limit_items import LimitId, LimitItem, Waiter
 from stepfast.engine.messages import Message
 from stepfast.engine.ports import Commit, End
+from stepfast.engine.workflow_pauses import HeldStart, WorkflowPause
 from stepfast.errors import StartupError, TooManySignals
 from stepfast.model import Event, Execution, Failure, OrderEntry, Record, Signal, SignalLimits
 from stepfast.shown import ShownState
@@ -469,6 +470,30 @@ def a_key_that_was_revoked_before(cloud: Cloud) -> None:
     made, _ = keys.create("mine", ["read"], 1.0)
     assert keys.revoke(made.key_id, 2.0)
     assert not keys.revoke(made.key_id, 3.0)
+
+
+# -- paused workflows --------------------------------------------------------------------------------------
+
+
+@refuses("PutItem", "w", ABSENT)
+def a_pause_of_a_workflow_that_is_paused(cloud: Cloud) -> None:
+    first = WorkflowPause(1.0, "ann", None)
+    for pause in (first, WorkflowPause(2.0, "bob", None)):
+        assert cloud.run(cloud.store.workflow_pauses.pause("w", pause)) == first
+
+
+@refuses("DeleteItem", "w", EXISTS)
+def an_unpause_of_a_workflow_that_is_not_paused(cloud: Cloud) -> None:
+    cloud.run(cloud.store.workflow_pauses.pause("w", WorkflowPause(1.0, None, None)))
+    assert cloud.run(cloud.store.workflow_pauses.unpause("w"))
+    assert not cloud.run(cloud.store.workflow_pauses.unpause("w"))
+
+
+@refuses("DeleteItem", "one", "since = :since")
+def a_note_of_a_later_hold(cloud: Cloud) -> None:
+    pauses = cloud.store.workflow_pauses
+    cloud.run(pauses.note_held(HeldStart("w", "one", 2.0)))
+    cloud.run(pauses.forget_held(HeldStart("w", "one", 1.0)))
 
 
 # ----------------------------------------------------------------------------------------------------------

@@ -80,7 +80,7 @@ def by_hand(action: str, before: Callable[[Site, str], None] = waits) -> Callabl
 def stands(status: str) -> Callable[[Site, str], bool]:
     def done(site: Site, id: str) -> bool:
         shown = site.show(id)
-        return (shown["status"], shown["intervention"]["why"]) == (status, WHY)
+        return (shown["status"], (shown["intervention"] or {}).get("why")) == (status, WHY)
 
     return done
 
