@@ -120,8 +120,7 @@ class Refused(StepfastError):
 class InvalidRequest(Refused):
     """Input that does not fit its type, or a request that is not valid.
 
-    `fields` lists the faults as pairs of a path and a message. Of very many faults it has the first; `total` is the
-    number of all.
+    `fields` lists the faults, of very many the first, as pairs of a path and a message; `total` is the number of all.
     """
 
     def __init__(self, message: str, fields: tuple[tuple[str, str], ...] = (), total: int | None = None) -> None:
@@ -390,8 +389,7 @@ class Misconfigured(StartupError):
 
 def class_of(kind: type[BaseException]) -> str:
     """The full name of an exception class; of one that is built into Python its name alone."""
-    name = f"{kind.__module__}.{kind.__qualname__}"
-    return name.removeprefix("builtins.")
+    return f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
 
 
 def _is_known_as(name: str, kind: type[BaseException]) -> bool:

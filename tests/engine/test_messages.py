@@ -6,8 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from stepfast.engine.advancer import _message
-from stepfast.engine.messages import Hint, Message
+from stepfast.engine.messages import Hint, Message, message_for
 from stepfast.model import Execution
 from stepfast.replay.commands import Command
 from tests.engine.steps import NOW, replayed, siblings
@@ -19,22 +18,22 @@ def test_a_step_has_its_hint_attached_which_is_no_part_of_it() -> None:
     with replayed(siblings) as replay:
         command = next(iter(replay.outstanding.values()))
     hint = Hint(command.name, command.input or "", command.issued_at, 5, "seal", command)
-    message = _message(EXECUTION, command, hint)
+    message = message_for(EXECUTION, command, hint)
     assert message == Message("step", "e1", command.id, 3)
     assert message.hint is hint
 
 
 def test_a_timer_has_a_message_without_a_hint() -> None:
-    message = _message(EXECUTION, Command(":timer", "timer", "timer", None), None)
+    message = message_for(EXECUTION, Command(":timer", "timer", "timer", None), None)
     assert message == Message("timer", "e1", ":timer", 3)
     assert message.hint is None
 
 
 def test_a_signal_wait_has_no_message() -> None:
     with pytest.raises(ValueError, match="signal"):
-        _message(EXECUTION, Command("signal:go", "signal", "go", None), None)
+        message_for(EXECUTION, Command("signal:go", "signal", "go", None), None)
 
 
 def test_an_unknown_kind_is_not_sent_as_a_step() -> None:
     with pytest.raises(AssertionError):
-        _message(EXECUTION, Command("memo", cast(Any, "memo"), "memo", None), None)
+        message_for(EXECUTION, Command("memo", cast(Any, "memo"), "memo", None), None)

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from stepfast.client import shapes
+from stepfast.client import job_shapes
 from stepfast.client.answers import Object
 from stepfast.client.async_calls import AsyncCalls
 from stepfast.client.async_stacks import AsyncStacks
@@ -75,7 +75,7 @@ class AsyncBulkJob:
             cursor: str | None = None
             more, pause = True, 0.05
             while more:
-                page = await calls.get(f"{self._path}/report", shapes.JobReportShape, cursor=cursor)
+                page = await calls.get(f"{self._path}/report", job_shapes.JobReportShape, cursor=cursor)
                 for outcome in page["outcomes"]:
                     yield outcome
                 cursor, more = page["next"], page["next"] is not None and (follow or bool(page["outcomes"]))
@@ -92,7 +92,7 @@ class AsyncBulkJob:
         parts = list[AsyncCalls]()
         for calls in self._stacks.all:
             try:
-                await calls.get(self._path, shapes.JobShape)
+                await calls.get(self._path, job_shapes.JobShape)
             except ExecutionNotFound:
                 continue
             parts.append(calls)
@@ -103,7 +103,7 @@ class AsyncBulkJob:
     async def _merged(self, method: str, path: str, body: Object | None = None) -> Object:
         states = list[Object]()
         for calls in await self._parts():
-            states.append((await calls.send(method, path, shapes.JobShape, body)).body)
+            states.append((await calls.send(method, path, job_shapes.JobShape, body)).body)
         return merged(states)
 
 
@@ -162,7 +162,7 @@ class AsyncJobCalls:
         if ids is not None:
             shares = [(calls, {"ids": [*some]}) for calls, some in await self._stacks.shares(ids)]
         for calls, part in shares:
-            await calls.send("POST", "/v1/jobs", shapes.JobShape, {**body, **part})
+            await calls.send("POST", "/v1/jobs", job_shapes.JobShape, {**body, **part})
         return AsyncBulkJob(self._stacks, body["job_id"])
 
     def job(self, job_id: str) -> AsyncBulkJob:
@@ -178,4 +178,4 @@ class AsyncJobCalls:
         limit: the most jobs of a page, 1 to 100.
         cursor: the `next` of an earlier page.
         """
-        return await self._stacks.first.get("/v1/jobs", shapes.JobPageShape, limit=limit, cursor=cursor)
+        return await self._stacks.first.get("/v1/jobs", job_shapes.JobPageShape, limit=limit, cursor=cursor)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from stepfast.client import shapes
+from stepfast.client import job_shapes
 from stepfast.client.answers import Object
 from stepfast.client.calls import Calls
 from stepfast.client.stacks import Stacks
@@ -79,7 +79,7 @@ class BulkJob:
             cursor: str | None = None
             more, pause = True, 0.05
             while more:
-                page = calls.get(f"{self._path}/report", shapes.JobReportShape, cursor=cursor)
+                page = calls.get(f"{self._path}/report", job_shapes.JobReportShape, cursor=cursor)
                 for outcome in page["outcomes"]:  # noqa: UP028, the asynchronous twin has no `yield from`
                     yield outcome
                 cursor, more = page["next"], page["next"] is not None and (follow or bool(page["outcomes"]))
@@ -96,7 +96,7 @@ class BulkJob:
         parts = list[Calls]()
         for calls in self._stacks.all:
             try:
-                calls.get(self._path, shapes.JobShape)
+                calls.get(self._path, job_shapes.JobShape)
             except ExecutionNotFound:
                 continue
             parts.append(calls)
@@ -107,7 +107,7 @@ class BulkJob:
     def _merged(self, method: str, path: str, body: Object | None = None) -> Object:
         states = list[Object]()
         for calls in self._parts():
-            states.append(calls.send(method, path, shapes.JobShape, body).body)
+            states.append(calls.send(method, path, job_shapes.JobShape, body).body)
         return merged(states)
 
 
@@ -166,7 +166,7 @@ class JobCalls:
         if ids is not None:
             shares = [(calls, {"ids": [*some]}) for calls, some in self._stacks.shares(ids)]
         for calls, part in shares:
-            calls.send("POST", "/v1/jobs", shapes.JobShape, {**body, **part})
+            calls.send("POST", "/v1/jobs", job_shapes.JobShape, {**body, **part})
         return BulkJob(self._stacks, body["job_id"])
 
     def job(self, job_id: str) -> BulkJob:
@@ -182,7 +182,7 @@ class JobCalls:
         limit: the most jobs of a page, 1 to 100.
         cursor: the `next` of an earlier page.
         """
-        return self._stacks.first.get("/v1/jobs", shapes.JobPageShape, limit=limit, cursor=cursor)
+        return self._stacks.first.get("/v1/jobs", job_shapes.JobPageShape, limit=limit, cursor=cursor)
 
 
 def merged(states: Sequence[Object]) -> Object:

@@ -6,7 +6,7 @@ import logging
 import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal, assert_never
+from typing import Literal
 
 from stepfast.engine import progress
 from stepfast.engine.attempt import SKEW
@@ -16,7 +16,7 @@ from stepfast.engine.ends import EndFollower
 from stepfast.engine.finish import finish
 from stepfast.engine.holding import PAUSES_KEPT_SECONDS, Holding
 from stepfast.engine.memory import Memory, News
-from stepfast.engine.messages import Hint, Message, MessageKind
+from stepfast.engine.messages import Hint, Message, message_for
 from stepfast.engine.opening import OpenedReplay, ReplayOpener
 from stepfast.engine.order import Order
 from stepfast.engine.placement import Placement
@@ -250,7 +250,10 @@ class Advancer:
         entry = _entry(execution, replay, order, due) if several or replay.acts else None
         appends = entry is not None and (replay.acts or bool(entry.dispatched))
         messages = [
-            (_message(execution, command, self._hint(replay, order, entry if appends else None, command)), command.due)
+            (
+                message_for(execution, command, self._hint(replay, order, entry if appends else None, command)),
+                command.due,
+            )
             for command in due
             if command.kind != "child"
         ]
@@ -386,18 +389,3 @@ def _entry(execution: Execution, replay: Replay, order: Order, due: Sequence[Com
         withdrawn=() if replay.finished else tuple(replay.withdrawn),
         seal=secrets.token_hex(4),
     )
-
-
-def _message(execution: Execution, command: Command, hint: Hint | None) -> Message:
-    kind: MessageKind
-    match command.kind:
-        case "step":
-            kind = "step"
-        case "timer":
-            kind = "timer"
-        case "signal" | "child" | "update":
-            raise ValueError(f"{command.id!r} waits for a {command.kind}, which no message brings")
-        case _:
-            assert_never(command.kind)
-    pool = command.step.pool if command.step else "default"
-    return Message(kind, execution.execution_id, command.id, execution.generation, pool, hint, execution.run)

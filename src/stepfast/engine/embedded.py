@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from stepfast.engine.ports import Delivery, Deltas, Queue, Store
+from stepfast.engine.deltas import Deltas
+from stepfast.engine.ports import Delivery, Queue, Store
 from stepfast.engine.webhooks import WebhookStore
 from stepfast.unguarded import unguarded
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, assert_never
 
-from stepfast.model import run_id_of
+from stepfast.model import Execution, run_id_of
 from stepfast.replay.commands import Command
 from stepfast.unguarded import unguarded
 
@@ -61,3 +61,19 @@ class Message:
     def run_id(self) -> str:
         """As of Execution.run_id."""
         return run_id_of(self.execution_id, self.run)
+
+
+def message_for(execution: Execution, command: Command, hint: Hint | None) -> Message:
+    """The message of a command that a replay has asked for. Raises ValueError for one that waits for something else."""
+    kind: MessageKind
+    match command.kind:
+        case "step":
+            kind = "step"
+        case "timer":
+            kind = "timer"
+        case "signal" | "child" | "update":
+            raise ValueError(f"{command.id!r} waits for a {command.kind}, which no message brings")
+        case _:
+            assert_never(command.kind)
+    pool = command.step.pool if command.step else "default"
+    return Message(kind, execution.execution_id, command.id, execution.generation, pool, hint, execution.run)

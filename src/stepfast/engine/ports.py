@@ -1,4 +1,4 @@
-"""What the engine needs from the outside: Store, Queue and Clock; Deltas where a store has them.
+"""What the engine needs from the outside: Store, Queue and Clock; and Deltas (deltas.py) where a store has them.
 
 Each method states its rule. All writes are conditional and atomic. A method that returns False has written nothing; a
 method that has returned has made its write durable. Every method may raise Unavailable: then it may or may not have
@@ -152,28 +152,6 @@ class Committed:
 
 
 NOT_COMMITTED = Committed(False)
-
-
-@dataclass(frozen=True, slots=True)
-class Delta:
-    """What has changed in an execution: its records written after the mark that was asked for, all else as it is.
-
-    It may hold older records too. Of the cursor it has no more than generation and revision where the mark was known.
-    mark: what to ask with next time.
-    """
-
-    snapshot: Snapshot
-    mark: int
-
-
-class Deltas(Protocol):
-    """An optional port, for a store that every write of an execution passes through, and which remembers them."""
-
-    async def changes(self, execution_id: str, mark: int | None = None) -> Delta | None:
-        """What was written after the mark, without the signals; None where there is no such execution.
-
-        mark: of an earlier delta, of whatever process; without one, all of the execution, with its signals.
-        """
 
 
 class Store(RunStore, TurnStore, InterventionStore, ShownStore, ForkStore, Protocol):

@@ -12,8 +12,9 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from stepfast.engine.deltas import Deltas
 from stepfast.engine.order import Order
-from stepfast.engine.ports import Deltas, Store
+from stepfast.engine.ports import Store
 from stepfast.model import Snapshot
 from stepfast.replay.replay import Command, Replay
 from stepfast.replay.signals import waits_of

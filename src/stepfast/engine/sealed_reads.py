@@ -12,7 +12,8 @@ from typing import Any, Generic, TypeVar
 
 from stepfast.engine import sealing
 from stepfast.engine.data_keys import Keyring
-from stepfast.engine.ports import Delta, Page, Query, Store
+from stepfast.engine.deltas import Delta
+from stepfast.engine.ports import Page, Query, Store
 from stepfast.engine.record_reader import RecordPage, RecordQuery, RecordReader
 from stepfast.errors import Misconfigured, Unavailable
 from stepfast.model import Event, Execution, Record, Signal, Snapshot, run_of

@@ -20,18 +20,13 @@ from stepfast.backends.sqlite.starts import SqliteStarts
 from stepfast.backends.sqlite.webhooks import SqliteWebhooks
 from stepfast.backends.sqlite.workflow_pauses import SqliteWorkflowPauses
 from stepfast.engine.audit_store import AuditStore
+from stepfast.engine.deltas import Delta
 from stepfast.engine.embedded import Stored as Stored
 from stepfast.engine.limit_store import LimitStore
 from stepfast.engine.link_store import LinkStore
 from stepfast.engine.metrics import Tallies
 from stepfast.engine.order import cursor_of
-from stepfast.engine.ports import (
-    Clock,
-    Delta,
-    Fault,
-    Page,
-    Query,
-)
+from stepfast.engine.ports import Clock, Fault, Page, Query
 from stepfast.engine.record_reader import RecordReader
 from stepfast.engine.schedule_store import ScheduleStore
 from stepfast.engine.start_store import StartStore
