@@ -101,6 +101,7 @@ class LimitPorts:
         self._world, self._target = world, target
         if target == "store":
             self.limits = LimitPorts(world, "limits")
+            self.workflow_pauses: Any = world.backend.workflow_pauses  # see held_world.py
 
     def __getattr__(self, name: str) -> Any:
         backend = self._world.backend

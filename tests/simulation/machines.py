@@ -68,6 +68,9 @@ class Ports:
     def __init__(self, world: World) -> None:
         self._world = world
         self.reader: Any = world.backend.reader
+        self.workflow_pauses: Any = (
+            world.backend.workflow_pauses
+        )  # held_world.py pauses workflows, and breaks these calls
 
     async def append(self, execution_id: str, entry: OrderEntry, messages: Sequence[Sent] = ()) -> bool:
         """In a wide world the messages are sent before the entry is written, and bear no more than a body can."""

@@ -54,6 +54,7 @@ class StartPorts:
         self._world, self._part = world, part
         if not part:
             self.limits, self.starts = StartPorts(world, "limits"), StartPorts(world, "starts")
+            self.workflow_pauses: Any = world.backend.workflow_pauses  # see held_world.py
 
     def __getattr__(self, name: str) -> Any:
         backend = self._world.backend
