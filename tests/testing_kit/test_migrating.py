@@ -166,7 +166,7 @@ def test_the_programs_to_come_from_are_python_and_there_for_each_engine() -> Non
     for name, text in BEFORE.items():
         assert ast.parse(text, name).body
     assert {*BLOCKS} == {
-        *("fulfilment.py", "test_fulfilment.py", "review.py", "words.py", "feeds.py", "trip.py"),
+        *("fulfilment.py", "test_fulfilment.py", "review.py", "words.py", "feeds.py", "trip.py", "leave.py"),
     }
 
 

@@ -265,11 +265,16 @@ class Updating:
     async def _record(self, execution: Execution, update_id: str, signal: Signal) -> Record | None:
         """The answer, from the current run or from the earlier one that has taken the update."""
         command_id = command_of(update_id)
-        peeked = await self._store.peek(execution.run_id, command_id)
-        record = peeked[1] if peeked is not None else None
-        if record is not None or signal.run >= execution.run:
-            return record
-        earlier = await self._store.load_run(execution.execution_id, signal.run)
+        while True:
+            peeked = await self._store.peek(execution.run_id, command_id)
+            if peeked is None or peeked[0].run == execution.run:
+                break
+            execution = peeked[0]  # the next run has begun since it was read
+        if peeked is None or peeked[1] is not None or signal.run >= execution.run:
+            return None if peeked is None else peeked[1]
+        # Who waits has read the signal a while ago: a run that it went along to may have taken it and ended since.
+        latest = await self._store.signal(execution.execution_id, signal.signal_id) or signal
+        earlier = await self._store.load_run(execution.execution_id, latest.run)
         return None if earlier is None else earlier.records.get(command_id)
 
     # -- replays -----------------------------------------------------------------------------------------
