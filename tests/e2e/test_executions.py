@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from stepfast.engine.attempt import SKEW
-from tests.e2e.conftest import Deployed, eventually
+from tests.e2e.conftest import NAME, Deployed, eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -111,7 +111,7 @@ def test_a_signal_is_waited_for_and_taken(deployed: Deployed) -> None:
 def test_a_large_value_goes_by_the_bucket(deployed: Deployed) -> None:
     assert deployed.run("carry", 700, "carry-1")["result"] == 700 * 1024
     s3 = deployed.emulator.client("s3")
-    (bucket,) = (one["Name"] for one in s3.list_buckets()["Buckets"] if "statevalues" in one["Name"])
+    (bucket,) = (one["Name"] for one in s3.list_buckets()["Buckets"] if f"{NAME}-statevalues" in one["Name"])
     assert s3.list_objects_v2(Bucket=bucket, Prefix="x/")["KeyCount"] >= 1
 
 

@@ -272,7 +272,7 @@ class Updating:
             execution = peeked[0]  # the next run has begun since it was read
         if peeked is None or peeked[1] is not None or signal.run >= execution.run:
             return None if peeked is None else peeked[1]
-        # Who waits has read the signal a while ago: a run that it went along to may have taken it and ended since.
+        # The signal may be an old reading: a run that it went along to may have taken it, and ended since.
         latest = await self._store.signal(execution.execution_id, signal.signal_id) or signal
         earlier = await self._store.load_run(execution.execution_id, latest.run)
         return None if earlier is None else earlier.records.get(command_id)
