@@ -55,7 +55,7 @@ def weigh(context: RunContext[str]) -> str:
     return "3 kg"
 
 
-@clerk.tool(metadata={"stepfast": {"timeout": 3, "retry": Retry(max_attempts=5, initial=0.2)}})
+@clerk.tool(metadata={"stepfast": {"pool": "fragile", "timeout": 3, "retry": Retry(max_attempts=5, initial=0.2)}})
 def price(context: RunContext[str]) -> str:
     if noted(context.deps, "price") == 1:
         os._exit(1)

@@ -163,7 +163,7 @@ def guarded(deployed: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Ite
         settings = folder / "pyproject.toml"
         text = settings.read_text().replace("[tool.stepfast]", f'[tool.stepfast]\nkms_key = "{key}"\nauth = "jwt"')
         text = text.replace('dependencies = ["stepfast"]', 'dependencies = ["stepfast[agents]"]')
-        settings.write_text(f"{text}\n{tables}")
+        settings.write_text(f"{text}\n{tables}\n[tool.stepfast.pools.fragile]\ntimeout = 13\n")
         shutil.copyfile(HERE / "clerk.py", folder / "workflows/clerk.py")
         outputs = emulator.deploy("guarded", folder)
         api_key = ApiKeys(emulator.client("dynamodb"), outputs["TableName"]).create("guarded", SCOPES, time.time())[1]

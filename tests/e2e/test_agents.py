@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Guarded, eventually
+from tests.e2e.emulator import PATIENCE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 APPROVAL = "clerk.approve.refund"
@@ -17,28 +18,14 @@ def has_run(guarded: Guarded, tool: str) -> bool:
     return any(each["name"] == f"clerk.tool.{tool}" and each["status"] == "SUCCEEDED" for each in commands)
 
 
-def sweep(guarded: Guarded) -> None:
-    """What the schedule of the deployment does every few minutes."""
-    functions = guarded.emulator.client("lambda")
-    names = [each["FunctionName"] for each in functions.list_functions()["Functions"]]
-    (sweeper,) = (name for name in names if name.startswith("guarded-") and "weeper" in name)
-    functions.invoke(FunctionName=sweeper, InvocationType="Event", Payload=b"{}")
-
-
 def test_an_agent_survives_what_happens_to_it(guarded: Guarded, tmp_path: Path) -> None:
     (tmp_path / "bank-closed").touch()
     attempts = {tool: tmp_path / f"{tool}.log" for tool in ("weigh", "price", "refund")}
     assert guarded.start("clerk", str(tmp_path), "clerk-1").status_code == 201
     eventually(lambda: has_run(guarded, "weigh"), "the first tool, which waits for the second to begin")
 
-    # The process of the second tool has died. Its lease of 13 seconds ends, and the sweep finds it.
-    def swept() -> bool:
-        if has_run(guarded, "price"):
-            return True
-        sweep(guarded)
-        return False
-
-    eventually(swept, "the tool whose process has died", pause=4)
+    # The process of the second tool has died. Its message comes back to its queue 43 seconds after it was received.
+    eventually(lambda: has_run(guarded, "price"), "the tool whose process has died", seconds=2 * PATIENCE, pause=2)
     assert guarded.wait("clerk-1", "RUNNING")["result"] is None
     assert not attempts["refund"].exists()  # nobody has approved it
     approval = {"payload": {"approved": True, "arguments": {"cents": 500}}, "signal_id": "s-1"}
