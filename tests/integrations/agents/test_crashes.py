@@ -55,10 +55,13 @@ def test_a_crash_at_any_point_loses_nothing(number: int) -> None:
     assert all(2 <= requests[agent] <= 3 for agent in AGENTS), requests
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
-def test_a_crash_at_the_end_loses_nothing(moment: str) -> None:
+@pytest.mark.parametrize("before", [True, False])
+def test_a_crash_at_the_end_loses_nothing(before: bool) -> None:
     with Environment(ask_three, check_replays=False) as env:
-        env.crash(**{moment: "finish"})
+        if before:
+            env.crash(before="finish")
+        else:
+            env.crash(after="finish")
         run = env.run(ask_three, "hello")
     assert run.result == [EXPECTED] * 3, env.crashes
     assert_nothing_recorded_ran_again(run)
