@@ -13,7 +13,7 @@ EMULATOR := .cache/ministack
 WITH_UV := $(BIN)/python -m uv pip install --quiet --python $(BIN)/python
 WITH_PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help install demo demo-cloud check test timings pythons agents soak lint format reference golden clean async-client
+.PHONY: help install demo demo-cloud check test timings pythons agents integrations soak lint format reference golden clean async-client
 
 help:
 	@echo "make demo    the whole story with real parts: a report, an outage, a resume, a crash, 200 reports behind a gate"
@@ -40,6 +40,7 @@ help:
 	@echo "make timings   the tests that compare times, one after the other: for a machine that does nothing else"
 	@echo "make pythons   the tests of what differs between Pythons, on every other one that this machine has"
 	@echo "make agents   the tests of durable agents, on the oldest pydantic-ai that is allowed and on the newest"
+	@echo "make integrations   the tests of MCP, OpenTelemetry, the OpenAI Agents SDK, LangGraph and FastAPI, likewise"
 	@echo "make soak    nightly: every test with all seeds and new ones, then simulation and kill -9, SECONDS=600 each"
 	@echo "make synth   the stack of this repository as CloudFormation, in build/cdk"
 	@echo "make deploy-local   the stack in an AWS emulator on this machine, or that of a project of yours:"
@@ -123,6 +124,9 @@ pythons: .venv/ready
 
 agents: .venv/ready
 	@.ci/agents
+
+integrations: .venv/ready
+	@.ci/integrations
 
 # The nightly lane: every test with the seeds and examples that the gate leaves out, new ones each night, then the
 # simulation and kill -9 under load for SECONDS each. SEED repeats a night: everything new is drawn from it.

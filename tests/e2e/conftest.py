@@ -110,9 +110,9 @@ class Deployed:
         return log.read_text().split().count(id) if log.exists() else 0
 
 
-def eventually(look: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
+def eventually(look: Callable[[], Any], what: str, seconds: float = PATIENCE, pause: float = 0.25) -> Any:
     """What `look` returns once that is something; the emulator's event sources need their time."""
-    return until(look, seconds, pause=0.25, what=what)
+    return until(look, seconds, pause=pause, what=what)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -146,7 +146,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
 
 @dataclass(frozen=True)
 class Guarded(Deployed):
-    """A second stack: its values are encrypted, and people sign on at an issuer on this machine."""
+    """A second stack: values are encrypted, people sign on at an issuer on this machine, and an agent works in it."""
 
     issuer: TestIssuer
 
@@ -162,7 +162,9 @@ def guarded(deployed: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Ite
         tables = f"[tool.stepfast.jwt]\n{jwt}\n\n[tool.stepfast.jwt.scopes]\n{scopes}\n"
         settings = folder / "pyproject.toml"
         text = settings.read_text().replace("[tool.stepfast]", f'[tool.stepfast]\nkms_key = "{key}"\nauth = "jwt"')
-        settings.write_text(f"{text}\n{tables}")
+        text = text.replace('dependencies = ["stepfast"]', 'dependencies = ["stepfast[agents]"]')
+        settings.write_text(f"{text}\n{tables}\n[tool.stepfast.pools.fragile]\ntimeout = 13\n")
+        shutil.copyfile(HERE / "clerk.py", folder / "workflows/clerk.py")
         outputs = emulator.deploy("guarded", folder)
         api_key = ApiKeys(emulator.client("dynamodb"), outputs["TableName"]).create("guarded", SCOPES, time.time())[1]
         with emulator.http(outputs, api_key) as http:

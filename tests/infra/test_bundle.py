@@ -19,7 +19,7 @@ from stepfast.deployment.schedule_file import starts_in
 from stepfast.deployment.schedules import ScheduledStart
 from stepfast.errors import StartupError
 from stepfast.http.page import BUILT
-from stepfast.infra import bundle, bytecode, service_models
+from stepfast.infra import bundle, bytecode, requirements, service_models
 from stepfast.infra.bundle import Bundle, Source, build, digest_of
 from stepfast.infra.target import Target
 from tests.infra.conftest import PROJECT
@@ -138,6 +138,23 @@ def test_it_holds_the_page_as_far_as_it_is_built(arm: Bundle) -> None:
 def test_x_ray_comes_with_tracing_only(project: Path, cache: Path) -> None:
     traced = build(Source(project, tracing=True), Target("arm64"), cache)
     assert "aws_xray_sdk" in traced.packages
+
+
+@pytest.mark.parametrize(
+    ("asked", "brought"),
+    [
+        ("stepfast[agents]", {"pydantic-ai-slim"}),
+        ("stepfast[ Agents , opentelemetry ]>=0.1; python_version > '3'", {"pydantic-ai-slim", "opentelemetry-api"}),
+        ("stepfast[tracing]", {"aws-xray-sdk", "boto3"}),
+        ("stepfast[aws,cloud-testing,deploy,mcp]", set()),
+        ("stepfast", set()),
+    ],
+)
+def test_extras_of_stepfast_that_workflows_import_are_brought(asked: str, brought: set[str], tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(f'[project]\nname = "shop"\ndependencies = ["idna", "{asked}"]\n')
+    found = requirements.of_project(tmp_path)
+    assert {requirements.name_of(line) for line in found} == {"idna", *brought}
+    assert all("extra" not in line for line in found)
 
 
 def test_what_is_included_is_in_it_and_its_tests_are_not(project: Path, cache: Path, tmp_path: Path) -> None:

@@ -58,6 +58,26 @@ def test_the_comparison_is_that_of_the_page_with_the_sources() -> None:
     assert {*re.findall(r"\[(\d+)\]", table)} == {*re.findall(r"^(\d+)\. ", sources, re.MULTILINE)}
 
 
+@pytest.mark.parametrize(
+    ("row", "command"),
+    [
+        ("pause a running execution", "pause"),
+        ("delete an execution", "delete"),
+        ("encrypted with a key of yours", "key-file"),
+        ("limits by key", "limits"),
+        ("export of all data", "export"),
+    ],
+)
+def test_the_comparison_does_not_say_that_a_command_of_stepfast_is_lacking(row: str, command: str) -> None:
+    page = (ROOT / "docs/comparison.md").read_text()
+    (cells,) = re.findall(rf"^\| {row} \|(.*)\|$", page, re.MULTILINE)
+    (lacks,) = re.findall(r"\*\*What stepfast lacks\.\*\*(.*?)\n\n", page, re.DOTALL)
+    commands = [*(each.name for each in app.registered_commands), *(each.name for each in app.registered_groups)]
+    assert command in commands
+    assert cells.split("|")[-1].strip() != "–"
+    assert command.removesuffix("s") not in lacks
+
+
 @pytest.fixture
 def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     _, code = re.findall(r"```python\n(.*?)```", README, re.DOTALL)

@@ -133,3 +133,21 @@ def test_the_command_line_starts_without_the_engine_sqlite_or_boto3() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+def test_the_pages_name_the_oldest_release_of_what_stepfast_is_integrated_with() -> None:
+    """And a command runs it: `make agents` and `make integrations` read pyproject.toml."""
+    commands = "".join((ROOT / ".ci" / name).read_text() for name in ("agents", "integrations"))
+    pages = {
+        "pydantic-ai-slim": ("agents.md", "pydantic-ai from {} up to"),
+        "openai-agents": ("agents.md", "`openai-agents` from {} up to"),
+        "langgraph": ("agents.md", "`langgraph` from {} up to"),
+        "mcp": ("mcp.md", "`mcp` from {} up to"),
+        "opentelemetry-api": ("opentelemetry.md", "`opentelemetry-api` alone, from {} up to"),
+        "fastapi": ("library.md", "FastAPI from {} up to"),
+    }
+    required = "\n".join(line for lines in PROJECT["optional-dependencies"].values() for line in lines)
+    for package, (page, sentence) in pages.items():
+        (oldest,) = {*re.findall(rf"^{package}>=([0-9.]+),", required, re.MULTILINE)}
+        assert sentence.format(oldest) in (ROOT / "docs" / page).read_text(), package
+        assert package in commands

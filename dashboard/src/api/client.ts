@@ -1,6 +1,7 @@
 /**
  * Every call the page makes. Addresses are relative to the page, so both share one origin. Reads go by the client's `call`:
- * the page breaks them off when it is left, and asks with the tag of what it holds, which the client's methods do not take.
+ * the page breaks them off when it is left, and asks with the tag of what it holds, which the client's methods do not take;
+ * and it shows that values were withheld, which their results do not say. Changes go by a method where it has the same types.
  */
 
 import { ask, askAgain, type Tagged, through } from "./request";

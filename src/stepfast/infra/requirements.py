@@ -14,12 +14,18 @@ from stepfast.errors import StartupError
 
 # Only the command line and the embedded server need these.
 NOT_IN_LAMBDA = frozenset({"rich", "typer", "uvicorn"})
+EXTRAS_OF_FUNCTIONS = frozenset({"agents", "encryption", "opentelemetry", "sign-on", "tracing"})
+"""The extras of stepfast that workflows may import from. The others are for commands and tests, or to deploy."""
 _NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
+_NAMED_EXTRAS = re.compile(r"\s*[A-Za-z0-9._-]+\s*\[([^\]]*)\]")
 _OF_EXTRA = re.compile(r"extra\s*==\s*['\"]([^'\"]+)['\"]")
 
 
 def of_project(folder: Path, extras: Sequence[str] = ()) -> list[str]:
-    """The dependencies in the folder's pyproject.toml, with those of the named extras, without stepfast itself."""
+    """The dependencies in the folder's pyproject.toml, with those of the named extras, without stepfast itself.
+
+    A dependency on `stepfast[agents]` gives what the extra brings.
+    """
     project = _project_table(folder)
     optional = project.get("optional-dependencies", {})
     unknown = sorted(set(extras) - set(optional))
@@ -28,8 +34,10 @@ def of_project(folder: Path, extras: Sequence[str] = ()) -> list[str]:
         raise StartupError(f"{folder / 'pyproject.toml'} has no extra {unknown[0]!r}; there are: {known}")
     own = [] if project.get("name") == "stepfast" else project.get("dependencies", ())
     asked = [*own, *(line for extra in extras for line in optional[extra])]
+    named = {extra for line in asked if name_of(line) == "stepfast" for extra in _extras_in(line)}
+    brought = of_extras(named & EXTRAS_OF_FUNCTIONS)
     # The bundle gets the stepfast that synthesizes the stack, not a version from an index.
-    return [line for line in asked if name_of(line) not in ("stepfast", project.get("name"))]
+    return [*(line for line in asked if name_of(line) not in ("stepfast", project.get("name"))), *brought]
 
 
 def extras_of(folder: Path) -> list[str]:
@@ -51,6 +59,18 @@ def of_stepfast(
     extras = {extra for extra, wanted in chosen.items() if wanted}
     lines = _wanted(distribution("stepfast").requires or (), extras)
     return [line for line in lines if name_of(line) != "stepfast"]
+
+
+def of_extras(extras: set[str]) -> list[str]:
+    """The packages that these extras of the installed stepfast bring."""
+    lines = [line for line in distribution("stepfast").requires or () if _OF_EXTRA.search(line)]
+    return [line for line in _wanted(lines, extras) if name_of(line) != "stepfast"]
+
+
+def _extras_in(requirement: str) -> list[str]:
+    """The extras that a requirement line names, normalized."""
+    named = _NAMED_EXTRAS.match(requirement)
+    return [name_of(extra) for extra in named.group(1).split(",")] if named else []
 
 
 def _wanted(requires: Iterable[str], extras: set[str]) -> Iterable[str]:

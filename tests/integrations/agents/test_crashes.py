@@ -12,9 +12,16 @@ AGENTS = ("clerk", "scout", "writer")
 
 
 def every_point() -> range:
-    with Environment(ask_three, check_replays=False) as env:
-        env.run(ask_three, "hello")
-        return range(len(env.points))
+    """The points that each run has: steps of equal times end in another order each time, and some runs have more.
+
+    The last two of any run, around its end, have a test of their own.
+    """
+    counts = []
+    for _ in range(10):
+        with Environment(ask_three, check_replays=False) as env:
+            env.run(ask_three, "hello")
+            counts.append(len(env.points))
+    return range(min(counts) - 4)
 
 
 def every_call() -> range:
@@ -46,6 +53,18 @@ def test_a_crash_at_any_point_loses_nothing(number: int) -> None:
     assert run.result == [EXPECTED] * 3, env.crashes
     assert_nothing_recorded_ran_again(run)
     assert all(2 <= requests[agent] <= 3 for agent in AGENTS), requests
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_crash_at_the_end_loses_nothing(before: bool) -> None:
+    with Environment(ask_three, check_replays=False) as env:
+        if before:
+            env.crash(before="finish")
+        else:
+            env.crash(after="finish")
+        run = env.run(ask_three, "hello")
+    assert run.result == [EXPECTED] * 3, env.crashes
+    assert_nothing_recorded_ran_again(run)
 
 
 @pytest.mark.parametrize("number", CALLS)
