@@ -71,7 +71,7 @@ def test_each_byte_of_a_long_row_is_looked_at_once(kind: str, monkeypatch: pytes
     class Counted(bytearray):
         looked = 0
 
-        def find(self, part, start=0, end=None):  # type: ignore[no-untyped-def, override]
+        def find(self, part, start=0, end=None):  # type: ignore[no-untyped-def]
             found = super().find(part, start, len(self) if end is None else end)
             Counted.looked += (len(self) if end is None else end) - start if found < 0 else found - start
             return found
