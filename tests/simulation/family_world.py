@@ -302,6 +302,7 @@ class Ports:
         if part is None:
             self.links = Ports(world, world.backend.links)
             self.reader: Any = world.backend.reader
+            self.workflow_pauses: Any = world.backend.workflow_pauses
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._part or self._world.backend, name)
