@@ -21,13 +21,13 @@ class RowEnds:
 
     def ends_in(self, text: bytes | bytearray) -> Iterator[tuple[int, int]]:
         """The end of each row in what is new in the text, and its number of lines. Take all of them."""
-        while (found := text.find(NEWLINE, self._next_searched(text))) >= 0:
+        while (newline := text.find(NEWLINE, self._next_searched(text))) >= 0:
             self.lines += 1
-            self._look_at(text, found)
-            self._line = self._searched = found + 1
+            self._look_at(text, newline)
+            self._line = self._searched = newline + 1
             if not self.quoted:
-                lines, self.row, self.lines = self.lines, found + 1, 0
-                yield found + 1, lines
+                lines, self.row, self.lines = self.lines, newline + 1, 0
+                yield newline + 1, lines
         self._searched = len(text)
 
     def last_in(self, text: bytes | bytearray) -> tuple[int, int] | None:
@@ -78,5 +78,5 @@ class RowEnds:
     def _next_opened(self, text: bytes | bytearray, at: int, end: int) -> int:
         """The place behind the next quote that opens a field; -1 if there is none."""
         assert self._opening is not None
-        found = text.find(self._opening, at, end)
-        return found if found < 0 else found + len(self._opening)
+        place = text.find(self._opening, at, end)
+        return place if place < 0 else place + len(self._opening)
