@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 from typing import Any
 
@@ -23,8 +24,10 @@ class DiskAndBucketFiles:
             return FileState(head["ContentLength"], head["ETag"])
         try:
             status = os.stat(path)
-        except OSError as error:
-            raise _unreadable(path, error) from error
+        except (OSError, ValueError) as error:  # ValueError is for a path with a NUL character
+            raise _unreadable(path, str(getattr(error, "strerror", None) or error)) from error
+        if not stat.S_ISREG(status.st_mode):  # the size of a pipe is 0, so it would pass for a file without items
+            raise _unreadable(path, "It is a folder" if stat.S_ISDIR(status.st_mode) else "It is not a regular file")
         return FileState(status.st_size, f"{status.st_size}-{status.st_mtime_ns}")
 
     def read(self, path: str, start: int, length: int, version: str) -> bytes:
@@ -40,7 +43,7 @@ class DiskAndBucketFiles:
                 file.seek(start)
                 return file.read(length)
         except OSError as error:
-            raise _unreadable(path, error) from error
+            raise _unreadable(path, error.strerror or str(error)) from error
 
     @property
     def _s3(self) -> Any:
@@ -49,7 +52,7 @@ class DiskAndBucketFiles:
         return self._client
 
     def _ask(self, path: str, ask: Callable[[], Any]) -> Any:
-        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
         try:
             return ask()
@@ -62,6 +65,8 @@ class DiskAndBucketFiles:
                     f"{path} cannot be read: it does not exist, or the role lacks s3:GetObject on it (S3 says {code})"
                 ) from error
             raise Unavailable(f"{path} cannot be read for now: {error}") from error
+        except ParamValidationError as error:
+            raise GiveUp(f"{path} names no file in S3: {error}; write it as s3://bucket/key") from error
         except BotoCoreError as error:
             raise Unavailable(f"{path} cannot be read for now: {error}") from error
 
@@ -79,7 +84,6 @@ def _place(path: str) -> tuple[str, str]:
     return bucket, key
 
 
-def _unreadable(path: str, error: OSError) -> GiveUp:
-    reason = error.strerror or str(error)
+def _unreadable(path: str, reason: str) -> GiveUp:
     advice = "the path is looked up where the steps run; in a deployment on AWS, name the file as s3://bucket/key"
     return GiveUp(f"{path} cannot be read: {reason}; {advice}")

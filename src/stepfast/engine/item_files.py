@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from pydantic_core import from_json
 
+from stepfast.engine.item_rows import RowEnds
 from stepfast.errors import GiveUp
 
 BLOCK_BYTES = 1024 * 1024
@@ -59,7 +60,7 @@ def plan(files: ItemFiles, source: Json, batch: int, version: str, offset: int, 
     text = _Blocks(files, path, state, offset)
     if offset == 0 and source["format"] == "csv":
         offset, line, columns = _header(text, source)
-    parts, rows = list[list[int]](), _row_ends(text, offset, quoted=source["format"] == "csv")
+    parts, rows = list[list[int]](), _row_ends(text, offset, line, source.get("delimiter"))
     start, first, count, lines, position = offset, line, 0, line, offset
     for end, newlines in rows:
         count, lines, position = count + 1, lines + newlines, end
@@ -129,32 +130,47 @@ def _json_rows(data: bytes, first: int) -> Iterator[Row]:
 
 def _csv_rows(data: bytes, source: Json, first: int) -> Iterator[Row]:
     columns = source["columns"]
-    for number, raw in _cut(data, first):
+    for number, last, raw in _cut(data, first, source["delimiter"]):
         try:
             fields = next(csv.reader(io.StringIO(raw.decode()), delimiter=source["delimiter"], strict=True), [])
         except UnicodeDecodeError as error:
-            yield number, None, f"is not UTF-8 at byte {error.start + 1}"
+            yield number, None, f"is not UTF-8 at byte {error.start + 1}{_until(number, last)}"
         except csv.Error as error:
-            yield number, None, f"is not CSV: {error}"
+            yield number, None, f"{_not_csv(error)}{_until(number, last)}"
         else:
             if not fields:
                 yield number, None, None
             elif len(fields) != len(columns):
-                yield number, None, f"has {len(fields)} fields, and the first row names {len(columns)} columns"
+                counts = f"has {len(fields)} fields, and the first row names {len(columns)} columns"
+                yield number, None, f"{counts}{_until(number, last)}"
             else:
                 yield number, json.dumps(dict(zip(columns, fields, strict=True)), ensure_ascii=False), None
 
 
-def _cut(data: bytes, first: int) -> Iterator[tuple[int, bytes]]:
-    """The rows of a CSV text, each with the number of its first line. A quoted field may hold line breaks."""
-    start = 0
-    for end, newlines in _ends_in(data, quoted=True):
-        yield first, data[start:end]
-        start, first = end, first + newlines
+def _not_csv(error: csv.Error) -> str:
+    if "field limit" in str(error):
+        limit = f"{csv.field_size_limit():,}"
+        return f"has a field of more than {limit} characters, the limit of Python's csv module: use JSON lines"
+    return f"is not CSV: {error}"
+
+
+def _until(first: int, last: int) -> str:
+    """Names all lines of a row that is at fault, since a quote that is not closed makes one row of several."""
+    return f" (a quoted field makes one row of the lines {first:,} to {last:,})" if last > first else ""
+
+
+def _cut(data: bytes, first: int, delimiter: str) -> Iterator[tuple[int, int, bytes]]:
+    """The rows of a CSV text, each with the numbers of its first and last line."""
+    ends, start = RowEnds(delimiter), 0
+    for end, lines in ends.ends_in(data):
+        yield first, first + lines - 1, data[start:end]
+        start, first = end, first + lines
+    if last := ends.last_in(data):
+        yield first, first + last[1] - 1, data[start:]
 
 
 def _header(text: _Blocks, source: Json) -> tuple[int, int, list[str]]:
-    end, lines = next(_row_ends(text, 0, quoted=True), (0, 0))
+    end, lines = next(_row_ends(text, 0, 1, source["delimiter"]), (0, 0))
     raw = text.between(0, end).removeprefix(BOM)
     try:
         columns = next(csv.reader(io.StringIO(raw.decode()), delimiter=source["delimiter"], strict=True), [])
@@ -169,57 +185,57 @@ class _Blocks:
     """The text of a file from an offset on, read block by block as it is asked for."""
 
     def __init__(self, files: ItemFiles, path: str, state: FileState, offset: int) -> None:
-        self._files, self._path, self._state, self._at = files, path, state, offset
-        self.start, self.data = offset, b""
+        self._files, self.path, self._state, self._at = files, path, state, offset
+        self.start, self.data = offset, bytearray()
 
     def more(self) -> bool:
         """Reads the next block. False at the end of the file."""
         if self._at >= self._state.size:
             return False
-        block = self._files.read(self._path, self._at, BLOCK_BYTES, self._state.version)
+        block = self._files.read(self.path, self._at, BLOCK_BYTES, self._state.version)
         if not block:
             return False
         self._at += len(block)
         self.data += block
         return True
 
-    def forget(self, before: int) -> None:
-        self.data, self.start = self.data[before - self.start :], before
+    def forget(self, before: int) -> int:
+        """Drops what is before an offset. Returns how many bytes that were."""
+        count = before - self.start
+        del self.data[:count]
+        self.start = before
+        return count
 
     def between(self, start: int, end: int) -> bytes:
-        return self.data[start - self.start : end - self.start]
+        return bytes(self.data[start - self.start : end - self.start])
 
 
-def _row_ends(text: _Blocks, offset: int, *, quoted: bool) -> Iterator[tuple[int, int]]:
-    """The offset after each row, and how many lines the row has."""
+def _row_ends(text: _Blocks, offset: int, line: int, delimiter: str | None) -> Iterator[tuple[int, int]]:
+    """The offset after each row, and how many lines the row has. line: the number of the line at the offset."""
+    if offset == 0 and text.more() and text.data.startswith(BOM):
+        offset = len(BOM)
+    ends = RowEnds(delimiter, offset - text.start)
     while True:
-        base = offset - text.start
-        for end, newlines in _ends_in(text.data, quoted=quoted, start=base, whole=False):
-            offset = text.start + end
-            yield offset, newlines
-        if offset - text.start > BLOCK_BYTES:
-            text.forget(offset)
-        if len(text.data) - (offset - text.start) > MAX_LINE_BYTES:
-            raise GiveUp(
-                f"a row has more than {MAX_LINE_BYTES // 1024 // 1024} MB at byte {offset}: is this the right format?"
-            )
+        for end, lines in ends.ends_in(text.data):
+            line += lines
+            yield text.start + end, lines
+        if ends.row > BLOCK_BYTES:
+            ends.forget(text.forget(text.start + ends.row))
+        if len(text.data) - ends.row > MAX_LINE_BYTES:
+            raise GiveUp(_too_long(text.path, line, delimiter))
         if not text.more():
-            for end, newlines in _ends_in(text.data, quoted=quoted, start=offset - text.start):
-                yield text.start + end, newlines
-            return
+            break
+    if last := ends.last_in(text.data):
+        if ends.quoted:
+            raise GiveUp(
+                f"{text.path}: a quoted field in the row of line {line:,} is not closed before the end of the file, so "
+                "no row behind it can be told: close it, write a quote inside a quoted field twice, and resume"
+            )
+        yield text.start + last[0], last[1]
 
 
-def _ends_in(data: bytes, *, quoted: bool, start: int = 0, whole: bool = True) -> Iterator[tuple[int, int]]:
-    """The end of each row in a text, and its number of lines. whole: the text ends with its last row."""
-    at, lines, quotes = start, 0, 0
-    row = start
-    while (found_at := data.find(b"\n", at)) >= 0:
-        lines += 1
-        if quoted:
-            quotes += data.count(b'"', at, found_at)
-        at = found_at + 1
-        if quotes % 2 == 0:
-            yield at, lines
-            row, lines, quotes = at, 0, 0
-    if whole and row < len(data):
-        yield len(data), lines + (at < len(data))
+def _too_long(path: str, line: int, delimiter: str | None) -> str:
+    size = f"{path}: the row of line {line:,} has more than {MAX_LINE_BYTES // 1024 // 1024} MB"
+    if delimiter is None:
+        return f"{size}: is it a file of JSON lines, with one value a line?"
+    return f"{size}: is it a CSV file, and is each quoted field closed?"

@@ -74,9 +74,12 @@ class ReadOperations:
 
     async def load_run(self, execution_id: str, run: int) -> Snapshot:
         """One run of the execution, its signals without their payloads if it is the current one; ExecutionNotFound."""
-        if (await self.read(execution_id)).run == run:
+        current = (await self.read(execution_id)).run
+        if run == current:
             return await self.load_brief(execution_id)
-        return _kept(await self._store.load_run(execution_id, run), execution_id, run)
+        # A later run is not looked for: SQLite raises OverflowError for a number beyond 64 bits.
+        earlier = await self._store.load_run(execution_id, run) if run < current else None
+        return _kept(earlier, execution_id, run)
 
     async def runs(self, execution_id: str, limit: int, before: int | None = None) -> list[Execution]:
         """At most `limit` runs that are kept, the latest first, from the current one on; ExecutionNotFound.
@@ -84,15 +87,18 @@ class ReadOperations:
         before: only runs of a lower number.
         """
         current = await self.read(execution_id)
-        latest = [current] if before is None or before > current.run else []
+        before = None if before is not None and before > current.run else before
+        latest = [current] if before is None else []
         earlier = await self._store.runs(execution_id, limit - len(latest), before) if limit > len(latest) else []
         return [*latest, *earlier]
 
     async def run_history(self, execution_id: str, run: int) -> list[Event]:
         """What happened in one run, in order; ExecutionNotFound."""
-        if (await self.read(execution_id)).run == run:
+        current = (await self.read(execution_id)).run
+        if run == current:
             return await self.history(execution_id)
-        snapshot = _kept(await self._store.load_run(execution_id, run), execution_id, run)
+        earlier = await self._store.load_run(execution_id, run) if run < current else None
+        snapshot = _kept(earlier, execution_id, run)
         return history_of(snapshot, await self._store.run_history(execution_id, run))
 
     async def history(self, execution_id: str) -> list[Event]:
