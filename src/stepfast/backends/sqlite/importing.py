@@ -86,7 +86,7 @@ def _put_run(tx: Transaction, run: RecordedRun) -> None:
         writes.append(tx, id, OrderEntry(0, cursor.generation, applied=cursor.applied))
     total = 0
     for number, signal in enumerate(snapshot.signals, start=1):
-        # Numbers of a table go on from run to run. In a file they begin anew, so that its limits count one run alone.
+        # Numbers of a table go on from run to run. In a file they start at 1, so that its limits count one run alone.
         total += len(signal.payload.encode())
         tx.put(rows.signal_write(id, signal, number, total))
     writes.add_history(tx, id, run.history)
