@@ -89,11 +89,11 @@ def _tree(source: RecordedSource, execution_id: str, runs: int) -> list[Recorded
     top = source.recorded(execution_id, runs)
     if top.execution.link is not None and top.execution.is_child:
         top = source.recorded(top.execution.link.root, runs)
-    found: list[RecordedExecution] = []
+    tree: list[RecordedExecution] = []
     waiting, seen = [top], {top.execution.execution_id}
     while waiting:
         recorded = waiting.pop(0)
-        found.append(recorded)
+        tree.append(recorded)
         for child in (
             id for run in recorded.runs for record in run.snapshot.records.values() for id in record.children
         ):
@@ -104,7 +104,7 @@ def _tree(source: RecordedSource, execution_id: str, runs: int) -> list[Recorded
                 waiting.append(source.recorded(child, runs))
             except ExecutionNotFound:
                 continue  # It has expired or was deleted; its parent has its outcome.
-    return found
+    return tree
 
 
 def _write(path: Path, recorded: Sequence[RecordedExecution]) -> None:
