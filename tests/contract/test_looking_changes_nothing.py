@@ -22,7 +22,8 @@ NAMED = {"{name}": ("visits", "yearly"), "{workflow}": ("visited",), "{update_id
 QUERIES: dict[str, list[dict[str, str]]] = {
     "/v1/executions/{execution_id}/events": [{}, {"wait": "1"}],
     "/v1/executions": [{}, {"status": "FAILED", "roots": "true", "limit": "1"}, {"label": "a:b"}, {"contains": "amil"}],
-    "/v1/executions/{execution_id}/recording/value": [{}, {"name": "input"}],
+    "/v1/executions/{execution_id}/recording/value": [{}, {"name": "input"}, {"name": "input", "run": "1"}],
+    "/v1/executions/{execution_id}/recording": [{}, {"run": "1"}, {"run": "9"}],
 }
 EVERYWHERE = {
     "/v1/executions/{execution_id}", "/v1/executions/{execution_id}/history", "/v1/executions/{execution_id}/recording",

@@ -42,6 +42,7 @@ API_SAMPLES: dict[str, tuple[tuple[str, ...], int]] = {
     "api-waits.json": (STARTED, 200),
     "api-links.json": (STARTED, 200),
     "api-recording.json": (SHIPPED, 200),
+    "api-recording-run.json": (SHIPPED, 200),
     "api-recording-value.json": (SHIPPED, 200),
     "api-link-keys.json": ((), 200),
     "api-link-keys-rotate.json": ((), 200),

@@ -49,7 +49,7 @@ def test_the_pages_make_what_the_store_has(api: Api, monkeypatch: pytest.MonkeyP
     with served(api.handler) as url:
         source = ApiSource(Client(url))
         read = source.load("one")
-        assert list(source.history("one")) == []
+        assert list(source.recorded("one", 0).current.history) == []
         source.close()
     assert read.execution == stored.execution
     assert read.records == stored.records
@@ -65,7 +65,7 @@ def test_what_a_resume_took_back_is_part_of_it(api: Api) -> None:
     api.ends("FAILED")
     with served(api.handler) as url:
         source = ApiSource(Client(url))
-        history = list(source.history("one"))
+        history = list(source.recorded("one", 0).current.history)
         source.close()
     assert history == api.runtime.call(api.runtime._backend.history("one"))
     assert history

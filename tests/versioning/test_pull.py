@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,20 @@ async def outer(amount: int) -> list[int]:
         raise ContinueAsNew(amount + 1)
     first = await pay(amount)
     return [len(first), await child(inner, amount)]
+
+
+@workflow("turning")
+async def turning(turn: int) -> str:
+    said = await signal("go", str)
+    if turn == 3:
+        await signal("never")
+    await child(echoing, said)
+    raise ContinueAsNew(turn + 1)
+
+
+@workflow("echoing")
+async def echoing(said: str) -> str:
+    return await pay(1) + said
 
 
 @workflow("failing")
@@ -96,7 +111,7 @@ def test_a_running_tree_over_the_api_goes_on_in_a_test(api: Api, tmp_path: Path)
     with served(api.handler) as url:
         made = pull("one", "--url", url, "--output", file)
         again = CliRunner().invoke(app, ["pull", "one", "--url", url, "--output", str(file)])
-    assert made == {"file": str(file), "execution_ids": ["one", child_of(api)], "paused": 2}
+    assert made == {"file": str(file), "execution_ids": ["one", child_of(api)], "paused": 2, "earlier_runs": 2}
     assert again.exit_code == 2
     assert "already" in again.output
     assert api.get("/v1/executions/one") == before
@@ -132,6 +147,66 @@ def test_a_failed_one_waits_to_be_resumed_in_a_server_too(api: Api, tmp_path: Pa
     assert server.ask("POST", f"/v1/executions/{child_of(server)}/signals/approved", {"payload": None}).status < 300
     assert server.ends(id="one")["result"] == [1_300_007, 1_300_007]
     server.close()
+
+
+def is_in_run(api: Api, number: int) -> bool:
+    return bool(api.get("/v1/executions/one")["run"] == number)
+
+
+def turned(file: Path) -> None:
+    """The file has the runs of an execution that has turned twice, for the API, the terminal and a test."""
+    server = Api(file, (turning, echoing))
+    assert [each["run"] for each in server.get("/v1/executions/one/runs")["runs"]] == [3, 2, 1]
+    with served(server.handler) as url:
+        for number in (1, 2):
+            shown = CliRunner().invoke(app, ["--url", url, "show", "one", "--run", str(number), "--json"])
+            assert shown.exit_code == 0, shown.output
+            seen = json.loads(shown.stdout)
+            assert (seen["run"], seen["status"], seen["input"]) == (number, "SUCCEEDED", number)
+            assert {command["id"] for command in seen["commands"]} == {"signal:go", "child:echoing"}
+    for payload, status in (("1", 200), ("another", 409)):
+        sent = {"payload": payload, "signal_id": "s1"}
+        assert server.ask("POST", "/v1/executions/one/signals/go", sent).status == status, "an earlier run has taken it"
+    assert server.get("/v1/executions/one")["signals_not_taken"] == []
+    assert server.get("/v1/executions/one/recording", query="run=1")["signals"][0]["payload"] == '"1"'
+    server.close()
+    with Environment(turning, echoing) as env:
+        (run,) = env.load(file)
+        assert run.earlier_runs == [1, 2]
+        assert [event.details["signal_id"] for event in run.history_of(2) if event.type == "signal-received"] == ["s2"]
+        with pytest.raises(LookupError, match="no earlier run 3"):
+            run.history_of(3)
+    assert run.earlier_runs == [1, 2], "also after the end of the environment"
+
+
+def test_earlier_runs_come_along_over_the_api(tmp_path: Path) -> None:
+    file, api = tmp_path / "pulled.db", Api(tmp_path / "deployed.db", (turning, echoing))
+    api.start("turning", 1)
+    for turn in (1, 2):
+        send = {"payload": str(turn), "signal_id": f"s{turn}"}
+        assert api.ask("POST", "/v1/executions/one/signals/go", send).status < 300
+        until(partial(is_in_run, api, turn + 1))
+    with served(api.handler) as url:
+        made = pull("one", "--url", url, "--output", file)
+        few = CliRunner().invoke(app, ["pull", "one", "--url", url, "--output", str(tmp_path / "f.db"), "--runs", "1"])
+    api.close()
+    assert (made["earlier_runs"], len(made["execution_ids"])) == (2, 3), "with the children of earlier runs"
+    assert "with 1 child and 1 earlier run" in few.output
+    assert "--runs asks for more" in few.output
+    turned(file)
+
+
+def test_earlier_runs_of_a_table_come_along(tmp_path: Path) -> None:
+    file = tmp_path / "pulled.db"
+    with MotoCloud(turning, echoing) as cloud:
+        run = cloud.start(turning, 1, "one")
+        for turn in (1, 2):
+            cloud.signal(run, "go", str(turn), signal_id=f"s{turn}")
+            cloud.advance(timedelta(minutes=1))
+        assert run.earlier_runs == [1, 2]
+        made = pull("one", "--table", TABLE, "--region", REGION, "--bucket", BUCKET, "--output", file)
+    assert (made["earlier_runs"], len(made["execution_ids"])) == (2, 3)
+    turned(file)
 
 
 def test_what_the_terminal_says_names_no_value(api: Api, tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ export interface paths {
         };
         /**
          * What is recorded of an execution, by the page
-         * @description All of its current run in the form in which it is stored, with all values: what `stepfast verify` replays and `stepfast pull` copies. Commands come first, the execution and its order with the last page. Start again where a page has another run or generation than the page before. The fields may change from version to version.
+         * @description All of a run in the form in which it is stored, with all values: what `stepfast verify` replays and `stepfast pull` copies. Commands come first, the execution and its order with the last page. Start again where a page has another run or generation than the page before. The fields may change from version to version.
          */
         get: operations["getRecording"];
         put?: never;
@@ -4601,6 +4601,8 @@ export interface operations {
             query?: {
                 /** @description a page's `next` */
                 cursor?: string | null;
+                /** @description which run of an execution that continues as new; by default the current one */
+                run?: number | null;
             };
             header?: never;
             path: {
@@ -4676,6 +4678,8 @@ export interface operations {
                 command?: string | null;
                 /** @description an earlier piece's `next` */
                 offset?: number;
+                /** @description which run of an execution that continues as new; by default the current one */
+                run?: number | null;
             };
             header?: never;
             path: {

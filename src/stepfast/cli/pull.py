@@ -13,11 +13,14 @@ import typer
 from stepfast.cli import printing
 from stepfast.cli.session import OUTAGE_SECONDS, AsJson, session
 from stepfast.errors import ExecutionNotFound, InvalidRequest
-from stepfast.model import Event, Snapshot
 from stepfast.standing import Intervention
 
 if TYPE_CHECKING:
     from stepfast.cli.recorded_sources import RecordedSource
+    from stepfast.engine.recorded_runs import RecordedExecution
+
+EARLIER_RUNS = 100
+"""Earlier runs that are copied of an execution, unless --runs asks for another number."""
 
 
 def pull(
@@ -33,9 +36,12 @@ def pull(
     region: Annotated[
         str | None, typer.Option(help="With --table: by default where AWS_REGION or your profile says.")
     ] = None,
+    runs: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Earlier runs of an execution to copy at most: the latest N.")
+    ] = EARLIER_RUNS,
     as_json: AsJson = False,
 ) -> None:
-    """Copy an execution of a deployment into a local file: its current run, its children and all values.
+    """Copy an execution of a deployment into a local file: its runs, its children and all values.
 
     Nothing changes in the deployment, and nothing begins in the file: a RUNNING execution is PAUSED there, and a FAILED
     one waits to be resumed. Go on with `stepfast dev --db FILE`, or in a test with `Environment.load`. The file holds
@@ -51,18 +57,24 @@ def pull(
         ApiSource(session(context).client(OUTAGE_SECONDS)) if table is None else of_table(table, bucket, region)
     )
     try:
-        recorded = _tree(source, execution_id)
+        recorded = _tree(source, execution_id, runs)
     finally:
         source.close()
     _write(target, recorded)
-    root = recorded[0][0].execution
-    paused = sum(snapshot.execution.status == "RUNNING" for snapshot, _ in recorded)
+    root = recorded[0].execution
+    paused = sum(each.execution.status == "RUNNING" for each in recorded)
+    earlier = sum(len(each.earlier) for each in recorded)
     if as_json:
-        ids = [snapshot.execution.execution_id for snapshot, _ in recorded]
-        return printing.print_json({"file": str(target), "execution_ids": ids, "paused": paused})
+        ids = [each.execution.execution_id for each in recorded]
+        copied = {"file": str(target), "execution_ids": ids, "paused": paused, "earlier_runs": earlier}
+        return printing.print_json(copied)
     children = len(recorded) - 1
     with_them = f" with {children} child{'' if children == 1 else 'ren'}" if children else ""
+    if earlier:
+        with_them += f"{' and' if with_them else ' with'} {earlier} earlier run{'' if earlier == 1 else 's'}"
     printing.say(f"copied {root.execution_id}{with_them} to {target}")
+    if any(each.execution.run > 1 and len(each.earlier) == runs for each in recorded):
+        printing.note(f"of each execution the latest {runs} earlier runs at most are copied: --runs asks for more")
     printing.note(f"{target} holds the recorded values, with whatever personal data is in them: keep and delete it so")
     go_on = f"stepfast dev --db {target}"
     if root.status == "RUNNING":
@@ -72,29 +84,30 @@ def pull(
     return printing.hint(f"go on with {go_on}")
 
 
-def _tree(source: RecordedSource, execution_id: str) -> list[tuple[Snapshot, Sequence[Event]]]:
-    """The execution at the top, and all below it."""
-    top = source.load(execution_id)
+def _tree(source: RecordedSource, execution_id: str, runs: int) -> list[RecordedExecution]:
+    """The execution at the top, and all below it, also below its earlier runs."""
+    top = source.recorded(execution_id, runs)
     if top.execution.link is not None and top.execution.is_child:
-        top = source.load(top.execution.link.root)
-    recorded: list[tuple[Snapshot, Sequence[Event]]] = []
+        top = source.recorded(top.execution.link.root, runs)
+    tree: list[RecordedExecution] = []
     waiting, seen = [top], {top.execution.execution_id}
     while waiting:
-        snapshot = waiting.pop(0)
-        recorded.append((snapshot, source.history(snapshot.execution.execution_id)))
-        for record in snapshot.records.values():
-            for child in record.children:
-                if child in seen:
-                    continue
-                seen.add(child)
-                try:
-                    waiting.append(source.load(child))
-                except ExecutionNotFound:
-                    continue  # It has expired or was deleted; its parent has its outcome.
-    return recorded
+        recorded = waiting.pop(0)
+        tree.append(recorded)
+        for child in (
+            id for run in recorded.runs for record in run.snapshot.records.values() for id in record.children
+        ):
+            if child in seen:
+                continue
+            seen.add(child)
+            try:
+                waiting.append(source.recorded(child, runs))
+            except ExecutionNotFound:
+                continue  # It has expired or was deleted; its parent has its outcome.
+    return tree
 
 
-def _write(path: Path, recorded: Sequence[tuple[Snapshot, Sequence[Event]]]) -> None:
+def _write(path: Path, recorded: Sequence[RecordedExecution]) -> None:
     from stepfast.backends.sqlite.file import SqliteFile
     from stepfast.backends.sqlite.importing import put_all
 

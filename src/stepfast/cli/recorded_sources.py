@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,8 +13,9 @@ from typing import Any, Protocol
 from stepfast.client import Client
 from stepfast.engine import recorded_json
 from stepfast.engine.ports import Query
+from stepfast.engine.recorded_runs import RUNS_AT_ONCE, RecordedExecution, RecordedRun, recorded_execution
 from stepfast.errors import ExecutionNotFound, StartupError, Unavailable
-from stepfast.model import Event, Snapshot
+from stepfast.model import Snapshot
 
 PAGE_IDS = 200
 READ_TRIES = 5
@@ -29,8 +31,8 @@ class RecordedSource(Protocol):
     def load(self, execution_id: str) -> Snapshot:
         """All that is recorded of the current run. Raises ExecutionNotFound, Unavailable and Misconfigured."""
 
-    def history(self, execution_id: str) -> Sequence[Event]:
-        """What resumes of the current run have taken back."""
+    def recorded(self, execution_id: str, most: int) -> RecordedExecution:
+        """The same with what resumes have taken back, and with its latest earlier runs, so many at most."""
 
     def close(self) -> None:
         """Ends what was opened."""
@@ -54,30 +56,40 @@ class ApiSource:
                 return
 
     def load(self, execution_id: str) -> Snapshot:
-        return self._read(execution_id)[0]
+        return self._read(execution_id).snapshot
 
-    def history(self, execution_id: str) -> Sequence[Event]:
-        return self._read(execution_id)[1]
+    def recorded(self, execution_id: str, most: int) -> RecordedExecution:
+        current = self._read(execution_id)
+        earlier: list[RecordedRun] = []
+        before: int | None = current.snapshot.execution.run
+        while before is not None and before > 1 and len(earlier) < most:
+            limit = min(RUNS_AT_ONCE, most - len(earlier))
+            page = self._client.execution(execution_id).runs(limit, before)
+            for run in page["runs"]:
+                with suppress(ExecutionNotFound):  # It has expired meanwhile.
+                    earlier.append(self._read(execution_id, run["run"]))
+            before = page["next"]
+        return RecordedExecution(current, earlier[::-1])
 
     def close(self) -> None:
         self._client.close()
 
-    def _read(self, execution_id: str) -> tuple[Snapshot, list[Event]]:
+    def _read(self, execution_id: str, run: int | None = None) -> RecordedRun:
         for _ in range(READ_TRIES):
-            if (read := self._try(execution_id)) is not None:
+            if (read := self._try(execution_id, run)) is not None:
                 return read
         raise Unavailable(f"execution {execution_id!r} has gone on each time that it was read")
 
-    def _try(self, execution_id: str) -> tuple[Snapshot, list[Event]] | None:
+    def _try(self, execution_id: str, run: int | None) -> RecordedRun | None:
         """Reads all pages once; None where they are not of one run and generation."""
         parts: dict[str, list[dict[str, Any]]] = {"records": [], "signals": [], "history": []}
         cursor, first = None, None
         while True:
-            page = self._client.recording(execution_id, cursor)
+            page = self._client.recording(execution_id, cursor, run)
             first = first or page
             if (page["run"], page["generation"]) != (first["run"], first["generation"]):
                 return None
-            self._fill(execution_id, page)
+            self._fill(execution_id, page, run)
             for name, rows in parts.items():
                 rows += page[name]
             cursor = page["next"]
@@ -90,13 +102,13 @@ class ApiSource:
             {record.id: record for record in records},
             tuple(recorded_json.signal_from(values) for values in parts["signals"]),
         )
-        return snapshot, [recorded_json.event_from(values) for values in parts["history"]]
+        return RecordedRun(snapshot, [recorded_json.event_from(values) for values in parts["history"]])
 
-    def _fill(self, execution_id: str, page: Mapping[str, Any]) -> None:
+    def _fill(self, execution_id: str, page: Mapping[str, Any], run: int | None) -> None:
         """Reads the values that were too large for the page, and puts them into it."""
         by_id = {values["id"]: values for values in page["records"]}
         for large in page["large"]:
-            text = self._client.recorded_value(execution_id, large["name"], large["command"])
+            text = self._client.recorded_value(execution_id, large["name"], large["command"], run)
             (page["execution"] if large["command"] is None else by_id[large["command"]])[large["name"]] = text
 
 
@@ -117,8 +129,8 @@ class TableSource:
     def load(self, execution_id: str) -> Snapshot:
         return _loaded(self._store, execution_id)
 
-    def history(self, execution_id: str) -> Sequence[Event]:
-        return asyncio.run(self._store.history(self.load(execution_id).execution.run_id))
+    def recorded(self, execution_id: str, most: int) -> RecordedExecution:
+        return _all_of(self._store, execution_id, most)
 
     def close(self) -> None:
         """There is nothing to close: connections end with the process."""
@@ -171,11 +183,18 @@ class FileSource:
     def load(self, execution_id: str) -> Snapshot:
         return _loaded(self._store, execution_id)
 
-    def history(self, execution_id: str) -> Sequence[Event]:
-        return asyncio.run(self._store.history(self.load(execution_id).execution.run_id))
+    def recorded(self, execution_id: str, most: int) -> RecordedExecution:
+        return _all_of(self._store, execution_id, most)
 
     def close(self) -> None:
         self._store.close()
+
+
+def _all_of(store: Any, execution_id: str, most: int) -> RecordedExecution:
+    recorded = asyncio.run(recorded_execution(store, execution_id, most))
+    if recorded is None:
+        raise ExecutionNotFound(f"no execution has the id {execution_id!r}")
+    return recorded
 
 
 def _loaded(store: Any, execution_id: str) -> Snapshot:

@@ -114,15 +114,17 @@ class ReadOperations:
         """A page of the items of the execution's maps; ExecutionNotFound, and InvalidRequest for an unknown cursor."""
         return await map_results.page(self._store, execution_id, limit, cursor, failed)
 
-    async def recording(self, execution_id: str, cursor: str | None) -> recordings.RecordingPage:
-        """A page of all that is recorded of the current run; ExecutionNotFound, and InvalidRequest for a cursor."""
-        return existing(await recordings.page(self._store, execution_id, cursor), execution_id)
+    async def recording(
+        self, execution_id: str, cursor: str | None, run: int | None = None
+    ) -> recordings.RecordingPage:
+        """A page of all that is recorded of a run; ExecutionNotFound, and InvalidRequest for an unknown cursor."""
+        return existing(await recordings.page(self._store, execution_id, cursor, run), execution_id)
 
     async def recorded_value(
-        self, execution_id: str, command: str | None, name: str, offset: int
+        self, execution_id: str, command: str | None, name: str, offset: int, run: int | None = None
     ) -> recordings.ValuePiece:
-        """A piece of a large value; ExecutionNotFound, and InvalidRequest where there is no such value."""
-        return await recordings.value(self._store, execution_id, command, name, offset)
+        """A piece of a large value of a run; ExecutionNotFound, and InvalidRequest where there is no such value."""
+        return await recordings.value(self._store, execution_id, command, name, offset, run)
 
     async def events_of_records(self, execution_id: str, query: RecordQuery) -> tuple[list[Event], str | None]:
         """What happened to the commands of a page, by time, and the position of the next page; ExecutionNotFound.
@@ -238,7 +240,7 @@ class ReadOperations:
 
 def _kept(snapshot: Snapshot | None, execution_id: str, run: int) -> Snapshot:
     if snapshot is None:
-        raise ExecutionNotFound(f"execution {execution_id!r} has no run {run}, or its run {run} is kept no longer")
+        raise recordings.no_run(execution_id, run)
     return snapshot
 
 

@@ -164,7 +164,7 @@ class EngineStage:
         self._require_open()
         recorded = list(reversed(list(recorded_in(path, self._clock))))
         workflows: dict[str, Workflow[..., Any]] = {}
-        for execution in (snapshot.execution for snapshot, _ in recorded):
+        for execution in (each.execution for each in recorded):
             workflow = self._registry.get(execution.workflow)
             if workflow is None:
                 raise LookupError(f"{path} needs workflow {execution.workflow!r}, which this environment was not given")

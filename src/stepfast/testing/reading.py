@@ -6,8 +6,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from stepfast.engine.family import children_of
+from stepfast.engine.history import history_of
 from stepfast.engine.ports import Clock, Store
 from stepfast.engine.queries import ReadOperations
+from stepfast.engine.recorded_runs import RecordedExecution, recorded_execution
 from stepfast.errors import ExecutionNotFound
 from stepfast.language.registry import Registry
 from stepfast.language.workflows import Workflow
@@ -22,7 +24,7 @@ class Reading:
 
     def __init__(self, calls: CallLog) -> None:
         self._calls = calls
-        self._kept: dict[str, tuple[Snapshot, Sequence[Event]]] | None = None
+        self._kept: dict[str, RecordedExecution] | None = None
 
     def connect(self, store: Store, clock: Clock, registry: Registry) -> None:
         """Reads this store from now on. Its coroutines must have nothing to wait for. A stage calls this first."""
@@ -37,13 +39,13 @@ class Reading:
     def execution(self, execution_id: str) -> Execution:
         """The execution without its commands; ExecutionNotFound."""
         if self._kept is not None:
-            return self._kept[execution_id][0].execution
+            return self._kept[execution_id].execution
         return finished(self._operations.read(execution_id))
 
     def snapshot(self, execution_id: str) -> Snapshot:
         """The execution with its commands and signals; ExecutionNotFound."""
         if self._kept is not None:
-            return self._kept[execution_id][0]
+            return self._kept[execution_id].current.snapshot
         return finished(self._operations.load(execution_id))
 
     def children(self, execution_id: str) -> list[tuple[str, Workflow[..., Any]]]:
@@ -61,8 +63,28 @@ class Reading:
     def past_events(self, execution_id: str) -> Sequence[Event]:
         """The events that the store keeps as such: those of generations that a resume has ended."""
         if self._kept is not None:
-            return self._kept[execution_id][1]
-        return finished(self.store.history(execution_id))
+            return self._kept[execution_id].current.history
+        return finished(self.store.history(self.execution(execution_id).run_id))
+
+    def earlier_runs(self, execution_id: str) -> list[int]:
+        """The numbers of the earlier runs that are kept, the oldest first."""
+        return [run.snapshot.execution.run for run in self._recorded(execution_id).earlier]
+
+    def events_of_run(self, execution_id: str, run: int) -> list[Event]:
+        """What happened in an earlier run; LookupError if it is not kept."""
+        for each in self._recorded(execution_id).earlier:
+            if each.snapshot.execution.run == run:
+                return history_of(each.snapshot, each.history)
+        raise LookupError(
+            f"execution {execution_id!r} has no earlier run {run}: it has {self.earlier_runs(execution_id)}"
+        )
+
+    def _recorded(self, execution_id: str) -> RecordedExecution:
+        if self._kept is not None:
+            return self._kept[execution_id]
+        recorded = finished(recorded_execution(self.store, execution_id))
+        assert recorded is not None
+        return recorded
 
     def calls(self, execution_id: str) -> list[Call]:
         """Every attempt of every step, in the order in which they began."""
@@ -84,13 +106,15 @@ class Reading:
 
     def close(self, execution_ids: Iterable[str]) -> None:
         """Keeps these executions with their children, and reads no more. Those that have expired are not kept."""
-        snapshots: dict[str, Snapshot | None] = {}
-        ids = list(execution_ids)
+        kept: dict[str, RecordedExecution] = {}
+        ids, seen = list(execution_ids), set[str]()
         while ids:
             id = ids.pop()
-            snapshots[id] = snapshot = finished(self.store.load(id))
-            if snapshot is not None:
-                ids += children_of(snapshot)
-        self._kept = {
-            id: (snapshot, self.past_events(id)) for id, snapshot in snapshots.items() if snapshot is not None
-        }
+            if id in seen:
+                continue
+            seen.add(id)
+            recorded = finished(recorded_execution(self.store, id))
+            if recorded is not None:
+                kept[id] = recorded
+                ids += children_of(recorded.current.snapshot)
+        self._kept = kept

@@ -100,6 +100,23 @@ class Run(Generic[R_co]):
         )
 
     @property
+    def earlier_runs(self) -> list[int]:
+        """The numbers of the runs before the current one that are kept, the oldest first. ContinueAsNew begins a run.
+
+        All other answers are about the current run, but for `steps` and `calls`.
+        """
+        return self._reading.earlier_runs(self.execution_id)
+
+    def history_of(self, run: int) -> list[Event]:
+        """Every event of an earlier run, oldest first.
+
+        run: its number.
+
+        Raises LookupError for a run that is not among `earlier_runs`.
+        """
+        return self._reading.events_of_run(self.execution_id, run)
+
+    @property
     def timeline(self) -> str:
         """The history as text for people, an event in each line."""
         return timeline(self._reading.execution(self.execution_id), self.history)

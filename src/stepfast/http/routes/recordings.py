@@ -15,7 +15,7 @@ from stepfast.http.engine import ApiEngine, answers, reply
 from stepfast.http.models import ID
 from stepfast.http.recording_models import LargeValue, RecordingView, ValuePieceView
 from stepfast.http.resolver import Resolver
-from stepfast.http.routes.executions import NO_SUCH
+from stepfast.http.routes.executions import NO_SUCH, Run
 from stepfast.http.values import size_of
 from stepfast.stored_text import Text, text_of
 
@@ -26,8 +26,8 @@ def add(app: Resolver, engine: ApiEngine) -> None:
     @app.get(
         "/v1/executions/<execution_id>/recording",
         summary="What is recorded of an execution, by the page",
-        description="All of its current run in the form in which it is stored, with all values: what `stepfast verify` "
-        "replays and `stepfast pull` copies. Commands come first, the execution and its order with the last page. "
+        description="All of a run in the form in which it is stored, with all values: what `stepfast verify` replays "
+        "and `stepfast pull` copies. Commands come first, the execution and its order with the last page. "
         "Start again where a page has another run or generation than the page before. The fields may change from "
         "version to version.",
         operation_id="getRecording",
@@ -38,8 +38,9 @@ def add(app: Resolver, engine: ApiEngine) -> None:
     def recording(
         execution_id: Id,
         cursor: Annotated[str | None, Query(max_length=4096, description="a page's `next`")] = None,
+        run: Run = None,
     ) -> Response[str]:
-        return reply(200, _view(engine.call(engine.operations.recording(execution_id, cursor))))
+        return reply(200, _view(engine.call(engine.operations.recording(execution_id, cursor, run))))
 
     @app.get(
         "/v1/executions/<execution_id>/recording/value",
@@ -56,8 +57,9 @@ def add(app: Resolver, engine: ApiEngine) -> None:
             str | None, Query(min_length=1, max_length=4096, description="whose; the execution's by default")
         ] = None,
         offset: Annotated[int, Query(ge=0, description="an earlier piece's `next`")] = 0,
+        run: Run = None,
     ) -> Response[str]:
-        piece = engine.call(engine.operations.recorded_value(execution_id, command, name, offset))
+        piece = engine.call(engine.operations.recorded_value(execution_id, command, name, offset, run))
         return reply(200, ValuePieceView(text=piece.text, next=piece.next))
 
 
