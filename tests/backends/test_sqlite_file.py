@@ -19,7 +19,7 @@ from stepfast.backends.sqlite.schema import SCHEMA_VERSION
 from stepfast.backends.sqlite.store import SqliteBackend
 from stepfast.engine.metrics import Tally
 from stepfast.engine.ports import Commit, End
-from stepfast.errors import StartupError, TooManySignals, Unavailable
+from stepfast.errors import Misconfigured, StartupError, TooManySignals, Unavailable
 from stepfast.model import Execution, OrderEntry, Record, Signal, SignalLimits
 from tests.contract.clock import FixedClock
 
@@ -142,6 +142,23 @@ def test_a_full_disk_refuses_writes_and_loses_none_that_were_promised(tmp_path: 
     assert "refused: the database failed" in done.stderr
     assert 0 < promised < 10_000
     assert stored == promised + 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be deleted there")
+def test_a_file_deleted_beneath_its_owner_takes_no_more_writes_until_it_is_back(tmp_path: Path) -> None:
+    path, aside = tmp_path / "a.db", tmp_path / "aside.db"
+    file = SqliteFile(path)
+    asyncio.run(file.write(partial(put, id="before")))
+    path.rename(aside)
+    with pytest.raises(Misconfigured, match="deleted or replaced.*start it again"):
+        asyncio.run(file.write(partial(put, id="deleted")))
+    path.touch()  # as another process makes it anew
+    with pytest.raises(Misconfigured, match="deleted or replaced"):
+        asyncio.run(file.write(partial(put, id="replaced")))
+    aside.rename(path)
+    asyncio.run(file.write(partial(put, id="back")))
+    assert held(file) == ["back", "before"]
+    file.close()
 
 
 def test_reading_a_file_that_breaks_is_unavailable(tmp_path: Path) -> None:

@@ -45,6 +45,8 @@ def _decoded(body: str) -> str:
 def _explained(reason: str, raw: str) -> str:
     if _NOT_FINITE.search(raw):
         return f"NaN and Infinity are not JSON; leave the field out or send null ({reason})"
+    if "recursion limit" in reason:
+        return f"the body is nested too deeply: at most 200 levels ({reason})"
     if "hex escape" in reason:
         reason += "; a lone surrogate such as \\ud800 is no character"
     return f"the body is not valid JSON: {reason}"

@@ -23,9 +23,10 @@ from typing import Any, Generic, Literal, TypeVar
 from stepfast.backends.sqlite import private_files
 from stepfast.backends.sqlite.errors import failure_of
 from stepfast.backends.sqlite.owner import DatabaseLock
+from stepfast.backends.sqlite.presence import OpenedFile
 from stepfast.backends.sqlite.rows import INSERT_LARGE, Write
 from stepfast.backends.sqlite.schema import FORGET, SCHEMA_VERSION, bring_up_to_date
-from stepfast.errors import StartupError
+from stepfast.errors import Misconfigured, StartupError
 from stepfast.replay.asyncio_internals import is_idle
 
 log = logging.getLogger(__name__)
@@ -130,6 +131,7 @@ class SqliteFile:
             raise StartupError(f"cannot use {self.path}: {error.strerror or error}") from error
         try:
             self._make_private()
+            self._opened = OpenedFile(self.path)
             self._writer = self._connect()
             self._migrate(self._writer)
             self._writer.executescript(f"BEGIN; {FORGET} COMMIT;")
@@ -157,11 +159,7 @@ class SqliteFile:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self.path,
-            isolation_level=None,
-            check_same_thread=False,
-            timeout=BUSY_TIMEOUT,
-            cached_statements=256,
+            self.path, isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT, cached_statements=256
         )
         self._connections.append(connection)
         connection.execute("PRAGMA journal_mode = WAL")
@@ -346,6 +344,7 @@ class SqliteFile:
             self._writer.execute("BEGIN IMMEDIATE")
             for write in batch:
                 write.result = write.run(transaction)
+            self._opened.require()
             self._writer.execute("COMMIT")
             self.commits += 1
         except BaseException as error:
@@ -390,7 +389,7 @@ def _run_all(sql: str, rows: list[tuple[Any, ...]], tx: Transaction) -> None:
 
 def _everyone(error: BaseException) -> bool:
     """True for a failure of the file, which would hit each write alone just the same."""
-    return isinstance(error, sqlite3.OperationalError)
+    return isinstance(error, (sqlite3.OperationalError, Misconfigured))
 
 
 def _settle_all(writes: list[_PendingWrite[Any]]) -> None:
