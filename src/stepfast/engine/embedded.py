@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from stepfast.engine.ports import Delivery, Deltas, Queue, Store
 from stepfast.engine.webhooks import WebhookStore
+from stepfast.records import dataclass
 from stepfast.unguarded import unguarded
 
 

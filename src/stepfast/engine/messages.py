@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
 from stepfast.model import run_id_of
+from stepfast.records import dataclass
 from stepfast.replay.commands import Command
 from stepfast.unguarded import unguarded
 

@@ -7,7 +7,6 @@ never newer than the order, as in every read of a store. Clients compare the run
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 from stepfast.engine.order import cursor_of
@@ -15,6 +14,7 @@ from stepfast.engine.ports import Store
 from stepfast.engine.record_reader import PAGE_BYTES, RecordQuery
 from stepfast.errors import ExecutionNotFound, InvalidRequest
 from stepfast.model import Cursor, Event, Execution, Record, Signal
+from stepfast.records import dataclass
 from stepfast.stored_text import text_of
 
 T = TypeVar("T")
