@@ -105,7 +105,7 @@ def test_no_method_is_compiled_until_it_is_used_and_then_once(monkeypatch: pytes
         builtins.exec(text, *scopes)
 
     monkeypatch.setattr(dataclasses, "exec", noted, raising=False)
-    fresh = records.dataclass(frozen=True, slots=True)(type("Fresh", (), {"__annotations__": {"x": int}}))
+    fresh: Any = records.dataclass(frozen=True, slots=True)(type("Fresh", (), {"__annotations__": {"x": int}}))
     assert compiled == []
     assert fresh(1).x == fresh(x=1).x
     first = len(compiled)
