@@ -17,7 +17,7 @@ _LATER = ("__init__", "__repr__", "__eq__", "__hash__")
 _OWN = frozenset((*_LATER, "__setattr__", "__delattr__", "__getstate__", "__setstate__"))
 
 
-class _Method:
+class _LateMethod:
     """Stands for a method in the class until the method is looked up, and puts the real one into its place."""
 
     __slots__ = ("_frozen", "_kind", "_name")
@@ -34,7 +34,7 @@ class _Method:
 
 def quick_init(kind: type) -> None:
     """Gives a class the `__init__` of a plain dataclass, which assigns to the fields."""
-    setattr(kind, "__init__", _Method(kind, "__init__", frozen=False))  # noqa: B010
+    setattr(kind, "__init__", _LateMethod(kind, "__init__", frozen=False))  # noqa: B010
 
 
 def _compiled(kind: type, name: str, frozen: bool) -> Any:
@@ -75,7 +75,7 @@ def _frozen_slots(cls: type) -> Any:
     parameters = kind.__dataclass_params__
     parameters.init = parameters.repr = parameters.eq = parameters.frozen = True
     for name in _LATER:
-        setattr(kind, name, _Method(kind, name))
+        setattr(kind, name, _LateMethod(kind, name))
     names = frozenset(kind.__dataclass_fields__)
 
     def refuse_to_set(self: Any, name: str, value: Any) -> None:

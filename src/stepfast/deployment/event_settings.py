@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 from urllib.parse import urlsplit
@@ -14,7 +14,6 @@ from stepfast.engine.webhooks import Webhook
 from stepfast.errors import StartupError
 from stepfast.language.registry import Registry
 from stepfast.model import ExecutionStatus
-from stepfast.records import dataclass
 from stepfast.webhook_signing import SCHEMES, Scheme, keys_in
 
 S = TypeVar("S")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -23,7 +23,6 @@ from stepfast.errors import DefinitionError, StartupError
 from stepfast.language.external_steps import ExternalStep, StartStep
 from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
-from stepfast.records import dataclass
 
 LAMBDA_MAX_SECONDS = 900
 """The longest timeout of a Lambda function: https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html."""

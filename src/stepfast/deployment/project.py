@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,7 +24,6 @@ from stepfast.engine.schedule_items import MOST_JITTER, OVERLAPS
 from stepfast.errors import StartupError
 from stepfast.model import MAX_CHILD_DEPTH, SIGNAL_LIMITS
 from stepfast.page_sign_on import PageSignOn
-from stepfast.records import dataclass
 from stepfast.sign_on import SignOnSettings
 
 __all__ = [

@@ -7,13 +7,13 @@ has `"look": true` in place of "scheduled".
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from stepfast.deployment.scheduled_starts import StartMessage, start_in
 from stepfast.engine.schedule_items import OVERLAPS, ScheduleTarget
 from stepfast.errors import InvalidRequest
-from stepfast.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

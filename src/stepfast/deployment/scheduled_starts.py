@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from stepfast.errors import InvalidRequest
-from stepfast.records import dataclass
 
 FIELDS = {"workflow", "input", "execution_id", "labels"}
 

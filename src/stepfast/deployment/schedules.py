@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import zoneinfo
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +13,6 @@ from stepfast.deployment import cron
 from stepfast.engine.schedule_items import MOST_JITTER, OVERLAPS, Overlap
 from stepfast.errors import InvalidRequest, StartupError
 from stepfast.language.registry import Registry
-from stepfast.records import dataclass
 
 SCHEDULED_TIME = "<aws.scheduler.scheduled-time>"
 """Scheduler replaces it by the time: https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html"""

@@ -66,8 +66,7 @@ class _Light(ModuleType):
             return value
         if self.__class__ is _Light:
             self.__class__ = ModuleType  # type: ignore[assignment]
-            loader = self.__loader__
-            assert loader is not None
+            loader: Any = self.__loader__
             loader.exec_module(self)
             return getattr(self, name)
         raise AttributeError(name)
