@@ -10,10 +10,10 @@ import hmac
 import re
 import secrets
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Literal
 
 from stepfast.errors import InvalidRequest
+from stepfast.records import dataclass
 from stepfast.restriction import NONE, Restriction
 
 SCOPES = ("read", "run", "operate")

@@ -15,8 +15,9 @@ import hashlib
 import hmac
 import json
 import re
-from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
+
+from stepfast.records import dataclass
 
 PREFIX = "sfl1"
 PATH = "/v1/callbacks"

@@ -7,9 +7,10 @@ only values/codec.py knows their types.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Literal
 
+from stepfast.records import dataclass
 from stepfast.standing import ForkedFrom, Intervention, StartInfo
 from stepfast.stored_text import Text
 from stepfast.unguarded import replace as unguarded_replace

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
+
+from stepfast.records import dataclass
 
 _PATTERN = re.compile(r"[A-Za-z0-9._-]{1,64}\*?")
 """The name of a workflow, or the beginning of names with a star behind it."""

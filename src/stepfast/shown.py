@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from stepfast.records import dataclass
 
 MAX_STATUS_BYTES = 4096
 """Bytes of JSON of a status value. It stands in the execution's own item, which every write of it is paid by size."""

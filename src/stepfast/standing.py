@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Literal
+
+from stepfast.records import dataclass
 
 TurnedInto = Literal["started", "waiting", "skipped", "replaced", "debounced"]
 

@@ -7,9 +7,10 @@ of a plain dataclass (CPython 3.11 to 3.13). For a record of 21 fields that is 2
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import MISSING, fields, make_dataclass
-from dataclasses import field as field_of
+from dataclasses import fields
 from typing import Any, TypeVar
+
+from stepfast.records import quick_init
 
 T = TypeVar("T")
 
@@ -23,16 +24,8 @@ def unguarded(cls: type[T]) -> type[T]:
     At runtime an assignment succeeds. The class stays hashable and equal by its fields. It must not have a
     `__post_init__`.
     """
-    plain: Any = make_dataclass(
-        cls.__name__,
-        [(each.name, each.type, _copy_of(each)) for each in fields(cls)],  # type: ignore[arg-type]
-        namespace={"__doc__": "Only its __init__ is used. Without a text here its signature would become one."},
-        repr=False,
-        eq=False,
-    )
     made: Any = cls
-    made.__init__ = plain.__init__
-    made.__init__.__qualname__ = f"{cls.__qualname__}.__init__"
+    quick_init(made)
     del made.__setattr__, made.__delattr__
     return cls
 
@@ -63,12 +56,3 @@ def _copier(kind: type) -> Callable[[Any], Any]:
     exec("\n".join([*lines, "    return made"]), scope)
     copied: Callable[[Any], Any] = scope["copied"]
     return copied
-
-
-def _copy_of(each: Any) -> Any:
-    options = {"kw_only": each.kw_only}
-    if each.default is not MISSING:
-        options["default"] = each.default
-    if each.default_factory is not MISSING:
-        options["default_factory"] = each.default_factory
-    return field_of(**options)

@@ -42,6 +42,8 @@ SENDING = ("stepfast.backends.aws.sqs", "stepfast.backends.aws.scheduler")
 NOT_IN = {
     "authorizer": ("asyncio", "pydantic", "stepfast.backends.dynamodb.store", "stepfast.http", *ENGINE),
     "api": (
+        "aws_lambda_powertools.event_handler.appsync",
+        "aws_lambda_powertools.utilities.data_classes.sqs_event",
         "stepfast.backends.aws.sqs",
         "stepfast.backends.aws.scheduler",
         "stepfast.engine.step_handler",
@@ -96,3 +98,19 @@ def test_a_function_imports_nothing_in_vain(kind: str, tmp_path: Path) -> None:
     assert [module for module in (*NEVER, *NOT_IN[kind]) if module in modules] == []
     others = [other for other in NOT_IN if other != kind and f"stepfast.functions.{other}" in modules]
     assert others == []
+
+
+def test_a_light_package_of_powertools_is_whole_for_whoever_asks_for_more() -> None:
+    code = """
+import sys, stepfast.functions.slim_powertools
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
+assert "aws_lambda_powertools.utilities.data_classes.sqs_event" not in sys.modules
+from aws_lambda_powertools.event_handler import AppSyncResolver
+from aws_lambda_powertools.utilities.data_classes import SQSEvent, event_source
+import aws_lambda_powertools.event_handler as handlers, aws_lambda_powertools.utilities.data_classes as sources
+assert callable(event_source) and handlers.APIGatewayHttpResolver is APIGatewayHttpResolver
+assert all(hasattr(handlers, name) for name in handlers.__all__)
+assert all(hasattr(sources, name) for name in sources.__all__)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from stepfast.engine import progress
@@ -29,6 +28,7 @@ from stepfast.engine.update_answers import record_answers
 from stepfast.errors import FailsExecution, StepNotDeployed, WorkflowNotDeployed
 from stepfast.language.registry import Registry
 from stepfast.model import MAX_CHILD_DEPTH, Execution, OrderEntry, Record, Signal, Snapshot
+from stepfast.records import dataclass
 from stepfast.replay.replay import Command, Replay
 from stepfast.replay.signals import Arrived, waits_of
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from stepfast import link_tokens
@@ -19,6 +18,7 @@ from stepfast.language.callback_steps import open_link
 from stepfast.language.callbacks import FAILURE
 from stepfast.link_tokens import LinkClaims
 from stepfast.model import UNDER_WAY, Record
+from stepfast.records import dataclass
 from stepfast.replay.commands import Command
 from stepfast.replay.signals import waits_of
 from stepfast.stored_text import text_of

@@ -7,8 +7,9 @@ process dies in between, the line stays `asked`: the action may have taken effec
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal, Protocol
+
+from stepfast.records import dataclass
 
 AuditOutcome = Literal["asked", "done", "refused", "failed"]
 """Asked: nobody knows what came of it, or it is still under way. Failed: the server, not the caller, was at fault."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from stepfast.engine.arguments import foreign_cursor
 from stepfast.engine.family import is_child_of
@@ -17,6 +17,7 @@ from stepfast.engine.ports import Page, Query, Store
 from stepfast.engine.record_reader import RecordPage, RecordQuery
 from stepfast.errors import ExecutionNotFound
 from stepfast.model import Execution
+from stepfast.records import dataclass
 
 RECORD_PAGES_READ = 5
 """How often a page goes back to the records, where few of them match."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from stepfast.engine.cancelling import Cancelling
 from stepfast.engine.child_ids import child_id, later_child_id, link_of, standing
@@ -30,6 +30,7 @@ from stepfast.model import (
     Record,
     Snapshot,
 )
+from stepfast.records import dataclass
 from stepfast.replay.commands import Command
 from stepfast.replay.replay import Replay
 

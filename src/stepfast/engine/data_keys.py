@@ -9,10 +9,10 @@ import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from stepfast.errors import Misconfigured
+from stepfast.records import dataclass
 from stepfast.values.encryption import DataKey, KeyId
 
 CACHED_KEYS = 1000

@@ -5,7 +5,7 @@ A message may come twice, late, or for an execution that has gone on (rules *mes
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import assert_never
 
 from stepfast.engine.claims import busy_until, end_of_chain
@@ -14,6 +14,7 @@ from stepfast.engine.ports import Delete, Delivery, Disposition, Later
 from stepfast.engine.withdrawals import taken_back
 from stepfast.errors import NonDeterministic
 from stepfast.model import Chained, Execution, Record
+from stepfast.records import dataclass
 from stepfast.replay.replay import Command, Replay
 from stepfast.unguarded import unguarded
 

@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from stepfast.engine.deltas import Deltas
 from stepfast.engine.ports import Delivery, Queue, Store
 from stepfast.engine.webhooks import WebhookStore
+from stepfast.records import dataclass
 from stepfast.unguarded import unguarded
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 from stepfast.engine.verify import Verdict, verify
 from stepfast.errors import StepfastError
 from stepfast.language.registry import Registry
 from stepfast.model import ENDED_FOR_GOOD, UNDER_WAY, Execution, Snapshot
+from stepfast.records import dataclass
 
 Judgement = Literal["unchanged", "fixes", "breaks", "unclear", "retired"]
 FAILED = frozenset({"FAILED", "CLOSED"})

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from stepfast.errors import InvalidRequest
 from stepfast.language.workflows import Workflow
 from stepfast.model import Execution, Record, Snapshot, changed
+from stepfast.records import dataclass
 from stepfast.replay.cancelling import mark_of
 from stepfast.replay.handlers import SIGNAL as UPDATE_SIGNAL
 from stepfast.replay.replay import Replay

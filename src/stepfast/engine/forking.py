@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 from stepfast.engine import caller
@@ -20,6 +20,7 @@ from stepfast.errors import ExecutionConflict, ExecutionDeleted, InvalidRequest,
 from stepfast.language.registry import Registry
 from stepfast.language.workflows import Workflow
 from stepfast.model import Execution, Record, Snapshot
+from stepfast.records import dataclass
 from stepfast.replay.issuing import clock_of
 from stepfast.standing import ForkedFrom
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from stepfast.engine.gate_keeper import write_state
 from stepfast.engine.gates import GATE_SHARD, GateState, GateStatus, closed_by_hand, gate_id, opened_by_hand, state_in
@@ -14,6 +13,7 @@ from stepfast.errors import InvalidRequest, UnknownName
 from stepfast.language.limits import LONGEST_LIMIT_KEY, Gate
 from stepfast.language.registry import Registry
 from stepfast.model import run_of
+from stepfast.records import dataclass
 
 MOST_COUNTED_WAITING = 1000
 """Waiting steps that are counted of a gate."""

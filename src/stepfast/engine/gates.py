@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from typing import Any, Literal
 
 from stepfast.engine.limit_items import CLAIM_SECONDS, LimitId, Permit
 from stepfast.language.limits import Gate, Limit
+from stepfast.records import dataclass
 
 GATE_SHARD = 99
 """The shard of the items of gates: those of slots and rates have lower numbers (MOST_SHARDS)."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from stepfast.model import Execution, Record, Snapshot
+from stepfast.records import dataclass
 from stepfast.replay.replay import Replay
 
 

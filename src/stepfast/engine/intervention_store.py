@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from stepfast.model import Event, Execution, OrderEntry
+from stepfast.records import dataclass
 from stepfast.unguarded import unguarded
 
 

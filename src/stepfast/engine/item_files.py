@@ -6,13 +6,13 @@ import csv
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pydantic_core import from_json
 
 from stepfast.engine.item_rows import RowEnds
 from stepfast.errors import GiveUp
+from stepfast.records import dataclass
 
 BLOCK_BYTES = 1024 * 1024
 PART_BYTES = 4 * 1024 * 1024

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from stepfast.engine.cancelling import CLEANUP_SECONDS, Cancelling
@@ -18,6 +17,7 @@ from stepfast.engine.resuming import Resuming
 from stepfast.errors import ExecutionNotFound, WrongStatus
 from stepfast.language.registry import Registry
 from stepfast.model import Execution, ExecutionStatus
+from stepfast.records import dataclass
 
 Json = dict[str, Any]
 

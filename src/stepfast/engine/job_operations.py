@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from stepfast.engine import caller
@@ -19,6 +19,7 @@ from stepfast.errors import ExecutionConflict, ExecutionNotFound, InvalidRequest
 from stepfast.language import job_steps
 from stepfast.language.job_workflow import JOB_WORKFLOW, STOP
 from stepfast.model import Execution, Record, Signal, Snapshot
+from stepfast.records import dataclass
 from stepfast.stored_text import text_of
 
 Json = dict[str, Any]

@@ -7,7 +7,7 @@ import json
 import logging
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from stepfast.engine import caller
@@ -21,6 +21,7 @@ from stepfast.language.job_workflow import JOB_WORKFLOW, STOP
 from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
 from stepfast.model import Execution
+from stepfast.records import dataclass
 from stepfast.standing import hand_mark
 
 log = logging.getLogger(__name__)

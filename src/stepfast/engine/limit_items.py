@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
 from stepfast.engine.messages import Message
 from stepfast.language.limits import Numbers, Rate
+from stepfast.records import dataclass
 from stepfast.unguarded import replace, unguarded
 
 CLAIM_SECONDS = 30.0

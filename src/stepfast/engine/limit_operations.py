@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from stepfast.engine import caller
 from stepfast.engine.gates import GATE_SHARD
@@ -13,6 +12,7 @@ from stepfast.engine.ports import Clock, Queue, Store
 from stepfast.errors import DefinitionError, InvalidRequest, UnknownName
 from stepfast.language.limits import Limit, Numbers, numbers_with
 from stepfast.language.registry import Registry
+from stepfast.records import dataclass
 
 MOST_WAITING_SHOWN = 100
 """Steps of one line that are counted, and looked at for the time of the first."""

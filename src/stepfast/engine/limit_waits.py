@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from stepfast.engine.gates import GateState, gate_id, state_in
@@ -12,6 +11,7 @@ from stepfast.engine.limit_store import LimitStore
 from stepfast.engine.limit_wants import Want, wants_of
 from stepfast.errors import LimitKeyFailed
 from stepfast.model import Record, Snapshot
+from stepfast.records import dataclass
 from stepfast.replay.commands import Command
 
 MOST_LOOKED_AT, MOST_ITEMS_READ, MOST_OF_A_LINE = 100, 20, 1000

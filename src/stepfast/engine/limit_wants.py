@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -13,6 +12,7 @@ from stepfast.errors import InvalidRequest, LimitKeyFailed
 from stepfast.language.limits import LONGEST_LIMIT_KEY, LabelKey, Limit, is_priority
 from stepfast.language.steps import Step
 from stepfast.model import Execution, Record
+from stepfast.records import dataclass
 from stepfast.replay.commands import Command
 from stepfast.shown import base_labels
 from stepfast.stored_text import text_of

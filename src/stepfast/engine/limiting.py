@@ -10,7 +10,6 @@ import itertools
 import secrets
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from stepfast.engine.claims import LEASE_MARGIN
 from stepfast.engine.limit_items import (
@@ -42,6 +41,7 @@ from stepfast.engine.ports import Clock, Delete, Disposition, Later, Queue, Stor
 from stepfast.engine.taking_at_once import TakingAtOnce
 from stepfast.language.limits import Numbers
 from stepfast.model import Record
+from stepfast.records import dataclass
 from stepfast.replay.commands import Command
 from stepfast.unguarded import replace, unguarded
 

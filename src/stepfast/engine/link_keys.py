@@ -6,11 +6,12 @@ import base64
 import json
 import secrets
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 
 from stepfast.engine.link_store import LinkStore
 from stepfast.engine.ports import Clock
 from stepfast.errors import Unavailable
+from stepfast.records import dataclass
 
 LONGEST_LINK_SECONDS = 366 * 86400.0
 """How long a link may be valid, and so how long a key is kept after its rotation."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from stepfast.engine.ports import Fault, Query
 from stepfast.language.job_workflow import JOB_WORKFLOW
 from stepfast.model import Execution
+from stepfast.records import dataclass
 from stepfast.restriction import is_among
 
 

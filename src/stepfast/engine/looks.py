@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable
-from dataclasses import dataclass
 from typing import Protocol
 
 from stepfast.engine.ports import Clock
 from stepfast.engine.step_runner import WATCH
 from stepfast.model import Execution
+from stepfast.records import dataclass
 
 SHARED_SECONDS = 0.5
 """Age until which the answer of a glance counts for the attempts beside the one that made it."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from stepfast.engine.arguments import foreign_cursor
 from stepfast.engine.builtin_steps import items_of
@@ -13,6 +12,7 @@ from stepfast.errors import ExecutionNotFound
 from stepfast.language.map_batches import MAP_WORKFLOW
 from stepfast.language.map_steps import map_failures
 from stepfast.model import CommandStatus, Failure, Record
+from stepfast.records import dataclass
 from stepfast.stored_text import text_of
 
 MAX_PAGE_CHARS = 2_000_000

@@ -10,12 +10,12 @@ import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from stepfast.engine.opening import OpenedReplay
 from stepfast.engine.replay_cache import Live, LiveReplays
 from stepfast.model import Cursor, Record, Signal, Snapshot
+from stepfast.records import dataclass
 from stepfast.replay.replay import Replay
 
 LONG = 20

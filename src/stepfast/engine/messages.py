@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal, assert_never
 
 from stepfast.model import Execution, run_id_of
+from stepfast.records import dataclass
 from stepfast.replay.commands import Command
 from stepfast.unguarded import unguarded
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from stepfast.model import Execution, Record
+from stepfast.records import dataclass
 
 HOUR = 3600
 """Seconds that are counted together."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from stepfast.engine.attempt import OwnedStep
 from stepfast.engine.claims import LEASE_MARGIN
@@ -12,6 +11,7 @@ from stepfast.engine.ports import End
 from stepfast.engine.update_answers import owes_answers
 from stepfast.language.steps import Step
 from stepfast.model import Chained, Record, changed
+from stepfast.records import dataclass
 from stepfast.replay.replay import Command, Replay
 from stepfast.unguarded import unguarded
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from stepfast.engine.record_reader import LAST_IDS, RecordPage, RecordQuery, RecordReader
 from stepfast.model import UNDER_WAY, CommandKind, Execution, OrderEntry, Record
+from stepfast.records import dataclass
 
 MOST = 20
 """Commands that are shown first."""

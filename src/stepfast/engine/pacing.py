@@ -13,11 +13,12 @@ import math
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from stepfast.engine.limit_items import LimitId
 from stepfast.engine.ports import Clock
 from stepfast.language.limits import Rate
+from stepfast.records import dataclass
 
 MOST_KEPT = 1000
 """Beginnings of a key that are kept. Of a higher rate a shorter window is looked at, with as many beginnings."""

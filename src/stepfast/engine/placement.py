@@ -8,12 +8,13 @@ would wait for ever, or its function would be killed at each try: the execution 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from stepfast.engine.claims import LEASE_MARGIN
 from stepfast.language.steps import Step
 from stepfast.model import Record
+from stepfast.records import dataclass
 from stepfast.replay.replay import Command
 
 ADVICE = (

@@ -9,7 +9,7 @@ was written, and nothing will be until an operator fixes the fault. Times are se
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from stepfast.engine.audit_store import AuditStore
@@ -39,6 +39,7 @@ from stepfast.model import (
     SignalLimits,
     Snapshot,
 )
+from stepfast.records import dataclass
 from stepfast.shown import ShownState
 from stepfast.unguarded import unguarded
 

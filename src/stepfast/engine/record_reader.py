@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from stepfast.model import CommandKind, Execution, OrderEntry, Record
+from stepfast.records import dataclass
 
 PAGE_BYTES = 2_000_000
 """Bytes of values that a page holds at most, but that it has a record at least."""

@@ -8,7 +8,7 @@ earlier run changes no more, so that all of it is one page where it is small.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
 from stepfast.engine.order import cursor_of
@@ -16,6 +16,7 @@ from stepfast.engine.ports import Store
 from stepfast.engine.record_reader import PAGE_BYTES, RecordQuery
 from stepfast.errors import ExecutionNotFound, InvalidRequest
 from stepfast.model import Cursor, Event, Execution, Record, Signal
+from stepfast.records import dataclass
 from stepfast.stored_text import StoredText, Text, text_of
 
 T = TypeVar("T")

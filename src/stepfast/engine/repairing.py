@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from stepfast.engine import caller
@@ -18,6 +17,7 @@ from stepfast.errors import InvalidRequest, NotStorable, WrongStatus
 from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
 from stepfast.model import Execution, Record, Snapshot
+from stepfast.records import dataclass
 from stepfast.stored_text import text_of
 
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)

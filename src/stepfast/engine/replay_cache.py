@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
 from stepfast.engine.deltas import Deltas
 from stepfast.engine.order import Order
 from stepfast.engine.ports import Store
 from stepfast.model import Snapshot
+from stepfast.records import dataclass
 from stepfast.replay.replay import Command, Replay
 from stepfast.replay.signals import waits_of
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from stepfast.model import Snapshot
+from stepfast.records import dataclass
 from stepfast.replay.commands import Command
 from stepfast.replay.replay import Replay
 

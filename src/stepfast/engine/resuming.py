@@ -6,7 +6,6 @@ rewind.py decides which records are opened again; this module reads and writes t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from stepfast.engine.ports import Clock, Store
@@ -16,6 +15,7 @@ from stepfast.engine.start_items import Hold, key_of, may_hold
 from stepfast.errors import Refused, WrongStatus
 from stepfast.language.registry import Registry
 from stepfast.model import Execution, Link
+from stepfast.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from stepfast.engine.history import failure_json, record_events
 from stepfast.errors import InvalidRequest
 from stepfast.language.workflows import Workflow
 from stepfast.model import Event, Execution, OrderEntry, Record, Snapshot
+from stepfast.records import dataclass
 from stepfast.replay.patches import marks_in
 from stepfast.replay.replay import Replay
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from stepfast.engine.metrics import Tallies
 from stepfast.model import Event, Execution, Snapshot
+from stepfast.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
+
+from stepfast.records import dataclass
 
 Overlap = Literal["allow", "skip", "wait", "replace"]
 """What happens at a moment while an execution that the schedule has started before is RUNNING."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 
@@ -16,6 +16,7 @@ from stepfast.engine.ports import Clock, Store
 from stepfast.engine.schedule_items import Moment, Overlap, Pause, Schedule, ScheduleItem, ScheduleTarget
 from stepfast.engine.schedule_starts import MomentOutcome, ScheduledStarts, change_item
 from stepfast.errors import InvalidRequest, UnknownName
+from stepfast.records import dataclass
 
 NEXT_SHOWN = 5
 """Moments to come that are shown of a schedule."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal, Protocol
 
 from stepfast.engine import schedule_items as items
@@ -18,6 +18,7 @@ from stepfast.engine.schedule_items import Moment, Overlap, ScheduleItem, Schedu
 from stepfast.engine.starting import Started
 from stepfast.errors import ExecutionConflict, ExecutionNotFound, InvalidRequest, Refused, WrongStatus
 from stepfast.model import Execution
+from stepfast.records import dataclass
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from stepfast.engine.arguments import check_id, check_signal_name, json_text
@@ -17,6 +16,7 @@ from stepfast.engine.queries import ReadOperations
 from stepfast.engine.replay_cache import Live, LiveReplays
 from stepfast.errors import ExecutionConflict, InvalidRequest, WrongStatus
 from stepfast.model import Signal, SignalLimits
+from stepfast.records import dataclass
 from stepfast.replay.handlers import SIGNAL as UPDATES
 from stepfast.replay.replay import Command
 from stepfast.replay.signals import misfit, waits_of

@@ -7,12 +7,13 @@ that wait for a slot of a limit. The rate of a throttle is an item of a limit.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from stepfast.engine.limit_items import LimitId
 from stepfast.engine.messages import Message
 from stepfast.language.limits import Numbers, Rate
 from stepfast.model import ENDED, Execution
+from stepfast.records import dataclass
 from stepfast.standing import StartInfo, TurnedInto
 
 BEGIN = "~begin"

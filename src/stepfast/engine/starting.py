@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from stepfast.engine import caller
@@ -17,6 +17,7 @@ from stepfast.engine.turns import Turns, answer_of, check_same
 from stepfast.errors import ExecutionDeleted, InvalidRequest, NotStorable
 from stepfast.language.registry import Registry
 from stepfast.model import Execution
+from stepfast.records import dataclass
 from stepfast.values.sameness import was_sent
 
 

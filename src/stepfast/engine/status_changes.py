@@ -8,9 +8,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any
+
+from stepfast.records import dataclass
 
 OWN_PREFIX = "stepfast."
 """What the workflows of stepfast itself begin with, such as batches of map_items(). Their changes are not reported."""

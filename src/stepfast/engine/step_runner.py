@@ -13,7 +13,6 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
@@ -22,6 +21,7 @@ from stepfast.frames import calls
 from stepfast.language.context import StepContext, current
 from stepfast.language.steps import Step
 from stepfast.model import Failure, Stop
+from stepfast.records import dataclass
 from stepfast.replay.asyncio_internals import begun
 from stepfast.unguarded import unguarded
 

@@ -6,7 +6,7 @@ The answer to a start is written with the start, so that the same start asked ag
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from stepfast.engine.beginning import holder_of, reserved_moment
@@ -17,6 +17,7 @@ from stepfast.language.limits import LONGEST_LIMIT_KEY, LabelKey, is_priority
 from stepfast.language.starts import Key, StartOptions
 from stepfast.language.workflows import Workflow
 from stepfast.model import Execution
+from stepfast.records import dataclass
 from stepfast.shown import base_labels
 from stepfast.standing import StartInfo, TurnedInto
 

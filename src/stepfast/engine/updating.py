@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Literal
 
 from stepfast.engine.arguments import check_id, json_text
@@ -25,6 +25,7 @@ from stepfast.language.handlers import QueryFunction, UpdateFunction
 from stepfast.language.options import NAME
 from stepfast.language.registry import Registry
 from stepfast.model import ENDED_FOR_GOOD, Execution, Record, Signal, SignalLimits, Snapshot
+from stepfast.records import dataclass
 from stepfast.replay.handlers import SIGNAL, command_of, signal_of
 from stepfast.replay.loop import Closed
 from stepfast.replay.replay import Replay

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Literal, assert_never
 
 from stepfast.engine.attempt import SKEW
@@ -11,6 +11,7 @@ from stepfast.errors import FailsExecution, NonDeterministic
 from stepfast.language.registry import Registry
 from stepfast.language.workflows import Workflow
 from stepfast.model import UNDER_WAY, Execution, Snapshot
+from stepfast.records import dataclass
 from stepfast.replay.commands import shortened
 from stepfast.replay.failures import failure_of
 from stepfast.replay.replay import Replay

@@ -6,12 +6,12 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from stepfast.engine.ports import Clock
 from stepfast.engine.status_changes import StatusChange
 from stepfast.engine.webhooks import Webhook, WebhookDelivery, WebhookStore
+from stepfast.records import dataclass
 from stepfast.webhook_signing import headers_for
 
 log = logging.getLogger(__name__)

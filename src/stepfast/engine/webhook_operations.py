@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from stepfast.engine.ports import Clock
 from stepfast.engine.webhooks import Backlog, Webhook, WebhookDelivery, WebhookStore
 from stepfast.errors import UnknownName
+from stepfast.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

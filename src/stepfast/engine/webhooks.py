@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Protocol
 
 from stepfast.engine.status_changes import StatusChange
+from stepfast.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from stepfast.deployment.settings import PAGE_SIGN_ON, Settings
 from stepfast.functions import logs
+from stepfast.functions import slim_powertools as slim_powertools  # before stepfast.http, which imports Powertools
 from stepfast.functions.clients import Clients
 from stepfast.functions.engine import Engine
 from stepfast.functions.entry import EntryPoint

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextvars import copy_context
-from dataclasses import dataclass, field
+from dataclasses import field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from stepfast.functions.metering import SILENT, Meter
+from stepfast.records import dataclass
 
 if TYPE_CHECKING:
     import asyncio

@@ -12,7 +12,6 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
@@ -21,6 +20,7 @@ from stepfast.errors import StartupError
 from stepfast.http.key_file import KeyFile
 from stepfast.http.problems import Rejected
 from stepfast.loopback import is_loopback
+from stepfast.records import dataclass
 from stepfast.restriction import NONE, Restriction
 
 VARIABLE = "STEPFAST_API_KEYS"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from stepfast.errors import InvalidRequest
+from stepfast.records import dataclass
 
 Object = dict[str, Any]
 MOST_FORM_FIELDS = 20

@@ -11,13 +11,13 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
 from stepfast.engine.arguments import foreign_cursor
 from stepfast.http import views
 from stepfast.model import ENDED, Execution, Record
+from stepfast.records import dataclass
 from stepfast.shown import status_value
 
 Object = dict[str, Any]

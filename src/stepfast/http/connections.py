@@ -11,7 +11,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from http import HTTPStatus
 from typing import Any
 
@@ -20,6 +20,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from stepfast.errors import PROBLEM_URN
 from stepfast.http.problems import CONTENT_TYPE
+from stepfast.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol, TypeVar
 
 from aws_lambda_powertools.event_handler import Response
@@ -18,6 +18,7 @@ from stepfast.http import problems
 from stepfast.http.models import Problem
 from stepfast.http.timelines import Timelines
 from stepfast.language.registry import Registry
+from stepfast.records import dataclass
 
 T = TypeVar("T")
 

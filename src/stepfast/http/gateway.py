@@ -16,7 +16,6 @@ import logging
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -27,6 +26,7 @@ from stepfast.http.lanes import Lanes, ThreadLane
 from stepfast.http.problems import CONTENT_TYPE
 from stepfast.http.streaming import EventStreams
 from stepfast.http.waiting import ClientGone, HeldRequests, WaitAsked
+from stepfast.records import dataclass
 
 __all__ = ["MAX_BODY", "application", "to_event"]
 

@@ -14,7 +14,6 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from stepfast.engine.caller import called_from
@@ -24,6 +23,7 @@ from stepfast.http import bodies, problems
 from stepfast.http.auditing import INBOUND_START, Auditing
 from stepfast.http.engine import EngineCaller
 from stepfast.http.problems import Rejected
+from stepfast.records import dataclass
 from stepfast.webhook_signing import Scheme, event_id_in
 
 __all__ = ["Inbound", "InboundWebhook", "is_inbound"]

@@ -6,11 +6,11 @@ import base64
 import json
 from bisect import bisect_right
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 from stepfast.engine.arguments import foreign_cursor
 from stepfast.http import values
 from stepfast.http.timeline import TimelineEntry
+from stepfast.records import dataclass
 
 MOST_VALUES = 2_000_000
 """Characters of values per page: with the other fields of 1,000 commands it stays below Lambda's 6 MB per answer."""

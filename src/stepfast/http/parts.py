@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass
 
 from stepfast.engine.arguments import foreign_cursor
 from stepfast.engine.outline import Outline
@@ -13,6 +12,7 @@ from stepfast.http import etag, timeline
 from stepfast.http.engine import ApiEngine
 from stepfast.http.models import CommandView
 from stepfast.model import Cursor, Execution, Record, Snapshot
+from stepfast.records import dataclass
 
 FEW = 1000
 """Records up to which an execution is replayed for any look at it."""

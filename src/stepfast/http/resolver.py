@@ -24,6 +24,7 @@ from stepfast.http.auditing import AUDITED, Auditing
 from stepfast.http.auth import Scope
 from stepfast.http.callbacks import is_callback
 from stepfast.http.inbound import is_inbound
+from stepfast.http.path_pattern import PathPattern
 from stepfast.http.problems import Rejected
 
 Answer = Callable[[Mapping[str, Any]], dict[str, Any]]
@@ -66,7 +67,7 @@ class Resolver(APIGatewayHttpResolver):
     def __init__(self) -> None:
         super().__init__(enable_validation=True, debug=False)
         self._request = Request({})
-        self._paths: list[tuple[re.Pattern[str], str, Callable[..., Any], str]] = []
+        self._paths: list[tuple[PathPattern, str, Callable[..., Any], str]] = []
         self.scopes: dict[tuple[str, str], Scope | None] = {}
         self.find: restricting.Find = lambda execution_id: None
         """Reads an execution, to see whether a limited key is for it."""
@@ -104,10 +105,17 @@ class Resolver(APIGatewayHttpResolver):
         return self.audit.request(route, path, body, act)
 
     @staticmethod
-    def _compile_regex(rule: str, base_regex: str = "^{}$") -> re.Pattern[str]:
-        """As in Powertools 3.37, but that the id of a command may have slashes, as gateways decode %2F."""
-        pattern: re.Pattern[str] = APIGatewayHttpResolver._compile_regex(rule.replace("<command>", "\0"), base_regex)
-        return re.compile(pattern.pattern.replace("\0", "(?P<command>.+)"))
+    def _compile_regex(rule: str, base_regex: str = "^{}$") -> PathPattern:
+        """As in Powertools 3.37, but that the id of a command may have slashes, as gateways decode %2F.
+
+        It is compiled when a path first looks like it.
+        """
+
+        def compiled() -> re.Pattern[str]:
+            plain: re.Pattern[str] = APIGatewayHttpResolver._compile_regex(rule.replace("<command>", "\0"), base_regex)
+            return re.compile(plain.pattern.replace("\0", "(?P<command>.+)"))
+
+        return PathPattern(rule, compiled, spans="<command>")
 
     def route(self, rule: str, method: Any, *args: Any, **kwargs: Any) -> Any:
         register = super().route(rule, method, *args, **kwargs)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from stepfast.engine.claims import idempotency_key
@@ -18,6 +17,7 @@ from stepfast.language import labels
 from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
 from stepfast.model import UNDER_WAY, Chained, CommandKind, CommandStatus, Cursor, Execution, Record, Snapshot
+from stepfast.records import dataclass
 from stepfast.replay.replay import Command, Replay
 from stepfast.stored_text import StoredText, Text
 

@@ -10,8 +10,9 @@ import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from stepfast.records import dataclass
 
 __all__ = [
     "APPLIED",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Generic, TypeVar, overload
@@ -18,6 +17,7 @@ from stepfast.language import callback_steps
 from stepfast.language.callback_errors import CallbackFailed, CallbackTimeout
 from stepfast.language.options import Seconds, name_of, seconds_of
 from stepfast.language.workflow_loop import commands_for
+from stepfast.records import dataclass
 from stepfast.values.codec import UNTYPED, Codec
 
 __all__ = ["CallbackLink", "callback"]

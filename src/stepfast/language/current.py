@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
 from stepfast.errors import DefinitionError, ForbiddenInWorkflow
 from stepfast.language.workflow_loop import in_workflow
+from stepfast.records import dataclass
 from stepfast.shown import base_labels
 
 

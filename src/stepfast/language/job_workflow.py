@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from stepfast.language import job_steps
 from stepfast.language.continuing import ContinueAsNew
 from stepfast.language.durable import now, signal
 from stepfast.language.workflows import Workflow
+from stepfast.records import dataclass
 
 JOB_WORKFLOW = "stepfast.job"
 STOP = "stop"

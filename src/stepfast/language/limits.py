@@ -6,11 +6,12 @@ Declared beside the steps that keep to them; engine/limiting.py keeps them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from stepfast.errors import DefinitionError
 from stepfast.language.options import Seconds, name_of, seconds_of
+from stepfast.records import dataclass
 
 P = ParamSpec("P")
 F_contra = TypeVar("F_contra", contravariant=True)

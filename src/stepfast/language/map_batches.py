@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from stepfast.errors import BatchFailed, ChildFailed, DefinitionError, InvalidRequest, StepFailed
@@ -12,6 +12,7 @@ from stepfast.language import map_steps
 from stepfast.language.current import current_execution
 from stepfast.language.map_targets import MapTarget
 from stepfast.language.workflows import Workflow
+from stepfast.records import dataclass
 
 MAP_WORKFLOW = "stepfast.map"
 Json = dict[str, Any]

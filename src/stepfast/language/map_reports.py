@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import weakref
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Generic, TypeVar
 
 from stepfast.language import map_steps
+from stepfast.records import dataclass
 from stepfast.values.codec import Codec
 
 R = TypeVar("R")

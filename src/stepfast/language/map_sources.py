@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
 from stepfast.errors import DefinitionError
+from stepfast.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

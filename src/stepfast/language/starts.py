@@ -6,12 +6,12 @@ Declared with `@workflow(singleton=…, throttle=…)`; engine/turns.py keeps to
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from stepfast.errors import DefinitionError
 from stepfast.language.limits import LabelKey, Rate, is_priority
 from stepfast.language.options import seconds_of
+from stepfast.records import dataclass
 
 OnConflict = Literal["wait", "skip", "replace"]
 Key = Callable[..., str] | LabelKey

@@ -11,9 +11,8 @@ from __future__ import annotations
 import contextvars
 import types
 import weakref
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from stepfast.collector import is_collecting
 from stepfast.replay.asyncio_internals import get_running_loop
@@ -42,22 +41,24 @@ class HeldGenerator:
         return self.kept if self.kept is not None else self.weak()
 
 
+class GeneratorLoop(Protocol):
+    """The loop as its generators see it."""
+
+    def place(self, name: str) -> tuple[str, contextvars.Context]:
+        """The next command path for a name, and the context, of the task that runs."""
+
+    def close_soon(self, held: HeldGenerator) -> None:
+        """Called in workflow code for a dropped generator that has to be closed."""
+
+    def abandon(self, generator: Generator) -> None:
+        """Called for a generator of a discarded loop, at any time in any thread."""
+
+
 class Generators:
-    """The generators of one loop.
+    """The generators of one loop."""
 
-    place: gives the next command path for a name, and the context, of the task that runs.
-    close: called in workflow code for a dropped generator that has to be closed.
-    abandon: called for a generator of a discarded loop, at any time in any thread.
-    """
-
-    def __init__(
-        self,
-        loop: object,
-        place: Callable[[str], tuple[str, contextvars.Context]],
-        close: Callable[[HeldGenerator], None],
-        abandon: Callable[[Generator], None],
-    ) -> None:
-        self._loop, self._place, self._close, self._abandon = loop, place, close, abandon
+    def __init__(self, loop: GeneratorLoop) -> None:
+        self._loop = loop
         self._held: dict[int, HeldGenerator] = {}  # by id(), in the order of their first iteration
         self._prune_at = PRUNE
 
@@ -66,20 +67,21 @@ class Generators:
         if len(self._held) >= self._prune_at:
             self._held = {id: held for id, held in self._held.items() if held.generator is not None}
             self._prune_at = max(PRUNE, 2 * len(self._held))
-        path, context = self._place(f"{generator.__name__}:finally")
+        path, context = self._loop.place(f"{generator.__name__}:finally")
         self._held.pop(id(generator), None)  # an older generator at the same address has ended
         self._held[id(generator)] = HeldGenerator(path, context, weakref.ref(generator))
 
     def finalize(self, generator: Any) -> None:
         """The hook that Python calls when the last reference to a generator is gone."""
         held = self._held.get(id(generator))
+        running: object = get_running_loop()
         if held is None:
-            self._abandon(generator)
-        elif get_running_loop() is not self._loop or is_collecting():
+            self._loop.abandon(generator)
+        elif running is not self._loop or is_collecting():
             held.kept = generator
         else:
             held.kept, held.closing = generator, generator.aclose()
-            self._close(held)
+            self._loop.close_soon(held)
 
     def take(self) -> list[HeldGenerator]:
         """Begins the clean-up of all generators that are left; returns them in the order of their first iteration."""

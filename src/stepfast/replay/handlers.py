@@ -7,7 +7,6 @@ import contextvars
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
@@ -15,6 +14,7 @@ from pydantic import JsonValue
 from stepfast.errors import ForbiddenInWorkflow
 from stepfast.frames import calls
 from stepfast.language.handlers import AskedFunction, QueryFunction, UpdateFunction
+from stepfast.records import dataclass
 from stepfast.replay.tasks import WorkflowTask
 from stepfast.update_errors import NoSuchHandler
 from stepfast.values.codec import Codec

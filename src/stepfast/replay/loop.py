@@ -77,7 +77,7 @@ class WorkflowLoop(CommandLoop, asyncio.AbstractEventLoop):
         self._stopped = False
         self._closers: dict[WorkflowTask, None] = {}
         self.unawaited = Unawaited()
-        self._generators = Generators(self, self._place, self._close_soon, self._abandon)
+        self._generators: Generators | None = Generators(self)
         self.tasks: list[Started] = []
         """The coroutine, the context and a weak reference of every task that was made."""
 
@@ -217,7 +217,8 @@ class WorkflowLoop(CommandLoop, asyncio.AbstractEventLoop):
             for task in tasks:
                 task.cancel()
             yield asyncio.gather(*tasks, return_exceptions=True)
-        if (left := self._generators.take()) or self.ready:
+        left = self._generators.take() if self._generators is not None else []
+        if left or self.ready:
             yield WorkflowTask(self._close_all(left), self.number(), "", None, self, contextvars.Context())
         while self._closers:
             yield asyncio.gather(*self._closers, return_exceptions=True)
@@ -232,13 +233,13 @@ class WorkflowLoop(CommandLoop, asyncio.AbstractEventLoop):
         task.add_done_callback(self._closers.pop)
         return task
 
-    def _close_soon(self, held: HeldGenerator) -> None:
+    def close_soon(self, held: HeldGenerator) -> None:
         self.call_soon(self._close, held)
 
-    def _place(self, name: str) -> tuple[str, contextvars.Context]:
+    def place(self, name: str) -> tuple[str, contextvars.Context]:
         return self.commands.place(name)
 
-    def _abandon(self, generator: Generator) -> None:
+    def abandon(self, generator: Generator) -> None:
         with self.entered():
             _end(generator, "ag_frame", generator.aclose())
 
@@ -250,7 +251,7 @@ class WorkflowLoop(CommandLoop, asyncio.AbstractEventLoop):
         reach an async generator that the coroutine awaits. Each ends in the context of its task, as the current task.
         """
         self.discarded = self.unawaited.closed = True
-        generators = self._generators.drain()
+        generators = self._generators.drain() if self._generators is not None else []
         with self.entered():
             for coroutine, context, reference in reversed(self.tasks):
                 task = reference()
@@ -263,6 +264,8 @@ class WorkflowLoop(CommandLoop, asyncio.AbstractEventLoop):
                     _run_in(held.context, _end, generator, "ag_frame", held.closing or generator.aclose())
         self.tasks.clear()
         self.ready.clear()
+        # The generators refer to the loop: without this, each loop would wait for the garbage collector.
+        self._generators = None
 
     def _end_task(self, coroutine: Any, task: WorkflowTask | None) -> None:
         if isinstance(coroutine, CommandCall):
@@ -277,6 +280,9 @@ class WorkflowLoop(CommandLoop, asyncio.AbstractEventLoop):
 
     def entered(self) -> _Entered:
         """Makes this the running loop of the thread, and afterwards puts back the loop and the task around it."""
+        if self._generators is None:
+            # The loop is discarded: it ends a generator that was left, or answers a query.
+            return _Entered(self, Generators(self))
         return _Entered(self, self._generators)
 
 

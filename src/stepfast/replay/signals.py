@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from stepfast.errors import InvalidRequest
 from stepfast.model import Signal
+from stepfast.records import dataclass
 from stepfast.replay.commands import shortened
 from stepfast.replay.replay import Command, Replay
 

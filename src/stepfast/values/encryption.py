@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
 from typing import Protocol
 
 from stepfast.errors import Misconfigured
+from stepfast.records import dataclass
 
 SEALED_PREFIX = "#1."
 DATA_KEY_BYTES = 64

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +13,7 @@ from stepfast.backends.aws.errors import translated
 from stepfast.engine.ports import Clock
 from stepfast.engine.status_changes import StatusChange
 from stepfast.errors import StepfastError, Unavailable
+from stepfast.records import dataclass
 
 log = logging.getLogger(__name__)
 

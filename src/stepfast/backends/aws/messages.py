@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, get_args
 
 from stepfast.engine.limit_items import LimitId, Permit
 from stepfast.engine.messages import Hint, Message, MessageKind
 from stepfast.errors import StepfastError
+from stepfast.records import dataclass
 
 MESSAGE_VERSION = 1
 MAX_INPUT = 16_384

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -17,6 +17,7 @@ from stepfast.backends.aws.errors import CANCELLED, CONDITION, CONFLICT, Misconf
 from stepfast.backends.dynamodb.typed_json import Item
 from stepfast.engine.ports import Clock
 from stepfast.errors import Unavailable
+from stepfast.records import dataclass
 
 PAUSES = (0.02, 0.05, 0.1, 0.2)
 """Seconds before each further try of a write that met a transaction, or of a read that was not complete."""

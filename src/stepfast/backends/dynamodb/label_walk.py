@@ -9,7 +9,7 @@ filter.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, get_args
 
 from stepfast.backends.dynamodb import item_keys
@@ -20,6 +20,7 @@ from stepfast.backends.dynamodb.table import LISTING
 from stepfast.backends.dynamodb.typed_json import Item, float_in, int_in, number, text, text_in
 from stepfast.engine.ports import Clock
 from stepfast.model import ExecutionStatus
+from stepfast.records import dataclass
 
 SETTLED_SECONDS = 3600.0
 """Functions of an earlier version have ended this long after a deployment: Lambda stops them after 15 minutes."""

@@ -9,7 +9,6 @@ cancel needs the meta first: once that is CANCELLED, nothing starts any more, an
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from stepfast.backends.dynamodb import item_keys, items, order_items
@@ -18,6 +17,7 @@ from stepfast.backends.dynamodb.large_values import Texts
 from stepfast.backends.dynamodb.typed_json import number, size_of, text
 from stepfast.engine.intervention_store import StatusTurn
 from stepfast.model import Event, Execution, OrderEntry, Record
+from stepfast.records import dataclass
 from stepfast.standing import Intervention
 
 Action = dict[str, Any]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from stepfast.engine.job_operations import JobOutcome, JobRequest
 from stepfast.engine.ports import Query as Asked
@@ -12,6 +11,7 @@ from stepfast.http import restricting
 from stepfast.http.engine import ApiEngine
 from stepfast.http.models import Replayed, ReplayRequest, ResumedView
 from stepfast.model import Execution
+from stepfast.records import dataclass
 
 ASK_AGAIN_SECONDS = 0.25
 """The shortest pause in seconds before asking again for what has come of a replay."""
