@@ -169,7 +169,7 @@ class Story(Stage):
             self.look_at_pdf(id)
         self.look_at_letters(len(ids) + REPORTS + 1, *ids)
         ensure(self.runtime.end(signal.SIGINT) == 0, "stepfast dev did not end cleanly on Ctrl-C")
-        print("\nAll of it was so.")
+        print("\nEverything above was checked.")
 
 
 def listed(client: Client, status: str) -> list[Any]:

@@ -50,7 +50,7 @@ class CloudStory(Stage):
                 self.look_at_pdf(id)
             self.look_at_letters(2, "report-")
         ensure(self.runtime.end(signal.SIGINT) == 0, "stepfast dev did not end cleanly on Ctrl-C")
-        print(f"\n{time.monotonic() - began:.0f} s. All of it was so.")
+        print(f"\n{time.monotonic() - began:.0f} s. Everything above was checked.")
 
     def report(self) -> None:
         chapter(f"The report, started {STARTS} times at one moment with one id: one execution")

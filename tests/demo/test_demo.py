@@ -23,7 +23,7 @@ def test_the_whole_story_is_so(tmp_path: Path) -> None:
         [sys.executable, "-m", "demo", str(tmp_path / "left")], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.rstrip().endswith("All of it was so.")
+    assert done.stdout.rstrip().endswith("Everything above was checked.")
     assert f"{REPORTS} reports have succeeded" in done.stdout
     assert len(list((tmp_path / "left" / "mail").glob("*.eml"))) == REPORTS + 3 + 1
     assert "still RUNNING\nThe person presses the button" in done.stdout

@@ -30,7 +30,7 @@ def test_the_whole_story_is_so(tmp_path: Path) -> None:
     done = told(tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     last = done.stdout.rstrip().splitlines()[-1]
-    seconds = re.fullmatch(r"(\d+) s\. All of it was so\.", last)
+    seconds = re.fullmatch(r"(\d+) s\. Everything above was checked\.", last)
     assert seconds is not None, last
     assert "50 requests: 1 started it, 49 were given what there was" in done.stdout
     assert re.search(r"sf_[0-9a-f]{16}", done.stdout) is None  # the key is not shown

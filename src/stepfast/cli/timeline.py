@@ -114,9 +114,13 @@ def value_text(value: object) -> str:
     return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
 
 
-def _by_hand(hand: Object) -> str:
+def _by_hand(hand: Object, workflow: str) -> str:
     """What an operator has done last, when, who it was, and why."""
     by = f" by {hand['by']}" if hand["by"] else ""
+    if hand["action"] == "hold":
+        why = f" ({hand['why']})" if hand["why"] else ""
+        since = f"held since {clock(hand['at'])} UTC, because its workflow is paused{by}{why}"
+        return f"{since}: `stepfast workflows unpause {workflow}` starts it"
     with_parent = f" with {hand['parent']}" if hand["parent"] else ""
     why = f": {hand['why']}" if hand["why"] else ""
     return f"{hand['action']}{with_parent} at {clock(hand['at'])} UTC{by}{why}"
@@ -130,7 +134,7 @@ def _head(execution: Object) -> RenderableType:
     table.add_row("workflow", styled(execution["workflow"]))
     table.add_row("status", status_text("CONTINUED" if execution.get("continued") else execution["status"]))
     if (hand := execution.get("intervention")) is not None:
-        table.add_row("by hand", styled(_by_hand(hand)))
+        table.add_row("by hand", styled(_by_hand(hand, execution["workflow"])))
     if (parent := execution.get("parent")) is not None:
         left = ", which has left it" if parent["left"] else ""
         table.add_row("child of", styled(f"{parent['execution_id']} ({parent['command']}){left}"))
