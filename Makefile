@@ -30,6 +30,7 @@ help:
 	@echo "make bench-limit-peers   1,000 executions on a rate here and in a peer's queue: one table, a minute"
 	@echo "make bench-jobs   whether a bulk resume of 10,000 keeps its rate, and what it costs: half a minute"
 	@echo "make bench-watching   how soon an event reaches a page that watches, beside a bare echo, half a minute"
+	@echo "make bench-cold      cold starts of a built bundle, beside boto3 with two clients; two minutes"
 	@echo "make bench-waiting   what 100,000 waiting executions take: seconds until a restart is ready, and memory; a minute"
 	@echo "make bench-connections   how reads fare beside 2,000 idle and 500 busy connections, half a minute"
 	@echo "make bench-aws   what executions cost on AWS, counted: tables with the targets, about three minutes"
@@ -154,7 +155,7 @@ format: .venv/ready
 clean:
 	rm -rf .venv .cache .stepfast build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: bench bench-realistic bench-http bench-limits bench-limit-peers bench-verify bench-peers bench-pools bench-aws bench-width bench-burst bench-fork bench-jobs bench-connections bench-waiting bench-watching simulate-scale
+.PHONY: bench bench-realistic bench-http bench-limits bench-limit-peers bench-verify bench-peers bench-pools bench-aws bench-width bench-burst bench-fork bench-jobs bench-cold bench-connections bench-waiting bench-watching simulate-scale
 
 bench: .venv/ready
 	$(BIN)/python -m bench
@@ -192,6 +193,9 @@ bench-realistic: .venv/ready
 
 bench-http: .venv/ready
 	$(BIN)/python -m bench.http_starts
+
+bench-cold: .venv/ready
+	$(BIN)/python -m bench.bundle_cold
 
 bench-waiting: .venv/ready
 	$(BIN)/python -m bench.waiting

@@ -28,7 +28,7 @@ PROGRAMS: Mapping[str, str] = {
     **{kind: f"import stepfast.functions.{kind}" for kind in KINDS},
 }
 # The handlers log to standard output.
-_TIMED = """
+TIMED = """
 import sys, time
 wall, cpu = time.perf_counter(), time.process_time()
 {program}
@@ -65,7 +65,7 @@ def cold_starts(rounds: int, tell: Callable[[str], None]) -> dict[str, Cold]:
     for number in range(rounds):
         for name, program in PROGRAMS.items():
             tell(f"cold starts, round {number + 1} of {rounds}: {name}")
-            work, passed = _run("-c", _TIMED.format(program=program)).split()[-2:]
+            work, passed = _run("-c", TIMED.format(program=program)).split()[-2:]
             samples[name].append((float(work), float(passed)))
     colds = {}
     for name, program in PROGRAMS.items():

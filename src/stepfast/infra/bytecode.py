@@ -28,7 +28,7 @@ def add(folder: Path, python: str, bundle: Path | None = None) -> bool:
     bundle: the whole bundle, where the folder is a part of it.
     The bytecode is used without a look at its source ("unchecked-hash"): a bundle never changes.
     """
-    program = _program(python)
+    program = program_of(python)
     if program is None:
         return False
     checked = ("--invalidation-mode", "unchecked-hash")
@@ -48,7 +48,7 @@ def remove(folder: Path) -> None:
 
 
 @functools.cache
-def _program(python: str) -> str | None:
+def program_of(python: str) -> str | None:
     """A Python of this version that is there already: nothing is downloaded."""
     if python == f"{sys.version_info.major}.{sys.version_info.minor}":
         return sys.executable
