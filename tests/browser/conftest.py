@@ -118,6 +118,7 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
             timezone_id=zone,
         )
         context.set_default_timeout(15_000)
+        context.set_default_navigation_timeout(60_000)  # the first page of a browser waits until its processes stand
         contexts.append(context)
         page = context.new_page()
         if behaves:
