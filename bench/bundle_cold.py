@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -23,7 +22,7 @@ from stepfast.errors import StartupError
 from stepfast.infra import bytecode
 from stepfast.infra.bundle import Source, build
 from stepfast.infra.preparing import CACHE
-from stepfast.infra.target import Architecture, Target
+from stepfast.infra.target import Target, architecture_here
 
 KINDS = ("step", "api", "advancer")
 TARGETS: Sequence[tuple[str, float]] = (("step", 1.10), ("api", 1.15))
@@ -35,7 +34,7 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=5)
     rounds = options.parse_args().rounds
     version, program = _python()
-    architecture: Architecture = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
+    architecture = architecture_here()
     bundle = build(Source(ROOT, include=["functions", "bench"]), Target(architecture, version), ROOT / CACHE).folder
     samples: dict[str, list[float]] = {name: [] for name in (BASE, *KINDS)}
     for number in range(rounds):

@@ -7,7 +7,8 @@ import importlib
 import os
 from typing import Any
 
-from bench.peers.work import CALL_SECONDS, FAILS, RESULT_BYTES, TIMER_SECONDS, Engine, batches, folder, put_through
+from bench.peers import work
+from bench.peers.work import TIMER_SECONDS, Engine, batches, folder, put_through
 
 dbos: Any = importlib.import_module("dbos")
 DBOS: Any = dbos.DBOS
@@ -53,23 +54,8 @@ in_batches: Any = DBOS.workflow(name="in_batches")(_in_batches)
 
 # -- the report of bench/realistic.py ----------------------------------------------------------------------------------
 
-_tried: set[int] = set()
-
-
-async def _call_out(number: int, total: int) -> int:
-    await asyncio.sleep(CALL_SECONDS)
-    if number % FAILS == 0 and number not in _tried:
-        _tried.add(number)
-        raise ConnectionError("no answer")
-    return total
-
-
-async def _render(total: int) -> str:
-    return str(total % 10) * RESULT_BYTES
-
-
-call_out: Any = DBOS.step(name="call_out", retries_allowed=True, max_attempts=3, interval_seconds=0.1)(_call_out)
-render: Any = DBOS.step(name="render")(_render)
+call_out: Any = DBOS.step(name="call_out", retries_allowed=True, max_attempts=3, interval_seconds=0.1)(work.call_out)
+render: Any = DBOS.step(name="render")(work.render)
 
 
 async def _report(number: int) -> str:

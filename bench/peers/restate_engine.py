@@ -17,7 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from bench.peers.work import CALL_SECONDS, FAILS, RESULT_BYTES, TIMER_SECONDS, Engine, batches, folder, put_through
+from bench.peers.work import RESULT_BYTES, TIMER_SECONDS, Engine, batches, call_out, folder, put_through, render
 
 REQUEST_TIMEOUT_SECONDS = 120.0
 
@@ -45,18 +45,6 @@ def endpoint(port: int) -> None:
     async def in_batches(context: Any, items: int) -> int:
         called = [context.service_call(served["batch"], arg=list(bounds)) for bounds in batches(items)]
         return sum([await answer for answer in await restate.gather(*called)])
-
-    tried: set[int] = set()
-
-    async def call_out(number: int, total: int) -> int:
-        await asyncio.sleep(CALL_SECONDS)
-        if number % FAILS == 0 and number not in tried:
-            tried.add(number)
-            raise ConnectionError("no answer")
-        return total
-
-    async def render(total: int) -> str:
-        return str(total % 10) * RESULT_BYTES
 
     async def report(context: Any, number: int) -> str:
         reads = [context.run_typed(name, noop, number=number) for name in ("sales", "costs")]

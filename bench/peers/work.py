@@ -111,6 +111,23 @@ def batches(items: int) -> list[tuple[int, int]]:
     return [(start, min(start + BATCH, items)) for start in range(0, items, BATCH)]
 
 
+_tried: set[int] = set()
+
+
+async def call_out(number: int, total: int) -> int:
+    """The call of a report, as of bench/realistic.py: of some it fails at their first try."""
+    await asyncio.sleep(CALL_SECONDS)
+    if number % FAILS == 0 and number not in _tried:
+        _tried.add(number)
+        raise ConnectionError("no answer")
+    return total
+
+
+async def render(total: int) -> str:
+    """The result of a report."""
+    return str(total % 10) * RESULT_BYTES
+
+
 async def _timed(running: Awaitable[object]) -> float:
     began = time.perf_counter()
     await running

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -16,249 +14,37 @@ from stepfast.backends.dynamodb.api_keys import ApiKeys
 from stepfast.backends.dynamodb.calls import changes_to
 from stepfast.backends.dynamodb.labels import has_labels
 from stepfast.backends.dynamodb.typed_json import Item, number, text
-from stepfast.engine.intervention_store import StatusTurn
-from stepfast.engine.limit_items import LimitId, LimitItem, Waiter
-from stepfast.engine.messages import Message
-from stepfast.engine.ports import Commit, End
+from stepfast.engine.ports import Commit
 from stepfast.engine.workflow_pauses import HeldStart, WorkflowPause
-from stepfast.errors import StartupError, TooManySignals
-from stepfast.model import Event, Execution, Failure, OrderEntry, Record, Signal, SignalLimits
+from stepfast.errors import StartupError
+from stepfast.model import Execution, Signal
 from stepfast.shown import ShownState
 from stepfast.standing import StartInfo
+from tests.backends import conditions_of_writes as conditions_of_writes  # its cases are in CASES
 from tests.backends.cloud import TABLE, Cloud, shared_client
+from tests.backends.condition_cases import (
+    ABSENT,
+    CASES,
+    CUT,
+    EXISTS,
+    FAILED,
+    FOLLOWS,
+    FREE,
+    IN_TRANSACTION,
+    NEVER_WRITTEN,
+    ONE,
+    RESUMED,
+    STANDS,
+    STEP,
+    UNTOUCHED,
+    Case,
+    failed,
+    refuses,
+    started,
+)
 from tests.backends.conditions import Refusals, Use, in_source
 from tests.backends.conftest import Clients
 from tests.contract.test_runs_contract import after
-
-FAILURE = Failure("E", "down", "a", None)
-ONE = Execution("one", "w", "1", 1000.0)
-FAILED = replace(ONE, status="FAILED", error=FAILURE, ended_at=1002.0, causes=("a",))
-RESUMED = replace(ONE, generation=1, resumed_at=1005.0)
-PAUSED = replace(ONE, status="PAUSED")
-CANCELLED = replace(ONE, status="CANCELLED", ended_at=1003.0)
-STEP = Record("a", "step", "a", "SUCCEEDED", 0, output="1")
-ENTRY = OrderEntry(0, 0, ("a",))
-CUT = OrderEntry(1, 1, cut=0)
-OPEN = Record("a", "step", "a", "OPEN", 1, revision=2)
-OTHERS = [Record(f"b#{place}", "step", "b", "OPEN", 1) for place in range(12)]
-
-ABSENT, FOLLOWS = "attribute_not_exists(pk)", "rev = :if_rev AND gen <= :if_gen"
-FREE = "attribute_not_exists(pk) OR (stat = :deleted AND gen < :if_gen AND attribute_exists(erased))"
-STANDS = "stat = :if_stat AND gen = :if_gen"
-UNDER_WAY = "stat IN (:if_runs, :if_rests) AND gen = :if_gen"
-COUNTED = "(attribute_not_exists(n) OR n < :most) AND (attribute_not_exists(#a1) OR #a1 <= :left)"
-PASSED, AHEAD = "attribute_not_exists(moment) OR moment < :least", "moment >= :least AND moment < :latest"
-STRIPE, VERSION, EXISTS = LimitId("stripe"), "ver = :if_ver", "attribute_exists(pk)"
-UNTOUCHED, NEVER_WRITTEN = "wrote = :wrote", "attribute_not_exists(wrote)"
-IN_TRANSACTION = "TransactWriteItems"
-
-Case = Callable[[Cloud], object]
-CASES: list[tuple[Use, Case]] = []
-
-
-def refuses(operation: str, item: str, expression: str) -> Callable[[Case], Case]:
-    """The case is one in which this condition, and no other, refuses."""
-
-    def add(case: Case) -> Case:
-        CASES.append((Use(operation, item, expression), case))
-        return case
-
-    return add
-
-
-def started(cloud: Cloud, *more: Any) -> None:
-    for call in (cloud.store.create(ONE), *more):
-        assert cloud.run(call)
-
-
-def failed(cloud: Cloud) -> None:
-    store = cloud.store
-    started(cloud, store.commit("one", Commit(STEP, wake=False)), store.append("one", ENTRY), store.finish(End(FAILED)))
-
-
-# -- single writes -----------------------------------------------------------------------------------------
-
-
-@refuses("PutItem", "meta", ABSENT)
-def a_start_under_a_taken_id(cloud: Cloud) -> None:
-    started(cloud)
-    assert cloud.run(cloud.store.create(replace(ONE, input="2"))) == ONE
-
-
-@refuses("PutItem", "c", ABSENT)
-def a_first_record_beside_another(cloud: Cloud) -> None:
-    started(cloud, cloud.store.commit("one", Commit(STEP, wake=False)))
-    assert not cloud.run(cloud.store.commit("one", Commit(replace(STEP, output="2"), wake=False)))
-
-
-@refuses("PutItem", "c", FOLLOWS)
-def a_record_that_another_has_overtaken(cloud: Cloud) -> None:
-    second = replace(STEP, revision=2)
-    started(cloud, *(cloud.store.commit("one", Commit(one, wake=False)) for one in (STEP, second)))
-    assert not cloud.run(cloud.store.commit("one", Commit(replace(second, output="2"), wake=False)))
-
-
-@refuses("PutItem", "c", FOLLOWS)
-def a_record_that_follows_one_which_is_not_there(cloud: Cloud) -> None:
-    started(cloud)
-    assert not cloud.run(cloud.store.commit("one", Commit(replace(STEP, revision=2), wake=False)))
-
-
-@refuses("PutItem", "o", ABSENT)
-def a_first_order_beside_another(cloud: Cloud) -> None:
-    started(cloud, cloud.store.append("one", ENTRY))
-    assert not cloud.run(cloud.store.append("one", replace(ENTRY, applied=())))
-
-
-@refuses("PutItem", "o", ABSENT)
-def an_order_that_another_has_overtaken(cloud: Cloud) -> None:
-    started(cloud, *(cloud.store.append("one", replace(ENTRY, number=number)) for number in (0, 1)))
-    assert not cloud.run(cloud.store.append("one", replace(ENTRY, number=1, applied=())))
-
-
-@refuses("PutItem", "s", ABSENT)
-def a_signal_under_a_taken_id(cloud: Cloud) -> None:
-    first = Signal("s", "go", "1", 1.0)
-    started(cloud, cloud.store.add_signal("one", first))
-    assert cloud.run(cloud.store.add_signal("one", replace(first, payload="2"))) == first
-
-
-@refuses("UpdateItem", "signals", COUNTED)
-def a_signal_more_than_an_execution_takes(cloud: Cloud) -> None:
-    started(cloud, cloud.store.add_signal("one", Signal("s", "go", "1", 1.0)))
-    with pytest.raises(TooManySignals):
-        cloud.run(cloud.store.add_signal("one", Signal("t", "go", "1", 1.0), SignalLimits(count=1)))
-
-
-@refuses("UpdateItem", "meta", STANDS)
-def an_end_after_another(cloud: Cloud) -> None:
-    failed(cloud)
-    assert not cloud.run(cloud.store.finish(End(replace(ONE, status="SUCCEEDED", result="1", ended_at=1003.0))))
-
-
-@refuses("UpdateItem", "meta", STANDS)
-def an_end_of_a_generation_that_is_over(cloud: Cloud) -> None:
-    failed(cloud)
-    assert cloud.run(cloud.store.rewind(RESUMED, CUT, [OPEN], []))
-    assert not cloud.run(cloud.store.finish(End(replace(FAILED, ended_at=1009.0))))
-
-
-@refuses("PutItem", "i", ABSENT)
-def a_first_item_of_a_limit_beside_another(cloud: Cloud) -> None:
-    assert cloud.run(cloud.store.limits.write(LimitItem(STRIPE, moment=1.0), "")) is not None
-    assert cloud.run(cloud.store.limits.write(LimitItem(STRIPE, moment=2.0), "")) is None
-
-
-@refuses("PutItem", "i", VERSION)
-def an_item_of_a_limit_that_another_has_overtaken(cloud: Cloud) -> None:
-    first = cloud.run(cloud.store.limits.write(LimitItem(STRIPE, moment=1.0), ""))
-    assert cloud.run(cloud.store.limits.write(replace(first, moment=2.0), first.version)) is not None
-    assert cloud.run(cloud.store.limits.write(replace(first, moment=3.0), first.version)) is None
-
-
-@refuses("UpdateItem", "i", PASSED)
-def a_moment_that_has_come_to_lie_ahead(cloud: Cloud) -> None:
-    assert cloud.run(cloud.store.limits.reserve(LimitItem(STRIPE), 5.0, 100.0, 101.0)) is not None
-    assert cloud.run(cloud.store.limits.reserve(LimitItem(STRIPE), 5.0, 100.0, 101.0)) is None
-
-
-@refuses("UpdateItem", "i", AHEAD)
-def a_moment_that_has_passed_by(cloud: Cloud) -> None:
-    item = cloud.run(cloud.store.limits.reserve(LimitItem(STRIPE), 5.0, 100.0, 101.0))
-    assert cloud.run(cloud.store.limits.reserve(replace(item, moment=900.0), 5.0, 800.0, 801.0)) is None
-
-
-@refuses("DeleteItem", "w", EXISTS)
-def an_entry_of_a_line_that_is_gone(cloud: Cloud) -> None:
-    waiter = Waiter("", 0, 1.0, "one/a", Message("step", "one", "a", 0), 0, 10.0)
-    cloud.run(cloud.store.limits.leave(STRIPE, waiter))
-    assert cloud.run(cloud.store.limits.first(STRIPE)) is None
-
-
-@refuses("DeleteItem", "numbers", EXISTS)
-def numbers_that_were_never_set(cloud: Cloud) -> None:
-    cloud.run(cloud.store.limits.set_numbers("stripe", None))
-    assert cloud.run(cloud.store.limits.numbers("stripe")) is None
-
-
-# -- transactions ------------------------------------------------------------------------------------------
-
-
-@refuses("UpdateItem", "meta", STANDS)
-def a_pause_of_what_has_ended(cloud: Cloud) -> None:
-    failed(cloud)
-    assert not cloud.run(cloud.store.intervene(StatusTurn(ONE, replace(ONE, status="PAUSED"))))
-
-
-@refuses(f"{IN_TRANSACTION}.Update", "meta", STANDS)
-def an_unpause_of_what_runs(cloud: Cloud) -> None:
-    started(cloud)
-    assert not cloud.run(cloud.store.intervene(StatusTurn(replace(ONE, status="PAUSED"), ONE, replace(CUT, number=0))))
-
-
-@refuses(f"{IN_TRANSACTION}.Put", "o", ABSENT)
-def an_unpause_on_an_order_that_has_gone_on(cloud: Cloud) -> None:
-    started(cloud, cloud.store.append("one", ENTRY), cloud.store.intervene(StatusTurn(ONE, PAUSED)))
-    assert not cloud.run(cloud.store.intervene(StatusTurn(PAUSED, ONE, replace(CUT, number=0))))
-
-
-@refuses(f"{IN_TRANSACTION}.Update", "meta", UNDER_WAY)
-def a_cancel_of_what_has_ended(cloud: Cloud) -> None:
-    failed(cloud)
-    assert not cloud.run(cloud.store.cancel(End(CANCELLED), [], 1))
-
-
-@refuses(f"{IN_TRANSACTION}.Update", "meta", STANDS)
-def a_second_resume_of_one_failure(cloud: Cloud) -> None:
-    failed(cloud)
-    assert cloud.run(cloud.store.rewind(RESUMED, CUT, [OPEN], []))
-    assert not cloud.run(cloud.store.rewind(RESUMED, replace(CUT, number=2), [], []))
-
-
-@refuses(f"{IN_TRANSACTION}.Put", "o", ABSENT)
-def a_cancel_that_knows_of_no_order_yet(cloud: Cloud) -> None:
-    started(cloud, cloud.store.append("one", ENTRY))
-    assert not cloud.run(cloud.store.cancel(End(CANCELLED), []))
-
-
-@refuses(f"{IN_TRANSACTION}.Put", "o", ABSENT)
-def a_cancel_on_an_order_that_has_gone_on(cloud: Cloud) -> None:
-    started(cloud, *(cloud.store.append("one", replace(ENTRY, number=number)) for number in (0, 1)))
-    assert not cloud.run(cloud.store.cancel(End(CANCELLED), [], 1))
-
-
-@refuses(f"{IN_TRANSACTION}.Put", "c", ABSENT)
-def a_cancel_beside_a_step_that_has_begun(cloud: Cloud) -> None:
-    started(cloud, cloud.store.commit("one", Commit(STEP, wake=False)))
-    assert not cloud.run(cloud.store.cancel(End(CANCELLED), [replace(STEP, status="CANCELLED")]))
-
-
-@refuses(f"{IN_TRANSACTION}.Put", "c", FOLLOWS)
-def a_resume_of_a_step_that_has_gone_on(cloud: Cloud) -> None:
-    failed(cloud)
-    assert not cloud.run(cloud.store.rewind(RESUMED, CUT, [replace(OPEN, revision=3)], []))
-
-
-@refuses(f"{IN_TRANSACTION}.Put", "o", ABSENT)
-def a_resume_with_a_first_order_beside_another(cloud: Cloud) -> None:
-    failed(cloud)
-    assert not cloud.run(cloud.store.rewind(RESUMED, replace(CUT, number=0), [], []))
-
-
-@refuses(f"{IN_TRANSACTION}.Put", "z", ABSENT)
-def a_resume_whose_history_another_has_begun(cloud: Cloud) -> None:
-    failed(cloud)
-    left = {"pk": text("x#one"), "sk": text("z#000001#000000"), "time": number(1.0), "type": text("kept")}
-    shared_client("dynamodb").put_item(TableName=TABLE, Item=left)
-    assert cloud.run(cloud.store.rewind(RESUMED, CUT, [OPEN], [Event(2.0, "execution-resumed")]))
-    assert [one.type for one in cloud.run(cloud.store.history("one"))] == ["kept", "execution-resumed"]
-
-
-@refuses(f"{IN_TRANSACTION}.ConditionCheck", "meta", STANDS)
-def the_first_part_of_a_large_resume_of_what_has_not_failed(cloud: Cloud) -> None:
-    started(cloud)
-    assert not cloud.run(cloud.store.rewind(RESUMED, CUT, OTHERS, []))
-
 
 # -- deleting ----------------------------------------------------------------------------------------------
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import shutil
 import socket
 import ssl
@@ -21,6 +20,7 @@ from typing import Any
 import boto3
 import httpx
 
+from stepfast.infra.target import architecture_here
 from tests.loopback_servers import Tls
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +33,7 @@ PATIENCE = 180.0
 """Seconds that an answer or a fact is waited for: a busy machine is no failure."""
 CONNECTS = 3
 """How often a connection is tried again: of thousands of handshakes the emulator breaks one off."""
-ARCHITECTURE = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
+ARCHITECTURE = architecture_here()
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import re
 import shutil
 import sys
@@ -24,14 +23,14 @@ from stepfast.errors import StartupError
 from stepfast.infra import bundle, image, lock
 from stepfast.infra.bundle import Bundle, Source
 from stepfast.infra.options import Options, check
-from stepfast.infra.target import Target
+from stepfast.infra.target import Target, architecture_here
 from tests.e2e.runtime_api import sandbox
 from tests.infra.conftest import PROJECT, Synthesized, Template, resources
 from tests.infra.reading import named, roles
 
 ROOT = Path(__file__).parents[2]
 HERE = Target(
-    "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64",
+    architecture_here(),
     f"{sys.version_info.major}.{sys.version_info.minor}",
 )
 

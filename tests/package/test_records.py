@@ -7,12 +7,17 @@ import copy
 import dataclasses
 import inspect
 import pickle
+import re
 from dataclasses import field
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import stepfast
 from stepfast import records
+
+SOURCE = Path(stepfast.__file__).parent
 
 
 class Raw:
@@ -86,6 +91,19 @@ class Wide(Point):
     """A record that is derived from a record."""
 
     z: int = 0
+
+
+def test_the_core_of_functions_compiles_no_records_at_its_start() -> None:
+    """One module with the standard library's own would make each cold start compile its classes again."""
+    names = ("engine", "replay", "language", "values", "backends/dynamodb", "functions", "http")
+    plain = re.compile(r"^from dataclasses import [^\n]*\bdataclass\b", re.M)
+    found = [
+        str(path.relative_to(SOURCE))
+        for name in names
+        for path in (SOURCE / name).rglob("*.py")
+        if plain.search(text := path.read_text()) and "@dataclass(frozen=True, slots=True)" in text
+    ]
+    assert found == []
 
 
 def test_records_are_pickled_and_derived_from() -> None:

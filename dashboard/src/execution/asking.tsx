@@ -7,6 +7,7 @@ import type { Problem } from "../api/problem";
 import type { Handlers, JsonSchema, UpdateState } from "../api/types";
 import { pretty } from "../lib/json";
 import { Dialog } from "../parts/dialog";
+import { Choice } from "../parts/form";
 import { problemFrom, ProblemNote } from "../parts/note";
 import { writtenIn, type Draft } from "../start/draft";
 import { Payload, payloadOf } from "./payload";
@@ -89,14 +90,7 @@ export function AskDialog({ id, close }: { id: string; close: () => void }) {
           </pre>
         )}
         {(!name || withoutPayload) && <ProblemNote problem={problem} />}
-        <div class="buttons end">
-          <button type="button" onClick={close}>
-            Close
-          </button>
-          <button type="submit" class="main" disabled={busy || !name || !payload}>
-            {kind === "update" ? "Update" : "Ask"}
-          </button>
-        </div>
+        <Choice leave="Close" close={close} confirm={kind === "update" ? "Update" : "Ask"} disabled={busy || !name || !payload} />
       </form>
     </Dialog>
   );

@@ -7,6 +7,7 @@ import { Problem } from "../api/problem";
 import type { ExecutionDetail, Json } from "../api/types";
 import { go, href } from "../lib/router";
 import { Dialog } from "../parts/dialog";
+import { Choice, Why } from "../parts/form";
 import { problemFrom, ProblemNote } from "../parts/note";
 
 interface Props {
@@ -57,22 +58,12 @@ export function ForkDialog({ execution, close }: Props) {
           Another input, as JSON
           <textarea rows={3} value={input} onInput={(event) => setInput(event.currentTarget.value)} />
         </label>
-        <label>
-          Why, for the history
-          <input value={why} maxLength={1000} onInput={(event) => setWhy(event.currentTarget.value)} />
-        </label>
+        <Why value={why} set={setWhy} />
         <label class="check">
           <input type="checkbox" checked={copies} onChange={(event) => setCopies(event.currentTarget.checked)} /> Copy children that have ended
         </label>
         <ProblemNote problem={problem} />
-        <div class="buttons end">
-          <button type="button" onClick={close}>
-            Leave it
-          </button>
-          <button type="submit" class="main">
-            Fork the execution
-          </button>
-        </div>
+        <Choice leave="Leave it" close={close} confirm="Fork the execution" />
       </form>
     </Dialog>
   );

@@ -6,6 +6,7 @@ import { erase, intervene } from "../api/client";
 import type { Execution, ExecutionStatus, Intervention } from "../api/types";
 import { go, href } from "../lib/router";
 import { Dialog } from "../parts/dialog";
+import { Choice, Why } from "../parts/form";
 
 export type Action = Exclude<Intervention["action"], "hold"> | "delete";
 
@@ -112,19 +113,9 @@ export function InterventionDialog({ action, close, act }: Props) {
       <form class="signal-form" onSubmit={confirm}>
         <p>{words.says}</p>
         {action !== "delete" && (
-          <label>
-            Why, for the history
-            <input value={why} maxLength={1000} onInput={(event) => setWhy(event.currentTarget.value)} />
-          </label>
+          <Why value={why} set={setWhy} />
         )}
-        <div class="buttons end">
-          <button type="button" onClick={close}>
-            {words.keep}
-          </button>
-          <button type="submit" class={words.danger ? "danger" : "main"}>
-            {words.confirm}
-          </button>
-        </div>
+        <Choice leave={words.keep} close={close} confirm={words.confirm} danger={words.danger ?? false} />
       </form>
     </Dialog>
   );

@@ -6,6 +6,7 @@ import { repair } from "../api/client";
 import { Problem } from "../api/problem";
 import type { Command, ExecutionDetail, Json } from "../api/types";
 import { Dialog } from "../parts/dialog";
+import { Choice, Why } from "../parts/form";
 import { problemFrom, ProblemNote } from "../parts/note";
 import { nameOf } from "../timeline/layout";
 
@@ -76,19 +77,9 @@ export function RepairDialog({ execution, command, close, done }: Props) {
               <textarea rows={4} value={text} spellcheck={false} onInput={(event) => setText(event.currentTarget.value)} />
             </label>
           )}
-          <label>
-            Why, for the history
-            <input value={why} maxLength={1000} onInput={(event) => setWhy(event.currentTarget.value)} />
-          </label>
+          <Why value={why} set={setWhy} />
           <ProblemNote problem={problem} />
-          <div class="buttons end">
-            <button type="button" onClick={close}>
-              Leave it
-            </button>
-            <button type="submit" class="main">
-              Repair the step
-            </button>
-          </div>
+          <Choice leave="Leave it" close={close} confirm="Repair the step" />
         </form>
       </Dialog>
     </div>

@@ -6,6 +6,7 @@ import { sendSignal } from "../api/client";
 import type { Problem } from "../api/problem";
 import type { ExecutionDetail, JsonSchema } from "../api/types";
 import { Dialog } from "../parts/dialog";
+import { Choice } from "../parts/form";
 import { problemFrom } from "../parts/note";
 import { writtenIn, type Draft } from "../start/draft";
 import { Payload, payloadOf } from "./payload";
@@ -58,14 +59,7 @@ export function SignalDialog({ execution, close, done }: Props) {
         </datalist>
         <p class="dim">{typeHint(waiting, name)}</p>
         <Payload {...{ schema, draft, change, problem }} touched={key in drafts} />
-        <div class="buttons end">
-          <button type="button" onClick={close}>
-            Close
-          </button>
-          <button type="submit" class="main" disabled={busy || !name || !payload}>
-            Send
-          </button>
-        </div>
+        <Choice leave="Close" close={close} confirm="Send" disabled={busy || !name || !payload} />
       </form>
     </Dialog>
   );

@@ -6,6 +6,7 @@ import { startJob, type Action, type Selection } from "../api/jobs";
 import type { Problem } from "../api/problem";
 import { go, href } from "../lib/router";
 import { Dialog } from "../parts/dialog";
+import { Choice, Why } from "../parts/form";
 import { problemFrom, ProblemNote } from "../parts/note";
 import { EXPLAINED, rateOf } from "./words";
 
@@ -55,20 +56,10 @@ export function StartJob({ subject, actions, selection, close }: Props) {
           <input inputMode="decimal" value={rate} aria-invalid={perSecond === null} onInput={(event) => setRate(event.currentTarget.value)} />
         </label>
         {perSecond === null && <p class="field-error">more than 0 and at most 1000</p>}
-        <label>
-          Why, for the history
-          <input type="text" maxLength={1000} value={why} onInput={(event) => setWhy(event.currentTarget.value)} />
-        </label>
+        <Why value={why} set={setWhy} />
         <p class="dim">The server does it: you may close this page. What does not allow the action is skipped.</p>
         <ProblemNote problem={problem} />
-        <div class="buttons end">
-          <button type="button" onClick={close}>
-            Do nothing
-          </button>
-          <button type="submit" class="danger" disabled={busy || perSecond === null}>
-            Start the job
-          </button>
-        </div>
+        <Choice leave="Do nothing" close={close} confirm="Start the job" danger disabled={busy || perSecond === null} />
       </form>
     </Dialog>
   );

@@ -6,6 +6,7 @@ import { closeGate, openGate } from "../api/client";
 import type { Gate } from "../api/types";
 import { fromField, utc } from "../lib/time";
 import { Dialog } from "../parts/dialog";
+import { Choice } from "../parts/form";
 import { ProblemNote } from "../parts/note";
 import { useAct } from "./act";
 import { keyWords } from "./words";
@@ -40,14 +41,7 @@ export function CloseGateDialog({ name, close, done }: CloseProps) {
         </label>
         <Why why={why} set={setWhy} />
         <ProblemNote problem={act.problem} />
-        <div class="buttons end">
-          <button type="button" onClick={close}>
-            Leave it
-          </button>
-          <button type="submit" class="danger" disabled={act.busy}>
-            Close the gate
-          </button>
-        </div>
+        <Choice leave="Leave it" close={close} confirm="Close the gate" danger disabled={act.busy} />
       </form>
     </Dialog>
   );
@@ -73,14 +67,7 @@ export function OpenGateDialog({ gate, close, done }: OpenProps) {
         <p class="dim">Its steps go on at a growing rate.</p>
         <Why why={why} set={setWhy} />
         <ProblemNote problem={act.problem} />
-        <div class="buttons end">
-          <button type="button" onClick={close}>
-            Leave it closed
-          </button>
-          <button type="submit" class="main" disabled={act.busy}>
-            Open the gate
-          </button>
-        </div>
+        <Choice leave="Leave it closed" close={close} confirm="Open the gate" disabled={act.busy} />
       </form>
     </Dialog>
   );

@@ -5,6 +5,7 @@ import { useState } from "preact/hooks";
 import { setLimit } from "../api/client";
 import type { Limit } from "../api/types";
 import { Dialog } from "../parts/dialog";
+import { Choice } from "../parts/form";
 import { ProblemNote } from "../parts/note";
 import { useAct } from "./act";
 import { changesOf, draftOf, type Draft } from "./words";
@@ -42,14 +43,7 @@ export function NumbersDialog({ limit, close, done }: { limit: Limit; close: () 
         <p class="dim">They hold in every process within seconds, until they are reset, and win over the code.</p>
         {!changes && <p class="field-error">Every field takes a number.</p>}
         <ProblemNote problem={act.problem} />
-        <div class="buttons end">
-          <button type="button" onClick={close}>
-            Close
-          </button>
-          <button type="submit" class="main" disabled={act.busy || !changes || !Object.keys(changes).length}>
-            Change
-          </button>
-        </div>
+        <Choice leave="Close" close={close} confirm="Change" disabled={act.busy || !changes || !Object.keys(changes).length} />
       </form>
     </Dialog>
   );

@@ -6,6 +6,7 @@ import { backfillSchedule, pauseSchedule, triggerSchedule, unpauseSchedule } fro
 import type { Problem } from "../api/problem";
 import type { Schedule } from "../api/types";
 import { Dialog } from "../parts/dialog";
+import { Choice } from "../parts/form";
 import { problemFrom, ProblemNote } from "../parts/note";
 import { backfillOf, outcomeOf } from "./words";
 
@@ -102,14 +103,7 @@ function PauseDialog({ name, close, pause }: { name: string; close: () => void; 
           Why
           <input type="text" maxLength={500} value={why} onInput={(event) => setWhy(event.currentTarget.value)} />
         </label>
-        <div class="buttons end">
-          <button type="button" onClick={close}>
-            Let it run
-          </button>
-          <button type="submit" class="danger">
-            Pause the schedule
-          </button>
-        </div>
+        <Choice leave="Let it run" close={close} confirm="Pause the schedule" danger />
       </form>
     </Dialog>
   );
@@ -135,14 +129,7 @@ function BackfillDialog({ name, close, backfill }: { name: string; close: () => 
           To (UTC, not included)
           <input type="text" required placeholder="2027-02-01T00:00:00Z" value={to} onInput={(event) => setTo(event.currentTarget.value)} />
         </label>
-        <div class="buttons end">
-          <button type="button" onClick={close}>
-            Close
-          </button>
-          <button type="submit" class="main">
-            Backfill
-          </button>
-        </div>
+        <Choice leave="Close" close={close} confirm="Backfill" />
       </form>
     </Dialog>
   );

@@ -19,9 +19,7 @@ EXTRA = ("mcp", "mcp_types", "starlette", "sse_starlette", "anyio", "httpx2")
 
 def mcp(
     context: typer.Context,
-    http: Annotated[
-        bool, typer.Option("--http", help="Serve streamable HTTP in endpoint of standard input and output.")
-    ] = False,
+    http: Annotated[bool, typer.Option("--http", help="Serve streamable HTTP, not standard input and output.")] = False,
     host: Annotated[str, typer.Option(help="With --http: the address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="With --http: 0 takes a free one.")] = 8788,
     allow_host: Annotated[
@@ -42,7 +40,10 @@ def mcp(
         float, typer.Option(min=0, help="Seconds between two looks for changed workflows, to notify clients; 0 never.")
     ] = 30.0,
     operate: Annotated[
-        bool, typer.Option("--operate", help="Offer tools that list, show, resume and signal executions.")
+        bool,
+        typer.Option(
+            "--operate", help="Offer tools that list, show, resume and signal executions, and pause workflows."
+        ),
     ] = False,
 ) -> None:
     """Offer each workflow as a tool to an agent, by the Model Context Protocol.

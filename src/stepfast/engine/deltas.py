@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from stepfast.model import Snapshot
+from stepfast.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

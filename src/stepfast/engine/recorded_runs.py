@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from stepfast.model import Event, Execution, Snapshot
+from stepfast.records import dataclass
 
 RUNS_AT_ONCE = 100
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import re
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -45,3 +46,8 @@ class Target:
     def platform(self) -> str:
         """The platform in uv's notation."""
         return _PLATFORMS[self.architecture]
+
+
+def architecture_here() -> Architecture:
+    """The processor of this machine, as Lambda names it."""
+    return "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"

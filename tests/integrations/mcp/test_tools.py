@@ -153,6 +153,66 @@ def test_bad_input_is_refused_with_the_reason(
     assert message in text_of(result)
 
 
+async def resumes_what_has_failed(client: Client) -> None:
+    assert {tool.name for tool in (await client.list_tools()).tools} >= OPERATOR_TOOLS
+    failed = (await client.call_tool("billing_charge", {"input": 7, "wait_seconds": 60})).structured_content
+    assert "stepfast_resume goes on from there" in failed["summary"]
+    id = failed["execution_id"]
+    listed = (await client.call_tool("stepfast_list", {"status": "FAILED", "prefix": id})).structured_content
+    assert [(row["execution_id"], row["error"]["step"]) for row in listed["executions"]] == [(id, "charge")]
+    shown = (await client.call_tool("stepfast_show", {"execution_id": id})).structured_content
+    assert [(command["name"], command["status"], command["input"]) for command in shown["commands"]] == [
+        ("charge", "FAILED", {"cents": 7})
+    ]
+    paid.set()
+    resumed = await client.call_tool("stepfast_resume", {"execution_id": id})
+    assert resumed.structured_content["reopened"] == [shown["commands"][0]["id"]]
+    ended = await client.call_tool("stepfast_execution", {"execution_id": id, "wait_seconds": 60})
+    assert ended.structured_content["result"] == "charged 7"
+    refused = await client.call_tool("stepfast_resume", {"execution_id": id})
+    assert refused.is_error
+    assert "SUCCEEDED" in text_of(refused)
+
+
+async def pauses_a_workflow(client: Client) -> None:
+    asked = {"workflow": "approval", "why": "the bank is closed"}
+    paused = (await client.call_tool("stepfast_pause_workflow", asked)).structured_content
+    assert (paused["workflow"], paused["paused"]["why"]) == ("approval", "the bank is closed")
+    id = (await client.call_tool("approval", {"wait_seconds": 0})).structured_content["execution_id"]
+
+    async def shown(wanted: str) -> dict[str, Any]:
+        while True:
+            state = (await client.call_tool("stepfast_execution", {"execution_id": id})).structured_content
+            if state["status"] == wanted:
+                return dict(state)
+
+    assert "begins when its workflow 'approval' is unpaused" in (await shown("PAUSED"))["summary"]
+    done = (await client.call_tool("stepfast_unpause_workflow", {"workflow": "approval"})).structured_content
+    assert done["job_id"] in done["summary"]
+    await shown("RUNNING")
+    unknown = await client.call_tool("stepfast_pause_workflow", {"workflow": "nothing"})
+    assert unknown.is_error
+
+
+async def signals_and_asks(client: Client) -> None:
+    id = (await client.call_tool("approval", {"wait_seconds": 0})).structured_content["execution_id"]
+    wrong = await client.call_tool("stepfast_signal", {"execution_id": id, "name": "decision", "payload": "perhaps"})
+    assert wrong.is_error, "the workflow waits for a bool"
+    about = (await client.call_tool("stepfast_query", {"execution_id": id})).structured_content
+    assert (about["queries"], about["updates"]) == (["remarks"], ["remark"])
+    assert about["schemas"]["updates"]["remark"]["payload_schema"] == {"type": "string"}
+    remark = {"execution_id": id, "name": "remark", "payload": "why?"}
+    for _ in range(2):
+        remarked = await client.call_tool("stepfast_update", {**remark, "update_id": "remark-1"})
+        assert remarked.structured_content["result"] == 1, text_of(remarked)
+    asked = await client.call_tool("stepfast_query", {"execution_id": id, "name": "remarks"})
+    assert asked.structured_content["answer"] == ["why?"]
+    sent = await client.call_tool("stepfast_signal", {"execution_id": id, "name": "decision", "payload": False})
+    assert not sent.is_error, text_of(sent)
+    ended = await client.call_tool("stepfast_execution", {"execution_id": id, "wait_seconds": 60})
+    assert ended.structured_content["result"] == "declined"
+
+
 def test_operator_tools_are_there_only_when_asked_for(talk: Talk) -> None:
     async def without(client: Client) -> None:
         assert not OPERATOR_TOOLS & {tool.name for tool in (await client.list_tools()).tools}
@@ -161,71 +221,12 @@ def test_operator_tools_are_there_only_when_asked_for(talk: Talk) -> None:
                 await client.call_tool(name, {"execution_id": "x"})
 
     async def with_them(client: Client) -> None:
-        assert {tool.name for tool in (await client.list_tools()).tools} >= OPERATOR_TOOLS
-        failed = (await client.call_tool("billing_charge", {"input": 7, "wait_seconds": 60})).structured_content
-        assert "stepfast_resume goes on from there" in failed["summary"]
-        id = failed["execution_id"]
-        listed = (await client.call_tool("stepfast_list", {"status": "FAILED", "prefix": id})).structured_content
-        assert [(row["execution_id"], row["error"]["step"]) for row in listed["executions"]] == [(id, "charge")]
-        shown = (await client.call_tool("stepfast_show", {"execution_id": id})).structured_content
-        assert [(command["name"], command["status"], command["input"]) for command in shown["commands"]] == [
-            ("charge", "FAILED", {"cents": 7})
-        ]
-        paid.set()
-        resumed = await client.call_tool("stepfast_resume", {"execution_id": id})
-        assert resumed.structured_content["reopened"] == [shown["commands"][0]["id"]]
-        ended = await client.call_tool("stepfast_execution", {"execution_id": id, "wait_seconds": 60})
-        assert ended.structured_content["result"] == "charged 7"
-        refused = await client.call_tool("stepfast_resume", {"execution_id": id})
-        assert refused.is_error
-        assert "SUCCEEDED" in text_of(refused)
-
-    async def pauses(client: Client) -> None:
-        asked = {"workflow": "approval", "why": "the bank is closed"}
-        paused = (await client.call_tool("stepfast_pause_workflow", asked)).structured_content
-        assert (paused["workflow"], paused["paused"]["why"]) == ("approval", "the bank is closed")
-        id = (await client.call_tool("approval", {"wait_seconds": 0})).structured_content["execution_id"]
-
-        async def shown(wanted: str) -> dict[str, Any]:
-            while True:
-                state = (await client.call_tool("stepfast_execution", {"execution_id": id})).structured_content
-                if state["status"] == wanted:
-                    return dict(state)
-
-        assert "begins when its workflow 'approval' is unpaused" in (await shown("PAUSED"))["summary"]
-        done = (await client.call_tool("stepfast_unpause_workflow", {"workflow": "approval"})).structured_content
-        assert done["job_id"] in done["summary"]
-        await shown("RUNNING")
-        unknown = await client.call_tool("stepfast_pause_workflow", {"workflow": "nothing"})
-        assert unknown.is_error
-
-    async def signals(client: Client) -> None:
-        id = (await client.call_tool("approval", {"wait_seconds": 0})).structured_content["execution_id"]
-        wrong = await client.call_tool(
-            "stepfast_signal", {"execution_id": id, "name": "decision", "payload": "perhaps"}
-        )
-        assert wrong.is_error, "the workflow waits for a bool"
-        about = (await client.call_tool("stepfast_query", {"execution_id": id})).structured_content
-        assert (about["queries"], about["updates"]) == (["remarks"], ["remark"])
-        assert about["schemas"]["updates"]["remark"]["payload_schema"] == {"type": "string"}
-        remark = {"execution_id": id, "name": "remark", "payload": "why?"}
-        for _ in range(2):
-            remarked = await client.call_tool("stepfast_update", {**remark, "update_id": "remark-1"})
-            assert remarked.structured_content["result"] == 1, text_of(remarked)
-        asked = await client.call_tool("stepfast_query", {"execution_id": id, "name": "remarks"})
-        assert asked.structured_content["answer"] == ["why?"]
-        sent = await client.call_tool("stepfast_signal", {"execution_id": id, "name": "decision", "payload": False})
-        assert not sent.is_error, text_of(sent)
-        ended = await client.call_tool("stepfast_execution", {"execution_id": id, "wait_seconds": 60})
-        assert ended.structured_content["result"] == "declined"
-
-    async def both(client: Client) -> None:
-        await with_them(client)
-        await pauses(client)
-        await signals(client)
+        await resumes_what_has_failed(client)
+        await pauses_a_workflow(client)
+        await signals_and_asks(client)
 
     talk(without)
-    talk(both, "--operate")
+    talk(with_them, "--operate")
 
 
 def test_the_wait_ends_with_its_budget_and_reports_progress(talk: Talk) -> None:

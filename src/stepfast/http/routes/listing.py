@@ -99,17 +99,20 @@ def _add_list(app: Resolver, engine: ApiEngine) -> None:
             parent=parent,
             values=largest != 0,
         )
-        seen = restricting.narrowed(query, lambda id: _brief(engine, id))
-        if seen is None:
-            return reply(200, ExecutionList(executions=[], next=None, total=NONE if total else None))
-        query = seen
-        page = engine.call(engine.operations.page(query))
-        shown = [
-            views.execution(execution, largest) if query.values else views.unread(execution)
-            for execution in page.executions
-        ]
-        counted = _total(engine, query) if total else None
-        return reply(200, ExecutionList(executions=shown, next=page.next, total=counted))
+        return reply(200, _listed(engine, query, largest, total=total))
+
+
+def _listed(engine: ApiEngine, asked: Asked, largest: int | None, *, total: bool) -> ExecutionList:
+    """A page of the executions that are asked for, as far as the key may see them."""
+    query = restricting.narrowed(asked, lambda id: _brief(engine, id))
+    if query is None:
+        return ExecutionList(executions=[], next=None, total=NONE if total else None)
+    page = engine.call(engine.operations.page(query))
+    shown = [
+        views.execution(execution, largest) if query.values else views.unread(execution)
+        for execution in page.executions
+    ]
+    return ExecutionList(executions=shown, next=page.next, total=_total(engine, query) if total else None)
 
 
 def _add_statuses(app: Resolver, engine: ApiEngine) -> None:
