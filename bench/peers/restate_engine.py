@@ -104,8 +104,9 @@ async def main() -> None:
                     many=many,
                     processes=[server.pid, service.pid],
                     maps={
-                        "runs of a gather": lambda items: run("gather", items),
+                        # In this order: a wide gather that is given up goes on in the server, beside what comes next.
                         "calls of 500": lambda items: run("in_batches", items),
+                        "runs of a gather": lambda items: run("gather", items),
                     },
                     report=report,
                 )

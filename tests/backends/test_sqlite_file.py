@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from stepfast.backends.sqlite.file import SqliteFile, Transaction
+from stepfast.backends.sqlite.file import SqliteFile
 from stepfast.backends.sqlite.schema import SCHEMA_VERSION
 from stepfast.backends.sqlite.store import SqliteBackend
+from stepfast.backends.sqlite.transaction import Transaction
 from stepfast.engine.metrics import Tally
 from stepfast.engine.ports import Commit, End
 from stepfast.errors import Misconfigured, StartupError, TooManySignals, Unavailable

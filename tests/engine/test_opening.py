@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -147,3 +148,35 @@ def test_a_step_waits_for_its_workflow_to_be_deployed() -> None:
     assert disposition == Later(NOW + NOT_DEPLOYED)
     gone = asyncio.run(handler.handle(Delivery(Message("step", "e2", "call", 0), NOW)))
     assert gone == Delete()
+
+
+@pytest.mark.parametrize(
+    ("changes", "reads"),
+    [
+        pytest.param({}, 0, id="as it was read"),
+        pytest.param({"status": "CANCELLED"}, 1, id="ended"),
+        pytest.param({"generation": 1}, 1, id="resumed"),
+    ],
+)
+def test_who_has_just_read_an_execution_need_not_read_it_again(changes: dict[str, Any], reads: int) -> None:
+    """What was read counts only where the kept replay goes on with it."""
+    home = Home()
+    plain, calls = home.store.changes, list[str]()
+
+    async def counted(execution_id: str, mark: int | None = None) -> Any:
+        calls.append(execution_id)
+        return await plain(execution_id, mark)
+
+    async def handle() -> bool:
+        async with home.opener.open("e1") as opened:
+            assert opened.snapshot is not None
+            assert opened.replay is not None
+            opened.replay.advance(opened.snapshot.records, opened.order.applied)
+            opened.keep()
+        read = replace(opened.snapshot, execution=replace(opened.snapshot.execution, **changes))
+        home.store.changes = counted
+        async with home.opener.open("e1", read=read) as again:
+            return again.cached and again.snapshot.execution.status == "RUNNING" and not again.snapshot.records
+
+    assert asyncio.run(handle())
+    assert len(calls) == reads

@@ -150,7 +150,7 @@ def test_killed_while_retrying(dev: Dev) -> None:
 
 def test_killed_between_steps_again_and_again(dev: Dev) -> None:
     """No step runs again once the next one has begun, and every step is there once it is over."""
-    draw, steps = random.Random(5), 400
+    draw, steps = random.Random(5), 800
     dev.start()
     assert dev.run("sequence", steps).status_code == 201
     assert dev.run("fan", steps, "wide").status_code == 201

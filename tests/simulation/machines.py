@@ -11,7 +11,7 @@ from stepfast.engine.messages import Message
 from stepfast.engine.replay_cache import Live, LiveReplays, Loaded
 from stepfast.engine.step_runner import AttemptCall, Ended, cut_off
 from stepfast.errors import StepTimeout
-from stepfast.model import OrderEntry, Stop
+from stepfast.model import OrderEntry, Snapshot, Stop
 from stepfast.testing.memory import finished
 from tests.simulation.workflows import FAILS, STEPS
 
@@ -35,10 +35,10 @@ class Lives(LiveReplays):
         super().__init__(deltas=deltas)
         self._world = world
 
-    def take(self, execution_id: str) -> Live | None:
+    def take(self, execution_id: str, going_on: Snapshot | None = None) -> Live | None:
         if self._world.wide and self._world.random.random() < self._world.forgetful:
             self.clear()
-        return super().take(execution_id)
+        return super().take(execution_id, going_on)
 
     async def load(self, store: Any, execution_id: str) -> Loaded:
         if self._world.random.random() < self._world.forgetful:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import assert_never
 
+from stepfast.engine.tokens import claim_token
 from stepfast.errors import StepCancelled, StepInterrupted
 from stepfast.language.steps import Step
 from stepfast.model import Chained, Execution, Failure, Record, Stop, changed, close_attempt, run_of
@@ -83,7 +83,7 @@ def claim_of(
         generation=execution.generation,
         revision=revision,
         attempt=held.attempt + 1,
-        token=secrets.token_hex(8),
+        token=claim_token(now),
         lease=now + step.lease + LEASE_MARGIN,
         due=None,
         started_at=now,
@@ -152,7 +152,7 @@ def _first_claim(execution: Execution, command: Command, step: Step[..., object]
         "RUNNING",
         execution.generation,
         attempt=1,
-        token=secrets.token_hex(8),
+        token=claim_token(now),
         lease=now + step.lease + LEASE_MARGIN,
         input=command.input,
         first_at=now,

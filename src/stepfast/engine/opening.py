@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from stepfast.engine.order import Order
 from stepfast.engine.ports import Store
@@ -82,18 +83,34 @@ class ReplayOpener:
 
     @asynccontextmanager
     async def open(
-        self, execution_id: str, *, ended: bool = False, opened: OpenedReplay | None = None
+        self,
+        execution_id: str,
+        *,
+        ended: bool = False,
+        opened: OpenedReplay | None = None,
+        read: Snapshot | None = None,
     ) -> AsyncIterator[OpenedReplay]:
         """Reads the execution and opens its replay; closes it at the end of the block, unless it was kept.
 
         ended: replay an execution that is not RUNNING, too. opened: what is opened already, so that nothing is read.
+        read: the execution as whoever has kept its replay has read it a moment ago. It counts if that replay is there.
         """
+        if opened is None:
+            opened = self._kept(execution_id, read) if read is not None else None
         if opened is None:
             opened = await self._read(execution_id, ended)
         try:
             yield opened
         finally:
             opened.close()
+
+    def _kept(self, execution_id: str, read: Snapshot) -> OpenedReplay | None:
+        """The kept replay, which has taken the records of this read. None if none is kept that goes on with it."""
+        live = self._lives.take(execution_id, going_on=read)
+        if live is None:
+            return None
+        live = Live(live.replay, live.order, live.mark, settled=live.settled)
+        return OpenedReplay(self._lives, replace(read, records={}), live, True)
 
     async def _read(self, execution_id: str, ended: bool) -> OpenedReplay:
         snapshot, kept, mark = await self._lives.load(self._store, execution_id)

@@ -161,12 +161,15 @@ class LiveReplays:
         with self._lock:
             return execution_id in self._out
 
-    def take(self, execution_id: str) -> Live | None:
-        """The live replay that is kept, which its taker closes or puts back."""
+    def take(self, execution_id: str, going_on: Snapshot | None = None) -> Live | None:
+        """The live replay that is kept, which its taker closes or puts back. going_on: only if it goes on with it."""
         with self._lock:
             dropped, self._dropped = self._dropped, []
-            live = self._lives.pop(execution_id, None)
+            live = self._lives.get(execution_id)
+            if live is not None and going_on is not None and not live.goes_on_with(going_on):
+                live = None
             if live is not None:
+                del self._lives[execution_id]
                 self._held -= live.size
                 self._out[execution_id] = None
                 while len(self._out) > self._keep:

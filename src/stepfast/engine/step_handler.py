@@ -97,20 +97,20 @@ class StepHandler:
             self._gates,
         )
 
-    async def handle(self, delivery: Delivery) -> Disposition:
-        """Runs the step and what follows from it alone, if the step is free."""
-        disposition, message = await self._handle(delivery), delivery.message
+    async def handle(self, delivery: Delivery, read: Snapshot | None = None) -> Disposition:
+        """Runs the step and what follows from it alone, if the step is free. read: as of ReplayOpener.open."""
+        disposition, message = await self._handle(delivery, read), delivery.message
         if message.permits and isinstance(disposition, Delete) and not isinstance(disposition, PassedOn):
             await self._give_back_unused(message.run_id, message.command_id, message.permits)
         return disposition
 
-    async def _handle(self, delivery: Delivery) -> Disposition:
+    async def _handle(self, delivery: Delivery, read: Snapshot | None) -> Disposition:
         message = delivery.message
         if message.hint is not None:
             disposition = await self._without_replay(message, message.hint, delivery)
             if disposition is not None:
                 return disposition
-        async with self._opener.open(message.execution_id) as opened:
+        async with self._opener.open(message.execution_id, read=read) as opened:
             snapshot, replay = opened.snapshot, opened.replay
             if snapshot is None:
                 return Delete()

@@ -18,6 +18,7 @@ from stepfast.engine.park_handler import ParkHandler
 from stepfast.engine.ports import Delivery, Disposition
 from stepfast.engine.step_handler import StepHandler
 from stepfast.engine.timer_handler import TimerHandler
+from stepfast.model import Snapshot
 
 
 class Handler(Protocol):
@@ -31,11 +32,16 @@ class Worker:
     """Handles messages of every kind; may handle many at once."""
 
     def __init__(self, step: StepHandler, timer: TimerHandler, park: ParkHandler) -> None:
-        self._attempts = step.attempts
+        self._attempts, self._step = step.attempts, step
         self._handlers: dict[MessageKind, Handler] = {"step": step, "timer": timer, "park": park}
 
-    async def handle(self, delivery: Delivery) -> Disposition:
-        """Does what a message asks for; safe to call any number of times for the same message."""
+    async def handle(self, delivery: Delivery, read: Snapshot | None = None) -> Disposition:
+        """Does what a message asks for; safe to call any number of times for the same message.
+
+        read: what an advance has read that has just sent the message of a step. None for other messages.
+        """
+        if read is not None:
+            return await self._step.handle(delivery, read)
         return await self._handlers[delivery.message.kind].handle(delivery)
 
     def interrupt(self, reason: str) -> int:

@@ -14,7 +14,7 @@ import heapq
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from stepfast.engine.embedded import Stored
@@ -32,6 +32,9 @@ STALE_ENTRIES_KEPT = 1000
 """Entries of dropped messages from which on they are removed together, so that none waits for years in memory."""
 IDLE_POLL_SECONDS = 1.0
 """The longest wait of an idle thread between two looks."""
+
+# stepfast has put a function around time.monotonic that asks whether workflow code calls it. None does here.
+monotonic: Callable[[], float] = getattr(time.monotonic, "__wrapped__", time.monotonic)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +54,7 @@ class Bell:
     event: asyncio.Event
     waiting: bool = False
     full: bool = False
-    turned_at: float = field(default_factory=time.monotonic)
+    turned_at: float = field(default_factory=monotonic)
 
     def ring(self) -> None:
         try:
@@ -60,7 +63,7 @@ class Bell:
             pass  # The loop is closed because its worker has stopped. The other workers poll.
 
     def stands_still(self) -> bool:
-        return self.full or (not self.waiting and time.monotonic() - self.turned_at > LEADER_STALL_SECONDS)
+        return self.full or (not self.waiting and monotonic() - self.turned_at > LEADER_STALL_SECONDS)
 
 
 class _Messages:
@@ -108,6 +111,7 @@ class Inbox:
         self._wakes: dict[str, tuple[int, Resend | None]] = {}
         self._to_advance: deque[str] = deque()
         self._advancing: dict[str, Advance] = {}
+        self._following: dict[str, Stored] = {}
         self._waiting: deque[Bell] = deque()
         self._leader: Bell | None = None
         self._closed = False
@@ -151,17 +155,32 @@ class Inbox:
         ):
             for_leader = True
         with self._lock:
+            if hint is None and at is None and self._follows(stored):
+                return
             messages = self._for_leader if for_leader else self._anywhere
             messages.put(stored, stored.due if at is None else at)
             bell = self._bell()
         if bell is not None:
             bell.ring()
 
+    def _follows(self, stored: Stored) -> bool:
+        """Keeps the message of a step that is due, and alone, for whoever advances its execution."""
+        message = stored.delivery.message
+        id = message.execution_id
+        if message.kind != "step" or id not in self._advancing or id in self._following:
+            return False
+        if stored.due > stored.delivery.sent_at:
+            return False
+        self._following[id] = stored
+        return True
+
     def drop_message(self, seq: int) -> None:
         """Removes a message whose outcome has been written."""
         with self._lock:
             self._anywhere.drop(seq)
             self._for_leader.drop(seq)
+            for id in [id for id, stored in self._following.items() if stored.seq == seq]:
+                del self._following[id]
 
     def put_wake(self, execution_id: str, seq: int, resend: Resend | None = None) -> None:
         """Asks for an advance. While an advance of this execution runs, another one follows it."""
@@ -175,27 +194,31 @@ class Inbox:
         if bell is not None:
             bell.ring()
 
-    def advanced(self, advance: Advance) -> None:
+    def advanced(self, advance: Advance) -> Stored | None:
         """Ends an advance. A wake that has arrived meanwhile leads to another advance.
 
-        This has no effect for an advance that was given back.
+        This has no effect for an advance that was given back. Returns the message of the only step that it has sent:
+        the caller has it in hand now, and handles it at once.
         """
         with self._lock:
-            self._settle(advance)
+            return self._settle(advance)
 
     def give_back(self, advance: Advance) -> None:
         """Lets another thread do an advance whose own thread is blocked."""
         with self._lock:
             mine = self._advancing.get(advance.execution_id) is advance
-            self._settle(advance)
+            if (following := self._settle(advance)) is not None:
+                self._anywhere.put(following, following.due)
         if mine:
             self.put_wake(advance.execution_id, advance.seq, advance.resend)
 
-    def _settle(self, advance: Advance) -> None:
-        if self._advancing.get(advance.execution_id) is advance:
-            del self._advancing[advance.execution_id]
-            if advance.execution_id in self._wakes:
-                self._to_advance.append(advance.execution_id)
+    def _settle(self, advance: Advance) -> Stored | None:
+        if self._advancing.get(advance.execution_id) is not advance:
+            return None
+        del self._advancing[advance.execution_id]
+        if advance.execution_id in self._wakes:
+            self._to_advance.append(advance.execution_id)
+        return self._following.pop(advance.execution_id, None)
 
     def _bell(self) -> Bell | None:
         """The worker to wake for new work: the leader if it waits, another if the leader is blocked, or None."""
@@ -212,7 +235,7 @@ class Inbox:
     def take(self, bell: Bell, now: float) -> Advance | Stored | None:
         """The next advance or message for this worker; None if nothing is due, or another thread should take it."""
         with self._lock:
-            bell.turned_at, bell.full, bell.waiting = time.monotonic(), False, False
+            bell.turned_at, bell.full, bell.waiting = monotonic(), False, False
             leads = bell is self._leader
             if self._closed or not (leads or self._leader is None or self._leader.stands_still()):
                 return None
@@ -250,7 +273,7 @@ class Inbox:
     def busy(self, bell: Bell) -> None:
         """Notes that this worker has as much in hand as it may have, so that other threads take work as well."""
         with self._lock:
-            bell.turned_at, bell.full, bell.waiting = time.monotonic(), True, False
+            bell.turned_at, bell.full, bell.waiting = monotonic(), True, False
 
     # -- looking ---------------------------------------------------------------------------------------------
 
@@ -258,6 +281,7 @@ class Inbox:
         """The time from which a waiting message can be taken; None if it does not wait here."""
         with self._lock:
             times = [at for messages in (self._anywhere, self._for_leader) if (at := messages.due_at(seq)) is not None]
+            times += [stored.due for stored in self._following.values() if stored.seq == seq]
         return min(times, default=None)
 
     def lacks_wakes(self, execution_ids: Iterable[str]) -> set[str]:

@@ -50,8 +50,9 @@ from stepfast.local.step_runner import StepRunner
 from stepfast.local.sweep import Sweep
 from stepfast.local.threads import CallerLoops, LoopThread
 from stepfast.local.webhooks import EmbeddedWebhooks
-from stepfast.local.workers import PoolWatch, WorkerPool
-from stepfast.model import MAX_CHILD_DEPTH, SIGNAL_LIMITS, SignalLimits
+from stepfast.local.workers import Following, PoolWatch, WorkerPool
+from stepfast.model import MAX_CHILD_DEPTH, SIGNAL_LIMITS, SignalLimits, Snapshot
+from stepfast.replay.asyncio_internals import get_running_loop
 
 if TYPE_CHECKING:
     from stepfast.telemetry import Telemetry
@@ -67,6 +68,8 @@ MOMENT_NAP_SECONDS = 0.01
 """Seconds that a worker waits for the reserved moment of a step. For a later moment the inbox keeps its message."""
 STEP_GRACE_SECONDS = 8.0
 """The time for running steps to end when `stepfast dev` stops. `docker stop` kills the process after 10 s."""
+KEPT_REPLAYS = 1_000
+"""Replays that are kept between two handlings; about 10 KB each, and 3 KB for each of its records."""
 RETRY_SECONDS = 1.0
 """The wait before work is tried again that has failed in the store or in the code."""
 REPAIR_RETRY_SECONDS = 15.0
@@ -75,15 +78,6 @@ INTERRUPTED_RECORD_SECONDS = 3.0
 """The time for the attempts that a stop has cut off to be recorded as interrupted."""
 LEFT_SECONDS = 30.0
 """The wait before a message with the disposition Leave is handled again."""
-
-
-def _runs_event_loop() -> bool:
-    """Whether the calling thread is inside a running event loop."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 def _listeners(log_values: bool, telemetry: Telemetry | None) -> list[StoreListener]:
@@ -182,7 +176,7 @@ class Runtime:
         async_steps = [step.name for step in registry.steps if step.is_async] if plans else []
         self._limits = Limits(limits or {}, self._processes, async_steps)
         self._runner = StepRunner(self._inbox, self._processes)
-        lives = LiveReplays(deltas=sealed)
+        lives = LiveReplays(KEPT_REPLAYS, deltas=sealed)
         self._advancer = Advancer(store, self._backend, self._clock, registry, lives, max_child_depth=max_child_depth)
         self._webhooks = EmbeddedWebhooks(webhooks, self._backend.webhooks, self._clock)
         self.operations = self._make_operations(store, lives, signal_limits, limit_numbers, starts, webhooks, audit)
@@ -267,7 +261,7 @@ class Runtime:
         Each calling thread has an event loop of its own, so that no caller waits for another's write. Raises
         Unavailable once the runtime is stopping.
         """
-        if _runs_event_loop():
+        if get_running_loop() is not None:
             # asyncio cannot run a second loop in this thread, so the loop of the control thread runs the coroutine.
             return self._control.run(coroutine)
         return self._callers.run(coroutine)
@@ -312,17 +306,17 @@ class Runtime:
 
     # -- work ----------------------------------------------------------------------------------------------
 
-    async def _do_work(self, work: Advance | Stored) -> None:
+    async def _do_work(self, work: Advance | Stored) -> Following | None:
         if isinstance(work, Advance):
             with logs.about(work.execution_id):
-                await self._advance(work)
-        else:
-            with logs.about(work.delivery.message.execution_id):
-                await self._handle_in_pool(work)
+                return await self._advance(work)
+        await self._handle_in_pool(work)
+        return None
 
-    async def _advance(self, work: Advance) -> None:
+    async def _advance(self, work: Advance) -> Following | None:
+        read = None
         try:
-            await self._advancer.advance(work.execution_id, resend=work.resend)
+            read = (await self._advancer.advance(work.execution_id, resend=work.resend)).snapshot
             if work.seq:
                 self._backend.advanced(work.execution_id, work.seq)
         except Exception as error:
@@ -330,19 +324,24 @@ class Runtime:
             loop = asyncio.get_running_loop()
             loop.call_later(delay, self._inbox.put_wake, work.execution_id, work.seq, work.resend)
         finally:
-            self._inbox.advanced(work)
+            following = self._inbox.advanced(work)
+        return None if following is None else (following, self._handle_in_pool(following, read))
 
-    async def _handle_in_pool(self, stored: Stored) -> None:
-        """Handles a message if its pool has a place for it. Otherwise the message waits in its pool's limit."""
+    async def _handle_in_pool(self, stored: Stored, read: Snapshot | None = None) -> None:
+        """Handles a message if its pool has a place for it. Otherwise the message waits in its pool's limit.
+
+        read: of the advance that has just sent it.
+        """
         if not self._limits.enter(stored):
             return
         try:
-            await self._handle(stored)
+            with logs.about(stored.delivery.message.execution_id):
+                await self._handle(stored, read)
         finally:
             for waiting in self._limits.leave(stored):
                 self._inbox.put_message(waiting, self._clock.now())
 
-    async def _handle(self, stored: Stored) -> None:
+    async def _handle(self, stored: Stored, read: Snapshot | None) -> None:
         """Handles a message and carries out the disposition.
 
         This also happens for a thread that was blocked meanwhile, whose message another thread has handled as well:
@@ -350,7 +349,7 @@ class Runtime:
         """
         message = stored.delivery.message
         try:
-            disposition: Disposition = await self._worker.handle(stored.delivery)
+            disposition: Disposition = await self._worker.handle(stored.delivery, read)
         except Exception as error:
             delay = self._log_failure(f"driving {message.command_id} of execution {message.execution_id}", error)
             disposition = Later(self._clock.now() + delay)

@@ -23,10 +23,15 @@ from stepfast.local.threads import LoopThread
 
 log = logging.getLogger(__name__)
 Work = Advance | Stored
-DoWork = Callable[[Work], Awaitable[None]]
+Following = tuple[Stored, Awaitable[None]]
+"""The message that an advance has left in hand, and what handles it."""
+DoWork = Callable[[Work], Awaitable[Following | None]]
 
-IN_HAND_PER_THREAD = 128
-"""Messages and advances that are in hand at once, for each thread of the pool. The leader may have all of them."""
+IN_HAND_OF_LEADER = 1024
+"""Messages and advances that the leader has in hand at once; about 10 KB each. Work beyond them waits, and costs more:
+other threads then do what is not for the leader alone."""
+IN_HAND = 256
+"""Messages and advances that any other thread has in hand at once."""
 MAX_EXTRA_THREADS = 14
 """The most threads beyond the pool's size: code that always blocks must not use up the memory."""
 ALL_BLOCKED_WARNING_SECONDS = 60.0
@@ -36,9 +41,8 @@ ALL_BLOCKED_WARNING_SECONDS = 60.0
 class WorkerThread(LoopThread):
     """A worker. After `retire` it takes no more work, and ends when it has finished the work in hand."""
 
-    def __init__(self, name: str, inbox: Inbox, clock: Clock, do: DoWork, at_once: int) -> None:
+    def __init__(self, name: str, inbox: Inbox, clock: Clock, do: DoWork) -> None:
         super().__init__(name)
-        self._at_once = at_once
         self._inbox, self._clock, self._do = inbox, clock, do
         self._in_hand: dict[asyncio.Task[None], Work] = {}
         self.bell = Bell(self.loop, asyncio.Event())
@@ -56,7 +60,7 @@ class WorkerThread(LoopThread):
 
         while not self.retiring:
             bell.event.clear()
-            if len(self._in_hand) >= self._at_once:
+            if len(self._in_hand) >= (IN_HAND_OF_LEADER if self._inbox.leads(self.loop) else IN_HAND):
                 self._inbox.busy(bell)
                 wait = 1.0
             elif (work := self._inbox.take(bell, self._clock.now())) is not None:
@@ -76,7 +80,12 @@ class WorkerThread(LoopThread):
             self.end()
 
     async def _handle(self, work: Work) -> None:
-        await self._do(work)
+        following = await self._do(work)
+        if following is not None:
+            work, handled = following
+            if (task := asyncio.current_task()) is not None:
+                self._in_hand[task] = work
+            await handled
 
     def ask_to_stop(self) -> None:
         # asyncio.wait_for of CPython 3.11 may swallow a cancellation that arrives together with the event it waits for
@@ -142,8 +151,7 @@ class WorkerPool:
         self._inbox.lead(self.threads[0].bell)
 
     def _add(self) -> None:
-        name, at_once = f"stepfast-worker-{self._made}", IN_HAND_PER_THREAD * self._size
-        thread = WorkerThread(name, self._inbox, self._clock, self._do, at_once)
+        thread = WorkerThread(f"stepfast-worker-{self._made}", self._inbox, self._clock, self._do)
         self._made += 1
         self.threads = [*self.threads, thread]
 

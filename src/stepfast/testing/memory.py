@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from stepfast.backends.sqlite import writes
-from stepfast.backends.sqlite.file import Transaction
 from stepfast.backends.sqlite.schema import SCHEMA
+from stepfast.backends.sqlite.transaction import Transaction
 
 T = TypeVar("T")
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from stepfast.backends.sqlite.file import SqliteFile, Transaction
+from stepfast.backends.sqlite.file import SqliteFile
+from stepfast.backends.sqlite.transaction import Transaction
 from stepfast.engine.audit_store import AuditLine, AuditPage, AuditQuery, place_at
 
 _COLUMNS = "id, at, caller, action, execution_id, target, why, count, outcome, status"

@@ -12,8 +12,8 @@ from __future__ import annotations
 import time
 
 from stepfast.backends.sqlite import runs
-from stepfast.backends.sqlite.file import Transaction
 from stepfast.backends.sqlite.rows import LINK_RUN
+from stepfast.backends.sqlite.transaction import Transaction
 
 TABLES = (
     *("commands", "orders", "signals", "large_values", "history", "messages", "wakes", "executions"),

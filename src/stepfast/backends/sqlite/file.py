@@ -15,7 +15,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
@@ -24,8 +24,8 @@ from stepfast.backends.sqlite import private_files
 from stepfast.backends.sqlite.errors import failure_of
 from stepfast.backends.sqlite.owner import DatabaseLock
 from stepfast.backends.sqlite.presence import OpenedFile
-from stepfast.backends.sqlite.rows import INSERT_LARGE, Write
 from stepfast.backends.sqlite.schema import FORGET, SCHEMA_VERSION, bring_up_to_date
+from stepfast.backends.sqlite.transaction import Transaction
 from stepfast.errors import Misconfigured, StartupError
 from stepfast.replay.asyncio_internals import is_idle
 
@@ -41,38 +41,6 @@ LOG_BYTES = 4_200_000
 """How long SQLite's log gets before it is checkpointed: 1,000 pages of 4 KB with their headers."""
 TURN = 0.005
 """Seconds for which a loop may commit write after write without a turn of its own."""
-
-
-@dataclass(slots=True)
-class Transaction:
-    """What a write gets: the connection, and what to do once its commit is on disk.
-
-    after: done first. wakes: by execution, the wake that its first write in this transaction has put; reported last, so
-    that whoever is woken sees all that was committed with the wake. sealed: the encrypted executions that it deletes,
-    each with the text that names its data key.
-    """
-
-    connection: sqlite3.Connection
-    after: list[Callable[[], None]] = field(default_factory=list)
-    wakes: dict[str, Callable[[], None]] = field(default_factory=dict)
-    sealed: list[tuple[str, str]] = field(default_factory=list)
-
-    def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
-        return self.connection.execute(sql, parameters)
-
-    def put(self, write: Write) -> bool:
-        """Writes a row and the large values that it names; False when its condition does not hold."""
-        written = self.connection.execute(write.sql, write.values).rowcount == 1
-        if written and write.large:
-            self.connection.executemany(INSERT_LARGE, write.large)
-        return written
-
-    def committed(self) -> None:
-        """Does what waits for the commit."""
-        for act in self.after:
-            act()
-        for wake in self.wakes.values():
-            wake()
 
 
 @dataclass(slots=True, eq=False)
@@ -344,6 +312,8 @@ class SqliteFile:
             self._writer.execute("BEGIN IMMEDIATE")
             for write in batch:
                 write.result = write.run(transaction)
+            for act in transaction.before:
+                act()
             self._opened.require()
             self._writer.execute("COMMIT")
             self.commits += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from stepfast.backends.sqlite import label_rows, rows, writes
-from stepfast.backends.sqlite.file import Transaction
+from stepfast.backends.sqlite.transaction import Transaction
 from stepfast.engine.fork_store import ForkCopy
 from stepfast.errors import ExecutionConflict, ExecutionDeleted, Refused
 from stepfast.model import Execution, OrderEntry

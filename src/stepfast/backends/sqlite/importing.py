@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Protocol
 
 from stepfast.backends.sqlite import label_rows, rows, runs, writes
-from stepfast.backends.sqlite.file import Transaction
 from stepfast.backends.sqlite.read_only import ReadOnlyFile
 from stepfast.backends.sqlite.store import SqliteBackend
+from stepfast.backends.sqlite.transaction import Transaction
 from stepfast.engine.data_keys import Keyring
 from stepfast.engine.ports import Clock, NextRun, Query
 from stepfast.engine.recorded_runs import RecordedExecution, RecordedRun, recorded_execution

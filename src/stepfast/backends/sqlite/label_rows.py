@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from stepfast.backends.sqlite.file import Transaction
+from stepfast.backends.sqlite.transaction import Transaction
 from stepfast.model import Execution
 
 

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from stepfast.backends.sqlite import writes
-from stepfast.backends.sqlite.file import SqliteFile, Transaction
+from stepfast.backends.sqlite.file import SqliteFile
+from stepfast.backends.sqlite.transaction import Transaction
 from stepfast.engine.limit_items import LimitId, LimitItem, Waiter, numbers_in, numbers_text
 from stepfast.engine.ports import Clock
 from stepfast.language.limits import Numbers

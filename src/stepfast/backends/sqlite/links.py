@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from stepfast.backends.sqlite.file import SqliteFile, Transaction
+from stepfast.backends.sqlite.file import SqliteFile
+from stepfast.backends.sqlite.transaction import Transaction
 from stepfast.engine.link_store import Beat
 
 _SELECT = "SELECT keys, version FROM link_keys WHERE id = 1"

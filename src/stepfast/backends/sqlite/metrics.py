@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
+from functools import partial
 
-from stepfast.backends.sqlite.file import Transaction
+from stepfast.backends.sqlite.transaction import Transaction
 from stepfast.engine.metrics import Tallies, Tally, hour_of
 from stepfast.engine.ports import End
 
@@ -17,11 +18,23 @@ _ADD = (
 
 
 def add(tx: Transaction, end: End) -> None:
-    """Adds what an end counts to the hour in which the execution ended."""
-    hour = hour_of(end.execution.ended_at or 0.0)
+    """Adds what an end counts to the hour in which the execution ended; executions that end together share a row."""
+    workflow, hour, counts = end.execution.workflow, hour_of(end.execution.ended_at or 0.0), tx.figures
+    if not counts:
+        tx.before.append(partial(_write, tx))
     for name, tally in end.counts.items():
-        values = (tally.count, tally.failures, tally.given_up, tally.succeeded, tally.seconds)
-        tx.execute(_ADD, (end.execution.workflow, hour, name, *values))
+        key = (workflow, hour, name)
+        counts[key] = counts[key] + tally if key in counts else tally
+
+
+def _write(tx: Transaction) -> None:
+    tx.connection.executemany(
+        _ADD,
+        [
+            (*key, tally.count, tally.failures, tally.given_up, tally.succeeded, tally.seconds)
+            for key, tally in tx.figures.items()
+        ],
+    )
 
 
 def read(db: sqlite3.Connection, workflow: str, since: int, until: int) -> dict[int, Tallies]:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from stepfast.backends.sqlite import rows
-from stepfast.backends.sqlite.file import Transaction
+from stepfast.backends.sqlite.transaction import Transaction
 from stepfast.engine.ports import NextRun
 from stepfast.model import Event, Execution, Signal
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
-from stepfast.backends.sqlite.file import SqliteFile, Transaction
+from stepfast.backends.sqlite.file import SqliteFile
+from stepfast.backends.sqlite.transaction import Transaction
 from stepfast.engine.schedule_items import ScheduleItem, item_of, state_text
 
 _SELECT = "SELECT version, state FROM schedules WHERE name = ?"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from stepfast.backends.sqlite import label_rows, rows
-from stepfast.backends.sqlite.file import Transaction
+from stepfast.backends.sqlite.transaction import Transaction
 from stepfast.model import Execution
 from stepfast.shown import ShownState
 

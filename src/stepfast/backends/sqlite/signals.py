@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 
 from stepfast.backends.sqlite import rows, runs
-from stepfast.backends.sqlite.file import Transaction
+from stepfast.backends.sqlite.transaction import Transaction
 from stepfast.errors import ExecutionNotFound, TooManySignals
 from stepfast.model import Signal, SignalLimits
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 
 from stepfast.backends.sqlite import rows, writes
-from stepfast.backends.sqlite.file import SqliteFile, Transaction
+from stepfast.backends.sqlite.file import SqliteFile
+from stepfast.backends.sqlite.transaction import Transaction
 from stepfast.engine.start_items import Hold, LinePlace, StartKey, TurnedAway, key_of, place_of, start_text
 from stepfast.model import Execution
 from stepfast.standing import StartInfo

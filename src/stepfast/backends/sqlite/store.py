@@ -13,8 +13,9 @@ from functools import partial
 
 from stepfast.backends.sqlite import deletion, forks, label_rows, metrics, overdue, rows, runs, showing, starts, writes
 from stepfast.backends.sqlite import signals as signal_rows
-from stepfast.backends.sqlite.file import SqliteFile, Transaction
+from stepfast.backends.sqlite.file import SqliteFile
 from stepfast.backends.sqlite.reads import SqliteReads
+from stepfast.backends.sqlite.transaction import Transaction
 from stepfast.engine.embedded import Overdue
 from stepfast.engine.embedded import Stored as Stored
 from stepfast.engine.fork_store import ForkCopy

@@ -10,7 +10,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from stepfast.backends.sqlite.file import SqliteFile, Transaction
+from stepfast.backends.sqlite.file import SqliteFile
+from stepfast.backends.sqlite.transaction import Transaction
 from stepfast.engine.status_changes import OWN_PREFIX, StatusChange, shortened
 from stepfast.engine.webhook_deliverer import body_of
 from stepfast.engine.webhooks import Backlog, Route, WebhookDelivery

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from stepfast.backends.sqlite import rows
-from stepfast.backends.sqlite.file import Transaction
+from stepfast.backends.sqlite.transaction import Transaction
 from stepfast.engine.embedded import Stored
 from stepfast.model import Event, Execution, OrderEntry, Record
 
