@@ -176,6 +176,7 @@ def test_who_has_just_read_an_execution_need_not_read_it_again(changes: dict[str
         read = replace(opened.snapshot, execution=replace(opened.snapshot.execution, **changes))
         home.store.changes = counted
         async with home.opener.open("e1", read=read) as again:
+            assert again.snapshot is not None
             return again.cached and again.snapshot.execution.status == "RUNNING" and not again.snapshot.records
 
     assert asyncio.run(handle())
