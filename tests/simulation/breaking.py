@@ -45,8 +45,8 @@ def handled(patch: Patch, change: Callable[[Any], Any]) -> None:
     """Workers whose dispositions are others than they should be."""
     right = worker.Worker.handle
 
-    async def handle(self: Any, delivery: Any) -> Any:
-        return change(await right(self, delivery))
+    async def handle(self: Any, delivery: Any, read: Any = None) -> Any:
+        return change(await right(self, delivery, read))
 
     patch.setattr(worker.Worker, "handle", handle)
 

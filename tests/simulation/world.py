@@ -65,6 +65,7 @@ class World(SimulatedHome):
         # As on AWS: a queue apart from the store, a stream with images, sealed messages. Drawn apart from the rest.
         self.wide = random.Random(f"wide/{seed}").random() < 0.5
         self.forgetful = ((0.0, 0.1, 0.5, 1.0), (0.0, 0.0, 0.1, 0.5))[self.wide][seed // 7 % 4]
+        self.hands_on = random.Random(f"hands on/{seed}")
         self.fresh = (0.0, 0.3)[seed // 2 % 2]  # how often Lambda starts another sandbox for a batch
         self.again = (0.0, 0.03)[seed // 3 % 2]
         self.turns = 0
@@ -133,19 +134,35 @@ class World(SimulatedHome):
         fresh = self.wide and self.random.random() < self.fresh
         machine = self._machine() if fresh else self._engine()
         batch = self.stream.batch(self.random)
-        await machine[0].advance(ID, news=news_in(batch))
+        before = set(self.messages)
+        advanced = await machine[0].advance(ID, news=news_in(batch))
         if self.random.random() >= self.duplicate and self.stream.done(batch):
             self.advanced(ID, handler.seq)
+        if not self.wide and advanced.snapshot is not None and self.hands_on.random() < 0.7:
+            await self._drive_at_once(handler, machine, advanced.snapshot, before)
+
+    async def _drive_at_once(self, handler: Handler, machine: Engine, read: Snapshot, before: set[int]) -> None:
+        """Goes on with the message that the advance has just sent, as the embedded home does with a step's."""
+        due = [seq for seq in self.queue.keys() - before if self.queue[seq] <= self.now]
+        alone = [seq for seq in due if self.messages[seq].delivery.message.hint is None]
+        if len(alone) != 1 or self.messages[alone[0]].delivery.message.kind != "step":
+            return
+        handler.seq = alone[0]
+        self.taken(handler.seq)
+        if self.advancing is handler:
+            self.advancing = None
+        await point("hands on")
+        await self._drive(handler, machine, read)
 
     async def _advance_again(self, handler: Handler) -> None:
         await self._engine()[0].advance(ID)
 
-    async def _drive(self, handler: Handler) -> None:
+    async def _drive(self, handler: Handler, machine: Engine | None = None, read: Snapshot | None = None) -> None:
         seq, stored = handler.seq, self.messages[handler.seq]
         if self.random.random() < 0.3:  # as a queue outside the process would deliver it
             bare = replace(stored.delivery.message, hint=None)
             stored = replace(stored, delivery=replace(stored.delivery, message=bare))
-        disposition = await self._engine()[1].handle(stored.delivery)
+        disposition = await (machine or self._engine())[1].handle(stored.delivery, read)
         await point("disposition")
         if seq not in self.queue:
             return  # a duplicate delivery was faster

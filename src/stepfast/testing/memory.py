@@ -43,6 +43,7 @@ class MemoryFile:
             for write in posted:
                 write(transaction)
             result = run(transaction)
+            transaction.complete()
         except BaseException:
             self._db.execute("ROLLBACK")
             raise

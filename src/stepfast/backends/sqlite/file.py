@@ -312,8 +312,7 @@ class SqliteFile:
             self._writer.execute("BEGIN IMMEDIATE")
             for write in batch:
                 write.result = write.run(transaction)
-            for act in transaction.before:
-                act()
+            transaction.complete()
             self._opened.require()
             self._writer.execute("COMMIT")
             self.commits += 1

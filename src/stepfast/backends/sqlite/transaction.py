@@ -38,6 +38,11 @@ class Transaction:
             self.connection.executemany(INSERT_LARGE, write.large)
         return written
 
+    def complete(self) -> None:
+        """Does what comes right before the commit. Whoever commits a transaction calls this."""
+        for act in self.before:
+            act()
+
     def committed(self) -> None:
         """Does what waits for the commit."""
         for act in self.after:
