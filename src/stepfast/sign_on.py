@@ -14,6 +14,7 @@ from stepfast.api_key import KNOWN, ApiKey
 from stepfast.errors import StartupError, Unavailable
 from stepfast.issuer_keys import IssuerKeys, is_safe, read_address
 from stepfast.page_sign_on import CLIENT_SETTINGS, PageSignOn
+from stepfast.setting_tables import as_table, require_known
 
 log = logging.getLogger(__name__)
 
@@ -66,10 +67,8 @@ class SignOnSettings:
         table: the settings, as TOML has them.
         where: the name of the table in errors.
         """
-        if not isinstance(table, Mapping):
-            raise StartupError(f"[{where}] is a table, not {table!r}")
-        if unknown := sorted(table.keys() - set(_SETTINGS)):
-            raise StartupError(f"[{where}] has no setting {unknown[0]!r}; it has: {', '.join(_SETTINGS)}")
+        table = as_table(where, table)
+        require_known(where, table, _SETTINGS)
         for name in ("issuer", "audience", "scopes_claim", "name_claim"):
             needed = name in ("issuer", "audience")
             if (needed or name in table) and not (isinstance(table.get(name), str) and table[name].strip()):

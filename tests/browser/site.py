@@ -8,12 +8,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from stepfast.http.batch_models import MAX_STARTS
 from tests.waiting import until
 
 STEPFAST = str(Path(sys.executable).with_name("stepfast"))
@@ -86,6 +87,14 @@ class Site:
         answer = self.http.post(f"/v1/workflows/{workflow}/executions", json=body)
         assert answer.status_code in (200, 201), answer.text
 
+    def start_many(self, workflow: str, inputs: Mapping[str, Any]) -> None:
+        """Starts an execution for each input, by the ids, in few requests."""
+        starts = [{"workflow": workflow, "input": input, "execution_id": id} for id, input in inputs.items()]
+        for first in range(0, len(starts), MAX_STARTS):
+            body = {"starts": starts[first : first + MAX_STARTS]}
+            answer = self.http.post("/v1/executions/batch", json=body).raise_for_status().json()
+            assert all(outcome["created"] for outcome in answer["outcomes"]), answer["outcomes"]
+
     def show(self, id: str) -> Any:
         answer = self.http.get(f"/v1/executions/{id}")
         assert answer.status_code == 200, answer.text
@@ -113,8 +122,7 @@ class Site:
         """So many statements that have failed while a service was out; it is still out."""
         self.out(service)
         ids = [f"{prefix}-{number:04d}" for number in range(count)]
-        for id in ids:
-            self.start("statement", {"customer": id}, id)
+        self.start_many("statement", {id: {"customer": id} for id in ids})
         for id in ids:
             self.ends(id, "FAILED", 60)
         return ids

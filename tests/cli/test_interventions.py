@@ -60,7 +60,7 @@ def test_the_clients_do_all_of_it_alike(failed: Api, url: str) -> None:
         execution = client.execution("one")
         assert execution.close("a duplicate")["status"] == "CLOSED"
         with pytest.raises(ExecutionFailed):
-            execution.result(timeout=1)
+            execution.result(timeout=60)
         with pytest.raises(WrongStatus, match="only a RUNNING one"):
             execution.pause()
         assert execution.reopen()["intervention"]["action"] == "reopen"

@@ -13,12 +13,18 @@ from stepfast.engine.sealed_store import SealedStore
 from tests.contract.conftest import Embedded
 
 
+class QuickDataKeys(SqliteDataKeys):
+    """A key store that does not wait for the disk: no test here takes the power away."""
+
+    synchronous = "OFF"
+
+
 def keyring_on(path: Path, clock: Any, **options: Any) -> Keyring:
     """The keyring of a file, with a key file that is made if it is missing."""
     keys = path.with_name("test.key")
     if not keys.exists():
         key_file.create(keys)
-    return Keyring(clock, SqliteDataKeys(keys_path(path), synchronous="OFF"), KeyFileMaster(keys), **options)
+    return Keyring(clock, QuickDataKeys(keys_path(path)), KeyFileMaster(keys), **options)
 
 
 class EncryptedEmbedded(Embedded):

@@ -170,7 +170,6 @@ def guarded(deployed: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Ite
         with emulator.http(outputs, api_key) as http:
             held = {each.name: getattr(deployed, each.name) for each in fields(Deployed)}
             yield Guarded(**{**held, "outputs": outputs, "folder": folder, "http": http}, issuer=issuer)
-        emulator.destroy("guarded", folder)
 
 
 def _project(folder: Path, world: Path, pdf: PdfService, mail: MailSink) -> Path:

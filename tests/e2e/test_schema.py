@@ -21,7 +21,7 @@ from tests.lanes import examples
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-EXAMPLES = examples(4)
+EXAMPLES = examples(3)
 """Requests to each operation in each mode; tests/properties asks far more, of the same API without a gateway."""
 
 

@@ -194,13 +194,16 @@ def test_a_signal_that_does_not_come_in_time_is_a_timeout(embedded: Any) -> None
 
 
 def test_a_timeout_that_failed_an_execution_waits_again_after_a_resume(embedded: Any) -> None:
+    patience = [0.05]
+
     @workflow("impatient")
     async def impatient() -> str:
-        return await signal("go", str, timeout=0.2)
+        return await signal("go", str, timeout=patience[0])
 
     app = embedded(impatient)
     app.start("impatient")
     assert app.ends("FAILED").error.type == "TimeoutError"
+    patience[0] = 600.0
     app.resume()
     app.signal("go", "at last")
     assert app.ends().result == '"at last"'

@@ -168,11 +168,11 @@ def test_a_step_that_never_returns_times_out(embedded: Any, release: threading.E
 
 
 def test_heartbeats_keep_a_step_alive_and_their_lack_ends_it(embedded: Any, release: threading.Event) -> None:
-    @step(timeout=60, heartbeat=0.3, retry=Retry(max_attempts=1))
+    @step(timeout=60, heartbeat=1.0, retry=Retry(max_attempts=1))
     def beats() -> str:
-        for _ in range(12):
+        for _ in range(15):
             current_step().heartbeat()
-            release.wait(0.05)
+            release.wait(0.1)
         return "alive"
 
     @step(timeout=60, heartbeat=0.1, retry=Retry(max_attempts=1))

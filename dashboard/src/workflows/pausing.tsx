@@ -8,6 +8,7 @@ import type { Workflow } from "../api/types";
 import { href } from "../lib/router";
 import { exactly, seconds } from "../lib/time";
 import { Dialog } from "../parts/dialog";
+import { Choice, Why } from "../parts/form";
 import { problemFrom, ProblemNote } from "../parts/note";
 
 export function PausedNote({ workflow }: { workflow: Workflow }) {
@@ -61,19 +62,16 @@ export function WorkflowPausing({ workflow, refresh }: { workflow: Workflow; ref
       <ProblemNote problem={problem} />
       {open && (
         <Dialog title={`Pause ${name}?`} close={() => setOpen(false)}>
-          <p>New executions are recorded and held until it is unpaused. Those that have begun go on.</p>
-          <label>
-            Why
-            <input value={why} maxLength={1000} onInput={(event) => setWhy(event.currentTarget.value)} />
-          </label>
-          <div class="buttons end">
-            <button type="button" onClick={() => setOpen(false)}>
-              Let it run
-            </button>
-            <button type="button" class="main" onClick={() => void act(() => pauseWorkflow(name, why).then(() => null))}>
-              Pause the workflow
-            </button>
-          </div>
+          <form
+            onSubmit={(event) => {
+              event.preventDefault();
+              void act(() => pauseWorkflow(name, why).then(() => null));
+            }}
+          >
+            <p>New executions are recorded and held until it is unpaused. Those that have begun go on.</p>
+            <Why value={why} set={setWhy} />
+            <Choice leave="Let it run" close={() => setOpen(false)} confirm="Pause the workflow" />
+          </form>
         </Dialog>
       )}
     </div>

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stepfast.cli.export_values import LargeValues
+from stepfast.cli.run_pages import earlier_runs
 from stepfast.client import Client
 from stepfast.errors import ExecutionNotFound, Refused
 
@@ -85,15 +86,11 @@ def whole(client: Client, listed: Object, status: str | None, run: int | None = 
 
 def _earlier_runs(client: Client, current: Object, result: Whole) -> Iterator[Whole]:
     """The runs of an execution before the current one that are kept, the latest first."""
-    handle, before = client.execution(current["execution_id"]), current["run"]
-    while before is not None:
-        page = handle.runs(before=before)
-        for summary in page["runs"]:
-            earlier = whole(client, current, None, summary["run"])
-            if earlier is not None:
-                yield earlier
-                result.omitted = result.omitted or earlier.omitted
-        before = page["next"]
+    for summary in earlier_runs(client.execution(current["execution_id"]), current["run"]):
+        earlier = whole(client, current, None, summary["run"])
+        if earlier is not None:
+            yield earlier
+            result.omitted = result.omitted or earlier.omitted
 
 
 def _rows(

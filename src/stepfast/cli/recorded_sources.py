@@ -10,10 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from stepfast.cli.run_pages import earlier_runs
 from stepfast.client import Client
 from stepfast.engine import recorded_json
 from stepfast.engine.ports import Query
-from stepfast.engine.recorded_runs import RUNS_AT_ONCE, RecordedExecution, RecordedRun, recorded_execution
+from stepfast.engine.recorded_runs import RecordedExecution, RecordedRun, recorded_execution
 from stepfast.errors import ExecutionNotFound, StartupError, Unavailable
 from stepfast.model import Snapshot
 
@@ -61,14 +62,9 @@ class ApiSource:
     def recorded(self, execution_id: str, most: int) -> RecordedExecution:
         current = self._read(execution_id)
         earlier: list[RecordedRun] = []
-        before: int | None = current.snapshot.execution.run
-        while before is not None and before > 1 and len(earlier) < most:
-            limit = min(RUNS_AT_ONCE, most - len(earlier))
-            page = self._client.execution(execution_id).runs(limit, before)
-            for run in page["runs"]:
-                with suppress(ExecutionNotFound):  # It has expired meanwhile.
-                    earlier.append(self._read(execution_id, run["run"]))
-            before = page["next"]
+        for run in earlier_runs(self._client.execution(execution_id), current.snapshot.execution.run, most):
+            with suppress(ExecutionNotFound):  # It has expired meanwhile.
+                earlier.append(self._read(execution_id, run["run"]))
         return RecordedExecution(current, earlier[::-1])
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ from stepfast.engine.webhooks import Webhook
 from stepfast.errors import StartupError
 from stepfast.language.registry import Registry
 from stepfast.model import ExecutionStatus
+from stepfast.setting_tables import as_table, require_known
 from stepfast.webhook_signing import SCHEMES, Scheme, keys_in
 
 S = TypeVar("S")
@@ -251,13 +252,11 @@ _TYPES: Mapping[str, tuple[type | tuple[type, ...], str]] = {
 
 
 def _made(kind: type[S], where: str, settings: object) -> S:
-    if not isinstance(settings, dict):
-        raise StartupError(f"[{where}] is a table, not {settings!r}")
+    table = as_table(where, settings)
     known = {each.name: each for each in fields(kind)}  # type: ignore[arg-type]
+    require_known(where, table, known)
     values: dict[str, Any] = {}
-    for name, value in settings.items():
-        if name not in known:
-            raise StartupError(f"[{where}] has no setting {name!r}; it has: {', '.join(known)}")
+    for name, value in table.items():
         wanted, description = _TYPES[name]
         listed: Sequence[object] = value if isinstance(value, list) else [""]
         fits = isinstance(value, wanted) and (wanted is not int or type(value) is int)

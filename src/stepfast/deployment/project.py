@@ -24,6 +24,7 @@ from stepfast.engine.schedule_items import MOST_JITTER, OVERLAPS
 from stepfast.errors import StartupError
 from stepfast.model import MAX_CHILD_DEPTH, SIGNAL_LIMITS
 from stepfast.page_sign_on import PageSignOn
+from stepfast.setting_tables import as_table, require_known
 from stepfast.sign_on import SignOnSettings
 
 __all__ = [
@@ -198,10 +199,10 @@ class Project:
         where: the name of the table in errors.
         """
         values = dict(table)
-        pools = _table(f"{where}.pools", values.pop("pools", {}))
-        schedules = _table(f"{where}.schedules", values.pop("schedules", {}))
-        limits = _table(f"{where}.limits", values.pop("limits", {}))
-        tables = {name: _table(f"{where}.{name}", values.pop(name, {})) for name in EVENT_TABLES}
+        pools = as_table(f"{where}.pools", values.pop("pools", {}))
+        schedules = as_table(f"{where}.schedules", values.pop("schedules", {}))
+        limits = as_table(f"{where}.limits", values.pop("limits", {}))
+        tables = {name: as_table(f"{where}.{name}", values.pop(name, {})) for name in EVENT_TABLES}
         jwt = values.pop("jwt", None)
         checked = _checked(cls, where, values, _PROJECT)
         if (checked.get("auth") == "jwt") != (jwt is not None):
@@ -228,15 +229,15 @@ def _tool_table(path: Path) -> dict[str, Any]:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise StartupError(f"{path} is not TOML: {error}") from error
-    return _table("tool.stepfast", _table("tool", document.get("tool", {})).get("stepfast", {}))
+    return as_table("tool.stepfast", as_table("tool", document.get("tool", {})).get("stepfast", {}))
 
 
 def overridden(settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
     """A `[tool.stepfast]` table with `overrides` in it, and the tables of pools and schedules merged."""
     merged = {**settings, **overrides}
     for tables in {"pools", "schedules", "limits", *EVENT_TABLES} & overrides.keys():
-        held = _table(f"tool.stepfast.{tables}", settings.get(tables, {}))
-        new = _table(f"tool.stepfast.{tables}", overrides[tables])
+        held = as_table(f"tool.stepfast.{tables}", settings.get(tables, {}))
+        new = as_table(f"tool.stepfast.{tables}", overrides[tables])
         merged[tables] = {**held, **{name: _with(held.get(name, {}), table) for name, table in new.items()}}
     return merged
 
@@ -248,7 +249,7 @@ def _with(held: Any, new: Any) -> Any:
 
 
 def _pool_settings(where: str, settings: object) -> PoolSettings:
-    checked = _checked(PoolSettings, where, _table(where, settings), _POOL)
+    checked = _checked(PoolSettings, where, as_table(where, settings), _POOL)
     for variable in checked.get("environment", {}):
         ours = variable.startswith(_OURS) and variable != "POWERTOOLS_LOG_LEVEL"
         if ours or not _VARIABLE.fullmatch(variable):
@@ -260,12 +261,12 @@ def _pool_settings(where: str, settings: object) -> PoolSettings:
 
 
 def _limit_settings(where: str, settings: object) -> LimitSettings:
-    return LimitSettings(**_checked(LimitSettings, where, _table(where, settings), _LIMIT))
+    return LimitSettings(**_checked(LimitSettings, where, as_table(where, settings), _LIMIT))
 
 
 def _scheduled_start(schedules: str, name: str, settings: object) -> ScheduledStart:
     where = f"{schedules}.{name}"
-    checked = _checked(ScheduledStart, where, _table(where, settings), _SCHEDULE)
+    checked = _checked(ScheduledStart, where, as_table(where, settings), _SCHEDULE)
     for needed in ("workflow", "expression"):
         if needed not in checked:
             raise StartupError(f"[{where}] has no {needed}, without which it starts nothing")
@@ -368,19 +369,12 @@ _PROJECT: Mapping[str, tuple[Check, str]] = {
 }
 
 
-def _table(where: str, value: object) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise StartupError(f"[{where}] is a table, not {value!r}")
-    return value
-
-
 def _checked(
     kind: type, where: str, settings: Mapping[str, Any], checks: Mapping[str, tuple[Check, str]]
 ) -> dict[str, Any]:
     known = [field_of_kind.name for field_of_kind in fields(kind) if field_of_kind.name in checks]
+    require_known(where, settings, known)
     for name, value in settings.items():
-        if name not in known:
-            raise StartupError(f"[{where}] has no setting {name!r}; it has: {', '.join(known)}")
         fits, description = checks[name]
         if not fits(value):
             raise StartupError(f"[{where}] {name} is {description}, not {value!r}")

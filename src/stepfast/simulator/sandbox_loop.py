@@ -28,7 +28,12 @@ class LoopSandbox(Protocol):
 
 
 class SandboxLoop(SimulatedLoop):
-    """A step that sleeps takes no real time; one that really works is waited for, as in SimulatedLoop."""
+    """A step that sleeps takes no real time; one that really works is waited for, as in SimulatedLoop.
+
+    It is not held for a thread: the thread may call AWS, which needs the world's turn.
+    """
+
+    hold_seconds = 0.0
 
     def __init__(self, sandbox: LoopSandbox) -> None:
         self._sandbox = sandbox

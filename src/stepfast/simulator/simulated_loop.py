@@ -3,6 +3,9 @@
 Real work is waited for: while a step talks to a socket or runs in a thread, simulated time stops,
 and timers fire only when as much real time has passed. So quick steps take no time at all, the same in
 every run, and one that hangs still runs into its timeout.
+
+Two threads end in an order that no one can foresee. So while a thread of an async step is quick, as a function tool of
+an agent is, the loop runs nothing else. It goes on when the thread reports to it, or after HOLD_SECONDS.
 """
 
 from __future__ import annotations
@@ -13,13 +16,18 @@ import importlib
 import math
 import selectors
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+import types
+from collections.abc import Callable, Coroutine, Generator, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 from stepfast.replay.loop import FOREVER
+
+HOLD_SECONDS = 1.0
+"""Real seconds for which everything waits for the thread of a step. A slower thread runs beside the rest."""
 
 
 class _Selector(selectors.DefaultSelector):
@@ -49,10 +57,13 @@ class _Selector(selectors.DefaultSelector):
 class SimulatedLoop(asyncio.SelectorEventLoop):
     """`time()` is seconds since the epoch; `in_thread` and `in_task` count steps that really run just now."""
 
+    hold_seconds = HOLD_SECONDS
+
     def __init__(self, start: datetime) -> None:
         self._simulated = start.timestamp()
         self.in_thread = self.in_task = self._jobs = 0
         self._settling: asyncio.Future[bool] | None = None
+        self.reported = threading.Event()
         _count_threads_of_anyio()
         super().__init__(_Selector(self))
         self._set(self._simulated)
@@ -90,7 +101,9 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
         return self.in_thread > 0 or (self.in_task > 0 and (connected or self._jobs > 0))
 
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]
+        self.reported.clear()
         future = super().run_in_executor(executor, func, *args)
+        self.hold()
         self._jobs += 1
 
         def done(_: object) -> None:
@@ -98,6 +111,16 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
 
         future.add_done_callback(done)
         return future
+
+    def call_soon_threadsafe(self, callback: Callable[..., Any], *args: Any, **options: Any) -> asyncio.Handle:  # type: ignore[override]
+        handle = super().call_soon_threadsafe(callback, *args, **options)
+        self.reported.set()
+        return handle
+
+    def hold(self) -> None:
+        """Waits until the thread of a step reports to the loop. Clear `reported` before the thread starts."""
+        if self.in_task > 0:
+            self.reported.wait(self.hold_seconds)
 
     @contextmanager
     def job(self) -> Iterator[None]:
@@ -124,10 +147,30 @@ def _count_threads_of_anyio() -> None:
     @functools.wraps(plain.__func__)
     async def counted(cls: Any, *args: Any, **kwargs: Any) -> Any:
         loop = asyncio.get_running_loop()
-        with loop.job() if isinstance(loop, SimulatedLoop) else nullcontext():
+        if not isinstance(loop, SimulatedLoop):
             return await plain(*args, **kwargs)
+        with loop.job():
+            return await _held(loop, plain(*args, **kwargs))
 
     backend.run_sync_in_worker_thread = classmethod(counted)
+
+
+@types.coroutine
+def _held(loop: SimulatedLoop, call: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Any]:
+    """Awaits a call that starts a thread, and holds the loop where the call waits for the thread."""
+    go_on: Callable[[], Any] = functools.partial(call.send, None)
+    while True:
+        loop.reported.clear()
+        try:
+            future = go_on()
+        except StopIteration as end:
+            return end.value
+        if future is not None:  # None is one turn of the loop: anyio takes some before it starts the thread
+            loop.hold()
+        try:
+            go_on = functools.partial(call.send, (yield future))
+        except BaseException as error:
+            go_on = functools.partial(call.throw, error)
 
 
 class SimulatedClock:

@@ -14,13 +14,10 @@ from stepfast.client.unserved import nothing_serves
 from stepfast.engine.step_runner import AttemptCall, AttemptWatch, Ended, Runner, Threads, cut_off
 from stepfast.language.context import StepContext
 from stepfast.language.steps import Step
-from stepfast.simulator.simulated_loop import SimulatedLoop
+from stepfast.simulator.simulated_loop import HOLD_SECONDS, SimulatedLoop
 from stepfast.testing.fakes import Fake, first_end, heeds, standing_in
 from stepfast.testing.points import Point
 from stepfast.testing.state import KitState
-
-HOLD_SECONDS = 1.0
-"""Real seconds for which everything waits for a `def` step. A slower step runs beside the rest."""
 
 _pool = Threads()
 

@@ -132,12 +132,7 @@ class Codec:
         Raises NotStorable, with the path of the field, for a value of the wrong type, and for a value that would come
         back as another: NaN, open files, a datetime in a named zone, a date in `date | str`.
         """
-        try:
-            return self._text(value)
-        except StepfastError:
-            raise
-        except Exception as error:  # a custom validator or serializer may raise anything
-            raise self._refusal(error) from error
+        return self._or_not_storable(value, self._text)
 
     def encode(self, value: Any) -> tuple[str, Any]:
         """The text of a value, as from `text`, and the value decoded from it. Raises NotStorable."""
@@ -170,7 +165,7 @@ class Codec:
             return work(value)
         except StepfastError:
             raise
-        except Exception as error:
+        except Exception as error:  # a custom validator or serializer may raise anything
             raise self._refusal(error) from error
 
     def _refusal(self, error: Exception) -> NotStorable:

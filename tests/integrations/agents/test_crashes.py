@@ -12,16 +12,9 @@ AGENTS = ("clerk", "scout", "writer")
 
 
 def every_point() -> range:
-    """The points that each run has: steps of equal times end in another order each time, and some runs have more.
-
-    The last two of any run, around its end, have a test of their own.
-    """
-    counts = []
-    for _ in range(10):
-        with Environment(ask_three, check_replays=False) as env:
-            env.run(ask_three, "hello")
-            counts.append(len(env.points))
-    return range(min(counts) - 4)
+    with Environment(ask_three, check_replays=False) as env:
+        env.run(ask_three, "hello")
+        return range(len(env.points))
 
 
 def every_call() -> range:
@@ -30,7 +23,7 @@ def every_call() -> range:
         return range(2, len(cloud.calls))
 
 
-POINTS = every_point() if SOAK else range(3, 85, 11)
+POINTS = every_point() if SOAK else (*range(3, 85, 11), 88, 89)
 CALLS = every_call() if SOAK else (17, 38)
 
 
@@ -55,16 +48,13 @@ def test_a_crash_at_any_point_loses_nothing(number: int) -> None:
     assert all(2 <= requests[agent] <= 3 for agent in AGENTS), requests
 
 
-@pytest.mark.parametrize("before", [True, False])
-def test_a_crash_at_the_end_loses_nothing(before: bool) -> None:
-    with Environment(ask_three, check_replays=False) as env:
-        if before:
-            env.crash(before="finish")
-        else:
-            env.crash(after="finish")
-        run = env.run(ask_three, "hello")
-    assert run.result == [EXPECTED] * 3, env.crashes
-    assert_nothing_recorded_ran_again(run)
+def test_each_run_has_the_same_points() -> None:
+    points = set()
+    for _ in range(3):
+        with Environment(ask_three, check_replays=False) as env:
+            env.run(ask_three, "hello")
+            points.add(tuple(env.points))
+    assert len(points) == 1
 
 
 @pytest.mark.parametrize("number", CALLS)

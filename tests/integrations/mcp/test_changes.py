@@ -21,6 +21,7 @@ from tests.integrations.mcp.talking import STEPFAST, over_http
 
 pytestmark = pytest.mark.slow
 WATCH = ("--watch", "0.1")
+LOOKS = 12
 
 
 @workflow("old")
@@ -37,8 +38,10 @@ class Deployment:
     def __init__(self, folder: Path) -> None:
         self.before, self.after = Api(folder / "a.db", (old,)), Api(folder / "b.db", (old, new))
         self.current = self.before
+        self.asked = 0
 
     def handler(self, *arguments: Any) -> Any:
+        self.asked += 1
         return self.current.handler(*arguments)
 
 
@@ -100,7 +103,10 @@ def test_clients_are_notified_of_new_workflows_and_then_list_them(
                         if mode == "auto":
                             streams.append(listening.create_task(told.listen(client)))
                         assert await names(client) == {"old", "stepfast_execution"}
-                await asyncio.sleep(0.5)  # several looks, at which nothing has changed
+                enough = deployment.asked + LOOKS  # at which nothing has changed
+                async with asyncio.timeout(60):
+                    while deployment.asked < enough:
+                        await asyncio.sleep(0.02)
                 assert not any(told.told.is_set() for _, told in clients)
                 deployment.current = deployment.after
                 for client, told in clients:

@@ -47,7 +47,9 @@ class SqliteDataKeys:
     Raises StartupError where the file cannot be opened, or is none.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False, synchronous: str = "EXTRA") -> None:
+    synchronous = "EXTRA"
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path, self._read_only = path, read_only
         self._lock, self._queue = threading.Lock(), list[tuple[Work, Future[None]]]()
         self._writing = threading.Lock()
@@ -69,18 +71,18 @@ class SqliteDataKeys:
                 isolation_level=None,
                 check_same_thread=False,
             )
-            self._prepare(synchronous)
+            self._prepare()
         except sqlite3.Error as error:
             raise StartupError(f"cannot use {path} as a key store: {error}") from error
 
-    def _prepare(self, synchronous: str) -> None:
+    def _prepare(self) -> None:
         (application,) = self._db.execute("PRAGMA application_id").fetchone()
         (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if application != _APPLICATION and (tables or self._read_only):
             raise StartupError(f"{self.path} is no key store of stepfast")
         if self._read_only:
             return
-        for pragma in ("secure_delete = ON", f"synchronous = {synchronous}", "journal_mode = DELETE"):
+        for pragma in ("secure_delete = ON", f"synchronous = {self.synchronous}", "journal_mode = DELETE"):
             self._db.execute(f"PRAGMA {pragma}")
         self._db.execute(f"PRAGMA application_id = {_APPLICATION}")
         self._db.execute(f"PRAGMA user_version = {_VERSION}")

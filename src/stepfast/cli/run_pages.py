@@ -1,0 +1,24 @@
+"""The earlier runs of an execution that continues as new, page by page from a server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from stepfast.client import Execution
+
+RUNS_AT_ONCE = 100
+
+
+def earlier_runs(execution: Execution[Any], current: int, most: int | None = None) -> Iterator[dict[str, Any]]:
+    """Summaries of the runs before the current one that are kept, the latest first; all or at most so many."""
+    return islice(_all(execution, current, RUNS_AT_ONCE if most is None else min(RUNS_AT_ONCE, most)), most)
+
+
+def _all(execution: Execution[Any], current: int, limit: int) -> Iterator[dict[str, Any]]:
+    before: int | None = current
+    while before is not None and before > 1:
+        page = execution.runs(limit, before)
+        yield from page["runs"]
+        before = page["next"]
