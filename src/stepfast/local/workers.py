@@ -20,6 +20,7 @@ from stepfast.frames import local_of
 from stepfast.local.inbox import Advance, Bell, Inbox
 from stepfast.local.stack_positions import Place, in_step, place_of
 from stepfast.local.threads import LoopThread
+from stepfast.repeated_failures import RepeatedFailures, kind_of
 
 log = logging.getLogger(__name__)
 Work = Advance | Stored
@@ -229,6 +230,7 @@ class PoolWatch:
     def __init__(self, pool: WorkerPool, patience: float) -> None:
         self._pool, self._patience = pool, patience
         self._stop = threading.Event()
+        self._failures = RepeatedFailures(log)
         self._thread = threading.Thread(target=self._run, name="stepfast-watch", daemon=True)
         self._thread.start()
 
@@ -239,8 +241,9 @@ class PoolWatch:
             now = own.at(time.monotonic())
             try:
                 self._pool.look(now, self._patience)
-            except Exception:
-                log.exception("the watch over the worker threads failed; it continues")
+            except Exception as error:
+                what = "the watch over the worker threads failed; it continues"
+                self._failures.note(logging.ERROR, kind_of(error), what, error)
 
     def stop(self) -> None:
         self._stop.set()
