@@ -189,7 +189,7 @@ class Runtime:
         self._schedules = EmbeddedSchedules(starts, self.operations, self._clock)
         self._control = LoopThread("stepfast-control")
         self._callers = CallerLoops(file.open_reader, self._control)
-        self.pool = WorkerPool(workers, self._inbox, self._clock, self._do_work)
+        self.pool = WorkerPool(workers, self._inbox, self._clock, self._do_work, file.open_reader)
         self._watch = PoolWatch(self.pool, blocked)
         self._control.begin(self._maintain())
         self._webhooks.begin()

@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable
 
 from stepfast.engine.embedded import Stored
 from stepfast.engine.ports import Clock
+from stepfast.errors import StepfastError
 from stepfast.frames import local_of
 from stepfast.local.inbox import Advance, Bell, Inbox
 from stepfast.local.stack_positions import Place, in_step, place_of
@@ -37,9 +38,11 @@ ALL_BLOCKED_WARNING_SECONDS = 60.0
 class WorkerThread(LoopThread):
     """A worker. After `retire` it takes no more work, and ends when it has finished the work in hand."""
 
-    def __init__(self, name: str, inbox: Inbox, clock: Clock, do: DoWork, at_once: int) -> None:
+    def __init__(
+        self, name: str, inbox: Inbox, clock: Clock, do: DoWork, at_once: int, prepare: Callable[[], None]
+    ) -> None:
         super().__init__(name)
-        self._at_once = at_once
+        self._at_once, self._prepare = at_once, prepare
         self._inbox, self._clock, self._do = inbox, clock, do
         self._in_hand: dict[asyncio.Task[None], Work] = {}
         self.bell = Bell(self.loop, asyncio.Event())
@@ -55,6 +58,8 @@ class WorkerThread(LoopThread):
             self._in_hand.pop(task, None)
             bell.event.set()
 
+        with contextlib.suppress(StepfastError):  # whatever reads next will try again, and log it
+            self._prepare()
         while not self.retiring:
             bell.event.clear()
             if len(self._in_hand) >= self._at_once:
@@ -130,10 +135,15 @@ class WorkerThread(LoopThread):
 
 
 class WorkerPool:
-    """Keeps `size` threads that answer, with at most MAX_EXTRA_THREADS blocked threads beside them."""
+    """Keeps `size` threads that answer, with at most MAX_EXTRA_THREADS blocked threads beside them.
 
-    def __init__(self, size: int, inbox: Inbox, clock: Clock, do: DoWork) -> None:
-        self._size, self._inbox, self._clock, self._do = size, inbox, clock, do
+    prepare: opens what a thread reads by, before requests may take the last file descriptors. Raises StepfastError.
+    """
+
+    def __init__(
+        self, size: int, inbox: Inbox, clock: Clock, do: DoWork, prepare: Callable[[], None] = lambda: None
+    ) -> None:
+        self._size, self._inbox, self._clock, self._do, self._prepare = size, inbox, clock, do, prepare
         self._made = 0
         self._lock = threading.Lock()
         self._reminded = float("-inf")
@@ -144,7 +154,7 @@ class WorkerPool:
 
     def _add(self) -> None:
         name, at_once = f"stepfast-worker-{self._made}", IN_HAND_PER_THREAD * self._size
-        thread = WorkerThread(name, self._inbox, self._clock, self._do, at_once)
+        thread = WorkerThread(name, self._inbox, self._clock, self._do, at_once, self._prepare)
         self._made += 1
         self.threads = [*self.threads, thread]
 
