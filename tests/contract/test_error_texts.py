@@ -73,12 +73,13 @@ def test_what_a_query_and_a_check_raise_is_answered_without_values(home: Any) ->
 
     with home(shop) as env:
         run = env.start(shop)
-        for refused, ask in (
-            (QueryFailed, lambda: env.query(run, "card")),
-            (UpdateRefused, lambda: env.update(run, "pay")),
-        ):
+        asks: list[tuple[type[Exception], Any, str]] = [
+            (QueryFailed, env.query, "card"),
+            (UpdateRefused, env.update, "pay"),
+        ]
+        for refused, ask, name in asks:
             with pytest.raises(refused, match="valid integer") as raised:
-                ask()
+                ask(run, name)
             assert not [trace for trace in TRACES if trace in str(raised.value)]
 
 
