@@ -305,3 +305,22 @@ def test_posted_rows_are_written_in_their_order(tmp_path: Path) -> None:
         rows = db.execute("SELECT value, execution_id FROM labels ORDER BY value").fetchall()
     file.close()
     assert rows == [("a", "two"), ("c", "two"), ("d", "one")]
+
+
+def test_a_full_disk_is_one_line_of_the_log_and_passes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = SqliteFile(tmp_path / "dev.db")
+    try:
+        (pages,) = file._writer.execute("PRAGMA page_count").fetchone()
+        file._writer.execute(f"PRAGMA max_page_count = {pages}")  # SQLite fails then as on a full disk
+        for _ in range(200):
+            with pytest.raises(Unavailable, match="database or disk is full"):
+                asyncio.run(file.write(_one_megabyte))
+        file._writer.execute("PRAGMA max_page_count = 1000000")
+        asyncio.run(file.write(_one_megabyte))
+    finally:
+        file.close()
+    assert caplog.messages == ["a write failed: database or disk is full"]
+
+
+def _one_megabyte(tx: Transaction) -> None:
+    tx.execute("INSERT INTO history VALUES (NULL, '', 0, '', NULL, zeroblob(1000000))")

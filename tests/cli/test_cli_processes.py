@@ -86,6 +86,7 @@ def test_a_new_project_passes_its_test_and_runs(project: Path) -> None:
         assert json.loads(done.stdout) == ["Hello, Ada!", "Hello, Bob!"]
         assert done.stderr.splitlines()[0].startswith("started ")
         assert (project / ".stepfast" / "dev.db").exists()
+    assert "without effect" not in (project / "dev.err").read_text()
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ from stepfast.client import ExecutionFailed
 from stepfast.engine.data_keys import KeyEntry
 from stepfast.errors import Misconfigured, StartupError, StepfastError
 from stepfast.language.durable import signal
-from stepfast.local import runtime
+from stepfast.local import work_failures
 from stepfast.values.encryption import KeyId
 
 pytestmark = pytest.mark.anyio
@@ -112,7 +112,7 @@ async def test_new_executions_use_the_newest_key_and_older_ones_open(tmp_path: P
 async def test_an_execution_waits_for_its_key_and_does_not_fail(
     tmp_path: Path, keys: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(runtime, "REPAIR_RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(work_failures, "REPAIR_RETRY_SECONDS", 0.05)
     async with engine(tmp_path, keys) as app:
         one = await app.start(greeting, "x", execution_id="one")
         await one.signal("word", "!")

@@ -95,8 +95,9 @@ def test_the_first_screen_goes_on_after_its_crash(tmp_path: Path) -> None:
     folder = tmp_path / "shop"
     program, _ = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     (folder / "workflows/order.py").write_text(program.replace("sleep(10)", "sleep(1)"))
-    dev, run, kill, again, wait, stop = crash
-    assert dev == again == "stepfast dev & sleep 3"
+    dev, ready, run, kill, again, ready_again, wait, stop = crash
+    assert dev == again == "stepfast dev &"
+    assert ready == ready_again == "until stepfast list > /dev/null 2>&1; do sleep 1; done"
     assert (kill, stop) == ("sleep 2; kill -9 $!", "kill $!")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -112,12 +113,8 @@ def test_the_first_screen_goes_on_after_its_crash(tmp_path: Path) -> None:
             server = subprocess.Popen(
                 command, cwd=folder, env=there, stdout=output, stderr=output, executable=executable
             )
-        until(served, what=f"the server: {log.read_text()}")
+        subprocess.run(ready, shell=True, cwd=folder, env=there, check=True, timeout=60)
         return server
-
-    def served() -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
 
     def recorded() -> bool:
         with Client(url) as client:

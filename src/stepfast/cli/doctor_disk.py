@@ -123,7 +123,10 @@ def commit_time(folder: Path) -> Finding:
             sync = _sync(Path(place) / "doctor.sync")
     except (OSError, sqlite3.Error) as error:
         return Finding(
-            "durability", FAIL, f"cannot write in {folder}: {error}", "make it writable, or choose another --db"
+            "durability",
+            FAIL,
+            f"cannot write in {folder}: {error}",
+            "make it writable, or keep the file elsewhere: `stepfast dev --db FILE`",
         )
     if mode != "wal":
         advice = "choose another folder with --db: SQLite cannot share memory here"

@@ -25,7 +25,7 @@ retention_days = 90
 # alarm_email = "you@example.com"
 
 [tool.stepfast.pools.default]
-memory = 256
+# memory = 256
 # max_concurrency = 10
 
 [tool.pytest.ini_options]

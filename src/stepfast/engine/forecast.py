@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from stepfast.engine.verify import Verdict, verify
+from stepfast.error_text import message_of
 from stepfast.errors import StepfastError
 from stepfast.language.registry import Registry
 from stepfast.model import ENDED_FOR_GOOD, UNDER_WAY, Execution, Snapshot
@@ -64,7 +65,7 @@ class DeployCheck:
         try:
             verdict = verify(self._registry, snapshot)
         except (StepfastError, RecursionError) as error:
-            return self._made(snapshot.execution, "unclear", f"{type(error).__name__}: {error}")
+            return self._made(snapshot.execution, "unclear", f"{type(error).__name__}: {message_of(error)}")
         except Exception as error:  # of workflow code that cannot be replayed at all; its text may have values
             return self._made(snapshot.execution, "unclear", f"its replay raised {type(error).__name__}")
         execution = snapshot.execution

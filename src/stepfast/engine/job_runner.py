@@ -15,6 +15,7 @@ from stepfast.engine.job_actions import ACTIONS, JobAction, JobActions, Planned
 from stepfast.engine.pausing import is_held
 from stepfast.engine.ports import Clock, Query, Store
 from stepfast.engine.queries import ReadOperations
+from stepfast.error_text import message_of
 from stepfast.errors import GiveUp, Misconfigured, Refused, Unavailable
 from stepfast.language import job_steps
 from stepfast.language.job_workflow import JOB_WORKFLOW, STOP
@@ -209,7 +210,7 @@ class JobSteps:
             return "skipped", planned.execution_id, str(error)[:MAX_REASON]
         except Exception as error:
             log.exception("job %s could not %s execution %s", job["id"], job["action"], planned.execution_id)
-            return "failed", planned.execution_id, f"{type(error).__name__}: {error}"[:MAX_REASON]
+            return "failed", planned.execution_id, f"{type(error).__name__}: {message_of(error)}"[:MAX_REASON]
         return None if note is None else ("notes", planned.execution_id, note[:MAX_REASON])
 
     async def _stop(self, id: str) -> Json | None:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
+from stepfast.error_text import message_of
 from stepfast.errors import Refused
 from stepfast.model import Cursor, Event, Execution, Record, Signal
 from stepfast.stored_text import StoredText
@@ -76,7 +77,8 @@ def _from(kind: type[T], values: Mapping[str, Any]) -> T:
         plain = {name: values[name] for name in values if name in known and name not in texts}
         return kind(**_adapter(made).validate_python(plain), **texts)
     except (ValidationError, TypeError) as error:
-        raise Refused(f"the recording is not one of stepfast: {str(error).splitlines()[-1].strip()}") from error
+        fault = ": ".join(line.strip() for line in message_of(error).splitlines()[-2:])
+        raise Refused(f"the recording is not one of stepfast: {fault}") from error
 
 
 @cache

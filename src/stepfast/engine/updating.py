@@ -13,6 +13,7 @@ from stepfast.engine.deadline import TookTooLong, deadline
 from stepfast.engine.ports import Clock, Store
 from stepfast.engine.queries import ReadOperations
 from stepfast.engine.starting import Starting
+from stepfast.error_text import message_of
 from stepfast.errors import (
     ExecutionConflict,
     InvalidRequest,
@@ -123,7 +124,7 @@ class Updating:
             raise
         except Exception as error:
             raise QueryFailed(
-                f"query {name!r} failed: {type(error).__name__}: {error}", type(error).__name__
+                f"query {name!r} failed: {type(error).__name__}: {message_of(error)}", type(error).__name__
             ) from error
         finally:
             replay.close()
@@ -236,7 +237,8 @@ class Updating:
         except StepfastError:
             raise
         except Exception as error:
-            raise UpdateRefused(f"the check of update {name!r} failed: {type(error).__name__}: {error}") from error
+            text = f"the check of update {name!r} failed: {type(error).__name__}: {message_of(error)}"
+            raise UpdateRefused(text) from error
 
     async def _await(self, execution_id: str, update_id: str, signal: Signal, wait: float) -> UpdateState:
         """How the update stands, once it is answered, or the time is over."""

@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable
 
+from stepfast.descriptors import NO_DESCRIPTOR, OUT_OF_DESCRIPTORS
 from stepfast.http.connections import IdleConnections, problem, raw_answer
 
 if sys.platform != "win32":
@@ -27,6 +28,8 @@ MAX_CONNECTIONS = 4096
 """Open connections at a time, if the limit of file descriptors allows that many."""
 WANTED_DESCRIPTORS = 8192
 """The limit of file descriptors that the server asks the system for at its start."""
+FEW_DESCRIPTORS = 256
+"""A limit below this is warned of: it is too low for the threads of requests, some connections and steps."""
 RESERVED_DESCRIPTORS = 160
 """File descriptors left free for the store, for threads with event loops, and for steps."""
 ACCEPTS_PER_TURN = 64
@@ -36,7 +39,7 @@ CLOSED_PER_SHORTAGE = 8
 QUIET_SECONDS = 60.0
 """A shortage is logged again only after this many seconds without one."""
 
-_OUT_OF = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_OUT_OF = OUT_OF_DESCRIPTORS | {errno.ENOBUFS, errno.ENOMEM}
 _BUSY = raw_answer(503, *problem(503, "unavailable", "too many connections; try again"))
 
 
@@ -50,6 +53,8 @@ def room() -> int:
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
             soft = wanted
+    if soft != resource.RLIM_INFINITY and soft < FEW_DESCRIPTORS:
+        log.warning("at most %d files can be open at a time: raise ulimit -n to %d or more", soft, FEW_DESCRIPTORS)
     total = WANTED_DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
     return max(8, min(MAX_CONNECTIONS, total - min(RESERVED_DESCRIPTORS, total * 3 // 4)))
 
@@ -121,7 +126,7 @@ class Listener:
 
     def _out_of_descriptors(self) -> None:
         """Closes idle connections. If there are none, answers the next client 503, using the spare descriptor."""
-        self._complain("no file descriptor is left: idle connections are given up or new ones refused; raise ulimit -n")
+        self._complain(f"{NO_DESCRIPTOR}: idle connections are given up or new ones refused; raise ulimit -n")
         # Several at a time, since the store and the steps need descriptors as well.
         given_up = sum(self._waiting.give_up_one() for _ in range(CLOSED_PER_SHORTAGE))
         if not given_up and self._spare is not None:

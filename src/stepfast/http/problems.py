@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
 import threading
@@ -15,6 +14,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
+from stepfast.descriptors import NO_DESCRIPTOR, OUT_OF_DESCRIPTORS
 from stepfast.errors import (
     PROBLEM_URN,
     ExecutionConflict,
@@ -104,8 +104,8 @@ def of(error: Exception) -> Response[str]:
         # No Retry-After header: waiting does not help.
         detail = "this deployment is not in order; its log says what to mend"
         return problem(503, "misconfigured", "Something must be mended first", detail)
-    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
-        error = Unavailable("no file descriptor is left")
+    if isinstance(error, OSError) and error.errno in OUT_OF_DESCRIPTORS:
+        error = Unavailable(NO_DESCRIPTOR)
     for kind, status, name, title in _OURS:
         if isinstance(error, kind):
             if status == 503:

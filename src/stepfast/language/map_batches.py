@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import field
 from typing import Any
 
+from stepfast.error_text import message_of
 from stepfast.errors import BatchFailed, ChildFailed, DefinitionError, InvalidRequest, StepFailed
 from stepfast.language import map_steps
 from stepfast.language.current import current_execution
@@ -122,7 +123,7 @@ def _fault(number: int, text: str) -> Json:
 
 def _failure(number: int, error: Exception) -> Json:
     if not isinstance(error, StepFailed):
-        return _fault(number, str(error)) | {"type": type(error).__name__}
+        return _fault(number, message_of(error)) | {"type": type(error).__name__}
     child = error.execution_id or None if isinstance(error, ChildFailed) else None
     text = error.message[:MESSAGE_CHARS]
     return {"item": number, "command": error.step_id, "child": child, "type": error.error_type, "message": text}

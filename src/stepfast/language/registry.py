@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from stepfast.error_text import message_of
 from stepfast.errors import DefinitionError, StartupError, UnknownWorkflow
 from stepfast.language import map_batches, reachable
 from stepfast.language.job_steps import JOB_STEPS
@@ -225,7 +226,7 @@ def _import(name: str, folder: Path) -> ModuleType:
     except (Exception, SystemExit) as error:
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_in(frame.filename, folder)]
         where = f" at {frames[-1].filename}, line {frames[-1].lineno}" if frames else ""
-        raise StartupError(f"importing {name} failed{where}: {type(error).__name__}: {error}") from error
+        raise StartupError(f"importing {name} failed{where}: {type(error).__name__}: {message_of(error)}") from error
     if not _inside(module, folder):
         taken = getattr(module, "__file__", None) or "a module built into Python"
         raise StartupError(f"{name} in {folder} cannot be imported: its name is taken by {taken}; rename it")

@@ -19,6 +19,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from stepfast.collector import is_collecting
+from stepfast.error_text import message_of
 from stepfast.errors import ForbiddenInWorkflow, NeverAwaited
 
 _MAX_SHOWN = 5
@@ -149,7 +150,7 @@ def _describe_future(future: Any) -> str:
 
 def _describe_error(error: BaseException) -> str:
     try:
-        return f"{type(error).__name__}: {error}"[:300]
+        return f"{type(error).__name__}: {message_of(error)}"[:300]
     except Exception:  # a broken __str__ must not hide the failure
         return type(error).__name__
 

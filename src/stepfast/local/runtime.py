@@ -35,7 +35,7 @@ from stepfast.engine.value_log import ValueLog
 from stepfast.engine.webhook_operations import WebhookOperations
 from stepfast.engine.webhooks import Webhook
 from stepfast.engine.worker import Worker
-from stepfast.errors import StartupError, StepfastError, Unavailable
+from stepfast.errors import StartupError
 from stepfast.functions import logs
 from stepfast.language.limits import Numbers
 from stepfast.language.registry import Registry
@@ -50,6 +50,7 @@ from stepfast.local.step_runner import StepRunner
 from stepfast.local.sweep import Sweep
 from stepfast.local.threads import CallerLoops, LoopThread
 from stepfast.local.webhooks import EmbeddedWebhooks
+from stepfast.local.work_failures import WorkFailures
 from stepfast.local.workers import Following, PoolWatch, WorkerPool
 from stepfast.model import MAX_CHILD_DEPTH, SIGNAL_LIMITS, SignalLimits, Snapshot
 from stepfast.replay.asyncio_internals import get_running_loop
@@ -70,10 +71,6 @@ STEP_GRACE_SECONDS = 8.0
 """The time for running steps to end when `stepfast dev` stops. `docker stop` kills the process after 10 s."""
 KEPT_REPLAYS = 1_000
 """Replays that are kept between two handlings; about 10 KB each, and 3 KB for each of its records."""
-RETRY_SECONDS = 1.0
-"""The wait before work is tried again that has failed in the store or in the code."""
-REPAIR_RETRY_SECONDS = 15.0
-"""The wait before work is tried again that needs a repair first, such as for a file that is read-only."""
 INTERRUPTED_RECORD_SECONDS = 3.0
 """The time for the attempts that a stop has cut off to be recorded as interrupted."""
 LEFT_SECONDS = 30.0
@@ -169,6 +166,7 @@ class Runtime:
         self.ends = Ends()
         """Tells those who wait for the end of an execution."""
         store = observed(sealed, self.ends, *_listeners(log_values, telemetry), *listeners)
+        self._failures = WorkFailures(log)
         self._inbox = Inbox()
         self._connect()
         self._stopping = threading.Event()
@@ -183,9 +181,9 @@ class Runtime:
         self._worker = self._make_worker(store, lives, telemetry, limit_numbers, public_url)
         self._put_outstanding()
         self._schedules = EmbeddedSchedules(starts, self.operations, self._clock)
-        self._callers = CallerLoops()
         self._control = LoopThread("stepfast-control")
-        self.pool = WorkerPool(workers, self._inbox, self._clock, self._do_work)
+        self._callers = CallerLoops(file.open_reader, self._control)
+        self.pool = WorkerPool(workers, self._inbox, self._clock, self._do_work, file.open_reader)
         self._watch = PoolWatch(self.pool, blocked)
         self._control.begin(self._maintain())
         self._webhooks.begin()
@@ -320,7 +318,7 @@ class Runtime:
             if work.seq:
                 self._backend.advanced(work.execution_id, work.seq)
         except Exception as error:
-            delay = self._log_failure(f"advancing execution {work.execution_id}", error)
+            delay = self._failures.note(f"advancing execution {work.execution_id}", error)
             loop = asyncio.get_running_loop()
             loop.call_later(delay, self._inbox.put_wake, work.execution_id, work.seq, work.resend)
         finally:
@@ -351,7 +349,8 @@ class Runtime:
         try:
             disposition: Disposition = await self._worker.handle(stored.delivery, read)
         except Exception as error:
-            delay = self._log_failure(f"driving {message.command_id} of execution {message.execution_id}", error)
+            about = f"the {message.kind} {message.command_id!r} of execution {message.execution_id}"
+            delay = self._failures.note(about, error)
             disposition = Later(self._clock.now() + delay)
         match disposition:
             case Delete():
@@ -366,17 +365,6 @@ class Runtime:
                 self._inbox.put_message(stored, self._clock.now(), for_leader=True)
             case Leave():
                 self._inbox.put_message(stored, self._clock.now() + LEFT_SECONDS)
-
-    def _log_failure(self, doing: str, error: Exception) -> float:
-        """Logs a failure. Returns the seconds until the work is tried again. doing: the work, as a phrase."""
-        if isinstance(error, Unavailable):
-            log.warning("%s: %s; trying again", doing, error)
-            return RETRY_SECONDS
-        if isinstance(error, StepfastError):  # Somebody must repair something, and the message says what.
-            log.error("%s: %s; trying again in %g s", doing, error, REPAIR_RETRY_SECONDS)
-            return REPAIR_RETRY_SECONDS
-        log.exception("%s failed; trying again", doing)
-        return RETRY_SECONDS
 
     async def _maintain(self) -> None:
         """The work of the control thread: the sweep, retention and scheduled starts."""
@@ -394,5 +382,6 @@ class Runtime:
             try:
                 await sweep.lap()
             except Exception as error:
-                self._log_failure("the sweep", error)
+                self._failures.note("the sweep", error)
+            self._failures.report()
             await asyncio.sleep(SWEEP_PERIOD_SECONDS)

@@ -12,6 +12,7 @@ from stepfast.engine.operations import Operations
 from stepfast.engine.ports import Clock
 from stepfast.engine.schedule_items import Moment, ScheduleTarget
 from stepfast.errors import Refused, StepfastError
+from stepfast.repeated_failures import RepeatedFailures, kind_of
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ class EmbeddedSchedules:
 
     def __init__(self, schedules: Iterable[ScheduledStart], operations: Operations, clock: Clock) -> None:
         self._operations, self._clock = operations, clock
+        self._failures = RepeatedFailures(log)
         now = clock.now()
         self._targets: list[ScheduleTarget] = []
         self._next: list[tuple[ScheduleTarget, Following, float | None]] = []
@@ -85,7 +87,9 @@ class EmbeddedSchedules:
         except Refused as error:
             log.error("schedule %s does not start %s: %s", target.schedule, moment.id, type(error).__name__)
         except StepfastError as error:
-            log.warning("schedule %s cannot start %s yet: %s", target.schedule, moment.id, type(error).__name__)
+            kind = f"{target.schedule}: {type(error).__name__}: {error}"
+            text = f"schedule {target.schedule} cannot start {moment.id} yet: {type(error).__name__}"
+            self._failures.note(logging.WARNING, kind, text)
             return False
         return True
 
@@ -94,7 +98,9 @@ class EmbeddedSchedules:
         try:
             await self._operations.scheduled.look(target)
         except StepfastError as error:
-            log.warning("the line of schedule %s stands still: %s", target.schedule, type(error).__name__)
+            kind = f"{target.schedule}: {type(error).__name__}: {error}"
+            text = f"the line of schedule {target.schedule} stands still: {type(error).__name__}"
+            self._failures.note(logging.WARNING, kind, text)
 
     async def keep(self, stopping: Event) -> None:
         """Starts what is due, again and again, until `stopping` is set."""
@@ -102,6 +108,6 @@ class EmbeddedSchedules:
             wait = CLOCK_LOOK_SECONDS
             try:
                 wait = await self.start_due()
-            except Exception:
-                log.exception("the scheduled starts failed; they continue")
+            except Exception as error:
+                self._failures.note(logging.ERROR, kind_of(error), "the scheduled starts failed; they continue", error)
             await self._clock.sleep(wait)

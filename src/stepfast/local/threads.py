@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import logging
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from types import FrameType
 from typing import Any, TypeVar
 
+from stepfast.descriptors import may_open
 from stepfast.errors import Unavailable
 from stepfast.frames import frame_of_thread
-from stepfast.replay.asyncio_internals import new_loop
+from stepfast.repeated_failures import RepeatedFailures
+from stepfast.replay.asyncio_internals import complete_loop, new_loop
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+
+SPARED_DESCRIPTORS = 16
+"""The file descriptors that must be free for a calling thread to take some for a loop of its own."""
+FEW_DESCRIPTORS = "few file descriptors are left, so requests share one event loop: raise ulimit -n"
 
 
 class LoopThread:
@@ -97,9 +104,17 @@ class LoopThread:
 
 
 class CallerLoops:
-    """An event loop for each calling thread, kept for its next call. Thread-safe."""
+    """An event loop for each calling thread, kept for its next call. Thread-safe.
 
-    def __init__(self) -> None:
+    While file descriptors are few, threads without a loop share that of another thread: what they hold they keep, and
+    connections, steps and the store need descriptors as well.
+
+    prepare: opens what the calling thread reads by. Raises Unavailable. shared: the thread with the shared loop.
+    """
+
+    def __init__(self, prepare: Callable[[], None], shared: LoopThread) -> None:
+        self._prepare, self._shared = prepare, shared
+        self._shortages = RepeatedFailures(log)
         self._own = threading.local()
         self._lock = threading.Lock()
         self._idle: set[asyncio.AbstractEventLoop] = set()
@@ -112,9 +127,12 @@ class CallerLoops:
             if self._stopped.is_set():
                 coroutine.close()
                 raise Unavailable("the runtime is stopping")
-            if loop is None:
-                loop = self._own.loop = asyncio.new_event_loop()
-            self._idle.discard(loop)
+            if loop is not None:
+                self._idle.discard(loop)
+        if loop is None:
+            loop = self._own.loop = self._new()
+        if loop is None:
+            return self._shared.run(coroutine)
         try:
             return loop.run_until_complete(coroutine)
         finally:
@@ -122,6 +140,19 @@ class CallerLoops:
                 self._idle.add(loop)
                 if self._stopped.is_set():
                     loop.close()
+
+    def _new(self) -> asyncio.AbstractEventLoop | None:
+        """A loop for this thread, which can read; None if descriptors are few."""
+        if may_open(SPARED_DESCRIPTORS):
+            with contextlib.suppress(OSError):
+                loop = complete_loop(asyncio.new_event_loop)
+                try:
+                    self._prepare()
+                    return loop
+                except Unavailable:
+                    loop.close()
+        self._shortages.note(logging.WARNING, "descriptors", FEW_DESCRIPTORS)
+        return None
 
     def close(self) -> None:
         """Closes the loops that are not in a call. The others are closed when their call ends."""

@@ -15,6 +15,7 @@ from stepfast.engine.webhooks import Webhook, WebhookStore
 from stepfast.errors import Unavailable
 from stepfast.local.threads import LoopThread
 from stepfast.local.webhook_sender import WebhookSender
+from stepfast.repeated_failures import RepeatedFailures, kind_of
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ class EmbeddedWebhooks:
     ) -> None:
         self._webhooks, self._store, self._clock = webhooks, store, clock
         self._stopping = Event()
+        self._failures = RepeatedFailures(log)
         self._thread = LoopThread("stepfast-webhooks") if webhooks else None
         self._post = post
         if webhooks:
@@ -68,9 +70,9 @@ class EmbeddedWebhooks:
                 if await act():
                     wait = 0.0
             except Unavailable as error:
-                log.warning("webhooks wait: %s", error)
+                self._failures.note(logging.WARNING, str(error), f"webhooks wait: {error}")
                 wait = LOST_STORE_SECONDS
-            except Exception:
-                log.exception("the delivery of webhooks failed; it goes on")
+            except Exception as error:
+                self._failures.note(logging.ERROR, kind_of(error), "the delivery of webhooks failed; it goes on", error)
                 wait = LOST_STORE_SECONDS
             await asyncio.sleep(wait)

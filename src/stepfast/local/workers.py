@@ -16,10 +16,12 @@ from collections.abc import Awaitable, Callable
 
 from stepfast.engine.embedded import Stored
 from stepfast.engine.ports import Clock
+from stepfast.errors import StepfastError
 from stepfast.frames import local_of
 from stepfast.local.inbox import Advance, Bell, Inbox
 from stepfast.local.stack_positions import Place, in_step, place_of
 from stepfast.local.threads import LoopThread
+from stepfast.repeated_failures import RepeatedFailures, kind_of
 
 log = logging.getLogger(__name__)
 Work = Advance | Stored
@@ -41,8 +43,9 @@ ALL_BLOCKED_WARNING_SECONDS = 60.0
 class WorkerThread(LoopThread):
     """A worker. After `retire` it takes no more work, and ends when it has finished the work in hand."""
 
-    def __init__(self, name: str, inbox: Inbox, clock: Clock, do: DoWork) -> None:
+    def __init__(self, name: str, inbox: Inbox, clock: Clock, do: DoWork, prepare: Callable[[], None]) -> None:
         super().__init__(name)
+        self._prepare = prepare
         self._inbox, self._clock, self._do = inbox, clock, do
         self._in_hand: dict[asyncio.Task[None], Work] = {}
         self.bell = Bell(self.loop, asyncio.Event())
@@ -58,6 +61,8 @@ class WorkerThread(LoopThread):
             self._in_hand.pop(task, None)
             bell.event.set()
 
+        with contextlib.suppress(StepfastError):  # whatever reads next will try again, and log it
+            self._prepare()
         while not self.retiring:
             bell.event.clear()
             if len(self._in_hand) >= (IN_HAND_OF_LEADER if self._inbox.leads(self.loop) else IN_HAND):
@@ -138,10 +143,15 @@ class WorkerThread(LoopThread):
 
 
 class WorkerPool:
-    """Keeps `size` threads that answer, with at most MAX_EXTRA_THREADS blocked threads beside them."""
+    """Keeps `size` threads that answer, with at most MAX_EXTRA_THREADS blocked threads beside them.
 
-    def __init__(self, size: int, inbox: Inbox, clock: Clock, do: DoWork) -> None:
-        self._size, self._inbox, self._clock, self._do = size, inbox, clock, do
+    prepare: opens what a thread reads by, before requests may take the last file descriptors. Raises StepfastError.
+    """
+
+    def __init__(
+        self, size: int, inbox: Inbox, clock: Clock, do: DoWork, prepare: Callable[[], None] = lambda: None
+    ) -> None:
+        self._size, self._inbox, self._clock, self._do, self._prepare = size, inbox, clock, do, prepare
         self._made = 0
         self._lock = threading.Lock()
         self._reminded = float("-inf")
@@ -151,7 +161,8 @@ class WorkerPool:
         self._inbox.lead(self.threads[0].bell)
 
     def _add(self) -> None:
-        thread = WorkerThread(f"stepfast-worker-{self._made}", self._inbox, self._clock, self._do)
+        name = f"stepfast-worker-{self._made}"
+        thread = WorkerThread(name, self._inbox, self._clock, self._do, self._prepare)
         self._made += 1
         self.threads = [*self.threads, thread]
 
@@ -237,6 +248,7 @@ class PoolWatch:
     def __init__(self, pool: WorkerPool, patience: float) -> None:
         self._pool, self._patience = pool, patience
         self._stop = threading.Event()
+        self._failures = RepeatedFailures(log)
         self._thread = threading.Thread(target=self._run, name="stepfast-watch", daemon=True)
         self._thread.start()
 
@@ -247,8 +259,9 @@ class PoolWatch:
             now = own.at(time.monotonic())
             try:
                 self._pool.look(now, self._patience)
-            except Exception:
-                log.exception("the watch over the worker threads failed; it continues")
+            except Exception as error:
+                what = "the watch over the worker threads failed; it continues"
+                self._failures.note(logging.ERROR, kind_of(error), what, error)
 
     def stop(self) -> None:
         self._stop.set()

@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import replace
 
+from stepfast.error_text import message_of, without_values
 from stepfast.errors import ChildFailed, NonDeterministic, StepFailed, class_of
 from stepfast.language.callback_errors import CallbackFailed, CallbackTimeout
 from stepfast.model import Failure
@@ -117,10 +118,10 @@ def _storable(text: str) -> str:
 def describe_error(error: BaseException) -> Failure:
     """Class name, text and traceback of an exception, each cut to a length that a record can hold."""
     try:
-        message = _storable(str(error))
+        message = _storable(message_of(error))
     except Exception:  # a broken __str__ must not hide the failure
         message = "(its text cannot be shown)"
-    lines = _storable("".join(traceback.format_exception(error, limit=-20)))
+    lines = _storable(without_values("".join(traceback.format_exception(error, limit=-20))))
     return Failure(
         type(error).__name__,
         message if len(message) <= MESSAGE_LIMIT else message[:MESSAGE_LIMIT] + "…",

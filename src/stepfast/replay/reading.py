@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from typing import Any
 
+from stepfast.error_text import message_of
 from stepfast.errors import NonDeterministic
 from stepfast.language.standing_inputs import stands
 from stepfast.language.steps import Step
@@ -62,4 +63,6 @@ def same_input(step: Step[..., Any], recorded: Text | None, asked: str) -> bool:
     try:
         return stands(step.same, codec, text, asked)
     except Exception as error:
-        raise NonDeterministic(f"same of step {step.name!r} raised {type(error).__name__}: {error}") from error
+        raise NonDeterministic(
+            f"same of step {step.name!r} raised {type(error).__name__}: {message_of(error)}"
+        ) from error

@@ -22,6 +22,7 @@ from pydantic_core import (
     from_json,
 )
 
+from stepfast.error_text import message_of
 from stepfast.errors import DefinitionError, InvalidRequest, NotStorable, StepfastError
 from stepfast.values import schemas, unset
 from stepfast.values.compare import exact, is_plain_json
@@ -372,7 +373,7 @@ def _parse_or_none(text: str) -> Any:
 
 
 def _describe_error(error: BaseException) -> str:
-    return shorten(f"{type(error).__name__}: {error}", LONGEST_MESSAGE_CHARS)
+    return shorten(f"{type(error).__name__}: {message_of(error)}", LONGEST_MESSAGE_CHARS)
 
 
 def _first_line(error: BaseException) -> str:

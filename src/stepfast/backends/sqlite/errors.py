@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from stepfast.descriptors import NO_DESCRIPTOR, may_open
 from stepfast.errors import Misconfigured, StepfastError, Unavailable
 
 _PASSING = frozenset(
@@ -22,6 +23,8 @@ _PASSING = frozenset(
     }
 )
 """Primary result codes (https://www.sqlite.org/rescode.html) of what may be gone at the next try."""
+_OPENING = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR})
+"""Codes that SQLite also has for a process without a file descriptor."""
 _ADVICE = {
     sqlite3.SQLITE_READONLY: "make the file and its folder writable for this process",
     sqlite3.SQLITE_PERM: "make the file and its folder accessible for this process",
@@ -41,6 +44,8 @@ def failure_of(error: sqlite3.Error, problem: str, path: Path) -> StepfastError:
     code = getattr(error, "sqlite_errorcode", None)
     if code is not None:  # the sqlite3 module's own errors, such as of a closed connection, have none
         primary = code & 0xFF
+        if primary in _OPENING and not may_open(1):
+            return Unavailable(f"{problem}: {NO_DESCRIPTOR}")
         if primary not in _PASSING:
             advice = _ADVICE.get(primary, f"SQLite calls it {getattr(error, 'sqlite_errorname', code)}")
             return Misconfigured(f"{problem}: {error} ({path}); {advice}")

@@ -15,18 +15,19 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from stepfast.backends.sqlite import private_files
 from stepfast.backends.sqlite.errors import failure_of
 from stepfast.backends.sqlite.owner import DatabaseLock
+from stepfast.backends.sqlite.pending_writes import PendingWrite, Turn, settle_all
 from stepfast.backends.sqlite.presence import OpenedFile
 from stepfast.backends.sqlite.schema import FORGET, SCHEMA_VERSION, bring_up_to_date
 from stepfast.backends.sqlite.transaction import Transaction
 from stepfast.errors import Misconfigured, StartupError
+from stepfast.repeated_failures import RepeatedFailures
 from stepfast.replay.asyncio_internals import is_idle
 
 log = logging.getLogger(__name__)
@@ -43,35 +44,6 @@ TURN = 0.005
 """Seconds for which a loop may commit write after write without a turn of its own."""
 
 
-@dataclass(slots=True, eq=False)
-class _PendingWrite(Generic[T]):
-    """`future` is None for a write that nobody waits for, and for one whose writer commits it itself."""
-
-    run: Callable[[Transaction], T]
-    future: asyncio.Future[T] | None = None
-    posted: bool = False
-    result: Any = None
-    error: BaseException | None = None
-
-    def settle(self) -> None:
-        if self.future is None or self.future.done():
-            return
-        if self.error is not None:
-            self.future.set_exception(self.error)
-        else:
-            self.future.set_result(self.result)
-
-
-class _Turn(threading.local):
-    """The writes that this thread's event loop has gathered, and whether their commit is on its way."""
-
-    def __init__(self) -> None:
-        self.writes: list[_PendingWrite[Any]] = []
-        self.due = False
-        self.until = 0.0
-        self.connection: sqlite3.Connection | None = None
-
-
 class SqliteFile:
     """Opens the file for this process alone; StartupError when another has it, or a newer version wrote it.
 
@@ -83,12 +55,13 @@ class SqliteFile:
         self._synchronous = SYNCHRONOUS[durability]
         self.commits = 0
         """Grows with each commit. While it stands, reads find what they have found before."""
+        self._failures = RepeatedFailures(log)
         self._lock = DatabaseLock(path)
-        self._turn = _Turn()
+        self._turn = Turn()
         self._writing = threading.Lock()
         self._connections: list[sqlite3.Connection] = []
-        self._pending: deque[list[_PendingWrite[Any]]] = deque()
-        self._posted: deque[_PendingWrite[Any] | tuple[str, tuple[Any, ...]]] = deque()
+        self._pending: deque[list[PendingWrite[Any]]] = deque()
+        self._posted: deque[PendingWrite[Any] | tuple[str, tuple[Any, ...]]] = deque()
         self._open()
 
     def _open(self) -> None:
@@ -129,10 +102,14 @@ class SqliteFile:
         connection = sqlite3.connect(
             self.path, isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT, cached_statements=256
         )
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+            connection.execute("PRAGMA journal_size_limit = 67108864")
+        except sqlite3.Error:
+            connection.close()  # SQLite opens files as it needs them, and may have opened some of them
+            raise
         self._connections.append(connection)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(f"PRAGMA synchronous = {self._synchronous}")
-        connection.execute("PRAGMA journal_size_limit = 67108864")
         return connection
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
@@ -199,6 +176,13 @@ class SqliteFile:
         except sqlite3.Error as error:
             raise failure_of(error, "the database cannot be read", self.path) from error
 
+    def open_reader(self) -> None:
+        """Opens the connection for reading of the calling thread, if it has none. Raises Unavailable, Misconfigured."""
+        try:
+            self._reader()
+        except sqlite3.Error as error:
+            raise failure_of(error, "the database cannot be read", self.path) from error
+
     def _reader(self) -> sqlite3.Connection:
         if self._turn.connection is None:
             self._turn.connection = self._connect()
@@ -216,7 +200,7 @@ class SqliteFile:
         if not turn.due and time.monotonic() < turn.until and is_idle(loop):
             return self._write_alone(run)
         future: asyncio.Future[T] = loop.create_future()
-        turn.writes.append(_PendingWrite(run, future))
+        turn.writes.append(PendingWrite(run, future))
         if not turn.due:
             turn.due = True
             loop.call_soon(self._flush)
@@ -224,7 +208,7 @@ class SqliteFile:
 
     def _write_alone(self, run: Callable[[Transaction], T]) -> T:
         """Commits without waiting for the turn's end: nothing else on this loop could join in."""
-        write: _PendingWrite[T] = _PendingWrite(run)
+        write: PendingWrite[T] = PendingWrite(run)
         self._pending.append([write])
         with self._writing:
             self._commit_pending()
@@ -235,25 +219,25 @@ class SqliteFile:
 
     def post(self, run: Callable[[Transaction], None]) -> None:
         """Leaves a write to the next commit, ahead of whatever is written after it; nobody waits for it."""
-        self._posted.append(_PendingWrite(run, posted=True))
+        self._posted.append(PendingWrite(run, posted=True))
 
     def post_row(self, sql: str, values: tuple[Any, ...]) -> None:
         """As `post`, for one statement. Those of one kind that follow each other are run together."""
         self._posted.append((sql, values))
 
-    def _take_posted(self) -> list[_PendingWrite[Any]]:
-        taken: list[_PendingWrite[Any]] = []
+    def _take_posted(self) -> list[PendingWrite[Any]]:
+        taken: list[PendingWrite[Any]] = []
         kind = ""
         rows: list[tuple[Any, ...]] = []
         while self._posted:
             posted = self._posted.popleft()
-            if isinstance(posted, _PendingWrite):
+            if isinstance(posted, PendingWrite):
                 kind = ""
                 taken.append(posted)
                 continue
             if posted[0] != kind:
                 kind, rows = posted[0], []
-                taken.append(_PendingWrite(partial(_run_all, kind, rows), posted=True))
+                taken.append(PendingWrite(partial(_run_all, kind, rows), posted=True))
             rows.append(posted[1])
         return taken
 
@@ -288,10 +272,10 @@ class SqliteFile:
             self._commit(batch)
             self._settle(batch)
 
-    def _settle(self, batch: list[_PendingWrite[Any]]) -> None:
+    def _settle(self, batch: list[PendingWrite[Any]]) -> None:
         """Tells the waiters: those of this thread's loop at once, others through their loops."""
         here = asyncio._get_running_loop()
-        elsewhere: dict[asyncio.AbstractEventLoop, list[_PendingWrite[Any]]] = defaultdict(list)
+        elsewhere: dict[asyncio.AbstractEventLoop, list[PendingWrite[Any]]] = defaultdict(list)
         for write in batch:
             if write.future is None:
                 continue
@@ -302,11 +286,11 @@ class SqliteFile:
                 elsewhere[loop].append(write)
         for loop, writes in elsewhere.items():
             try:
-                loop.call_soon_threadsafe(_settle_all, writes)
+                loop.call_soon_threadsafe(settle_all, writes)
             except RuntimeError:
                 pass  # asyncio raises it for a loop that is closed, and then nobody waits any more
 
-    def _commit(self, batch: list[_PendingWrite[Any]]) -> None:
+    def _commit(self, batch: list[PendingWrite[Any]]) -> None:
         transaction = Transaction(self._writer)
         try:
             self._writer.execute("BEGIN IMMEDIATE")
@@ -323,7 +307,7 @@ class SqliteFile:
                 for write in batch:
                     self._commit([write])
                 return
-            log.warning("a write failed: %s", error)
+            self._failures.note(logging.WARNING, f"{type(error).__name__}: {error}", f"a write failed: {error}")
             failure = error
             if isinstance(error, sqlite3.Error):
                 failure = failure_of(error, "the database failed", self.path)
@@ -332,6 +316,7 @@ class SqliteFile:
                 write.error = failure
             self._posted.extendleft(write for write in reversed(batch) if write.posted and _everyone(error))
         else:
+            self._failures.report()
             transaction.committed()
 
     def _rollback(self) -> None:
@@ -359,8 +344,3 @@ def _run_all(sql: str, rows: list[tuple[Any, ...]], tx: Transaction) -> None:
 def _everyone(error: BaseException) -> bool:
     """True for a failure of the file, which would hit each write alone just the same."""
     return isinstance(error, (sqlite3.OperationalError, Misconfigured))
-
-
-def _settle_all(writes: list[_PendingWrite[Any]]) -> None:
-    for write in writes:
-        write.settle()
