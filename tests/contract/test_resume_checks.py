@@ -145,7 +145,7 @@ def a_report_comes_when_the_parent_is_of_a_later_generation(backend: Any) -> Non
 
 def a_child_reports_whose_place_another_has(backend: Any) -> None:
     store = begun(backend)
-    later = replace(NOTED, revision=2, children=("p.waits-within", "p.c_g1"))
+    later = replace(NOTED, revision=2, children=("p.waits-within", "p.waits-within_g1"))
     assert backend.run(store.commit("p", Commit(later, wake=False)))
     backend.run(store.finish(end_of(CHILD, "SUCCEEDED", result="1")))
     backend.run(family(backend, Behind(store, "peek")).report("p.waits-within"))
@@ -212,9 +212,9 @@ def a_child_was_cancelled_before_the_resume(backend: Any) -> None:
     backend.run(store.finish(end_of(CHILD, "CANCELLED")))
     backend.run(fail_and_resume(store, PARENT))
     backend.run(family(backend, Behind(store, "peek")).dispatch(resumed(PARENT), asked(), None, again=True))
-    assert generation_of(backend, "p.c_g1") == ("RUNNING", 0, 1)
+    assert generation_of(backend, "p.waits-within_g1") == ("RUNNING", 0, 1)
     record = record_of(backend)
-    assert (record.status, record.children) == ("OPEN", ("p.waits-within", "p.c_g1"))
+    assert (record.status, record.children) == ("OPEN", ("p.waits-within", "p.waits-within_g1"))
 
 
 def a_child_has_failed_in_the_generation_that_asks(backend: Any) -> None:
