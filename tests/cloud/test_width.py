@@ -105,6 +105,14 @@ def test_no_message_of_a_gather_is_delivered_twice_because_its_entry_is_not_ther
     assert put_off == []
 
 
+def test_a_worker_that_waits_for_its_entry_reads_the_log_alone() -> None:
+    with MotoCloud(wide, rules=Rules(pollers=60)) as cloud:
+        assert cloud.run(wide, 60).result == sum(range(60))
+        asked = reads(cloud, "step")
+    assert asked["Query"] > 60, "no worker has come before its entry, so that this tests nothing"
+    assert asked == {"BatchGetItem": 60, "Query": asked["Query"]}, "there is no order of version 1 to look for"
+
+
 def test_a_wide_gather_is_dispatched_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(advancing, "DISPATCHED_AT_ONCE", 5)
     with MotoCloud(wide) as cloud:

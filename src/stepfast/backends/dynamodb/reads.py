@@ -163,6 +163,7 @@ class DynamoReads:
         meta = living(held.pop(item_keys.META, None))
         if meta is None:
             return None
+        self._order.note(meta)
         if (int_in(meta, "run") or 1) != run:
             return self._executions([meta])[0], []
         passed_over = [item for item in held.values() if left_over(item, meta)]
