@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from stepfast.engine.replay_cache import Live
 from stepfast.language.registry import Registry
 from stepfast.model import Execution, Record
 from stepfast.replay.signals import waits_of
+from tests.simulation.breaking import edited
 
 
 @step
@@ -207,3 +208,33 @@ def test_an_execution_of_another_generation_is_left_to_a_whole_read(kept: Kept) 
 
     kept.parts.peek_many = resumed  # type: ignore[method-assign]
     assert kept.catch_up() is None
+
+
+def a_glimpse_is_taken_of_any_generation(patch: pytest.MonkeyPatch) -> None:
+    edited(patch, CatchingUp, "_glimpse", (" and record.generation <= replay.execution.generation", ""))
+
+
+def a_resume_between_two_reads_is_not_looked_for(patch: pytest.MonkeyPatch) -> None:
+    edited(patch, CatchingUp, "catch_up", ("any(record.generation > generation for record in records)", "False"))
+
+
+def a_glimpse_is_all_that_is_read_of_a_wait(patch: pytest.MonkeyPatch) -> None:
+    edited(patch, CatchingUp, "catch_up", ("looked: set[str] = set()", "looked = set(replay.outstanding)"))
+
+
+NOTICED: dict[Callable[[pytest.MonkeyPatch], None], Callable[[Kept], None]] = {
+    a_glimpse_is_taken_of_any_generation: lambda kept: (
+        test_a_glimpse_that_shows_no_outcome_of_this_generation_is_not_taken(kept, ("SUCCEEDED", 1))
+    ),
+    a_resume_between_two_reads_is_not_looked_for: (test_a_resume_after_the_execution_was_read_is_left_to_a_whole_read),
+    a_glimpse_is_all_that_is_read_of_a_wait: test_a_glimpse_of_how_it_was_a_moment_ago_hides_nothing,
+}
+
+
+@pytest.mark.parametrize("wrong", NOTICED)
+def test_a_catch_up_that_believes_too_much_is_noticed(
+    kept: Kept, wrong: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong(monkeypatch)
+    with pytest.raises(AssertionError):
+        NOTICED[wrong](kept)
