@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -84,6 +85,13 @@ def reads(cloud: MotoCloud, function: str, since: int = 0) -> Counter[str]:
     return Counter(call.operation for call in calls if call.operation in operations)
 
 
+def units_of_batches(calls: Sequence[AwsCall]) -> float:
+    """The read units of what the API reads by keys; each of these items has less than 4 KB."""
+    batches = [call for call in calls if call.function == "api" and call.operation == "BatchGetItem"]
+    asked = [each for call in batches for each in call.parameters["RequestItems"].values()]
+    return sum(len(each["Keys"]) * (1.0 if each["ConsistentRead"] else 0.5) for each in asked)
+
+
 # -- gathers -----------------------------------------------------------------------------------------
 
 
@@ -95,6 +103,14 @@ def test_no_message_of_a_gather_is_delivered_twice_because_its_entry_is_not_ther
         put_off = [call for call in cloud.calls if call.operation == "ChangeMessageVisibility"]
     assert len(steps) == 30
     assert put_off == []
+
+
+def test_a_worker_that_waits_for_its_entry_reads_the_log_alone() -> None:
+    with MotoCloud(wide, rules=Rules(pollers=60)) as cloud:
+        assert cloud.run(wide, 60).result == sum(range(60))
+        asked = reads(cloud, "step")
+    assert asked["Query"] > 60, "no worker has come before its entry, so that this tests nothing"
+    assert asked == {"BatchGetItem": 60, "Query": asked["Query"]}, "there is no order of version 1 to look for"
 
 
 def test_a_wide_gather_is_dispatched_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,14 +187,16 @@ def test_a_signal_to_a_long_execution_is_checked_without_reading_all_of_it() -> 
     with MotoCloud(listens) as cloud:
         run = cloud.start(listens, 28)
         cloud.advance(timedelta(seconds=1))
-        queries = []
+        queries, units = [], []
         for _ in range(28):
             before = len(cloud.calls)
             cloud.signal(run, "go", 1)
             queries.append(reads(cloud, "api", before)["Query"])
+            units.append(units_of_batches(cloud.calls[before:]))
             cloud.advance(timedelta(seconds=2))
         assert queries[0] == 1, "a short execution is read for as little"
         assert queries[23:] == [0] * 5
+        assert units[23:] == [2.5] * 5, "half for what the last signal has ended, the execution, and the next wait"
         cloud.signal(run, "word", "over")
         assert cloud.run_until(run).result == 28
 

@@ -14,13 +14,16 @@ from stepfast.testing import Environment, MotoCloud
 
 KITS: list[Any] = [Environment, MotoCloud]
 RUN: list[Any] = []
+STOPPED: list[int] = []
 
 
 @pytest.fixture(autouse=True)
 def _fresh() -> Iterator[None]:
-    RUN.clear()
+    for seen in (RUN, STOPPED):
+        seen.clear()
     yield
-    RUN.clear()
+    for seen in (RUN, STOPPED):
+        seen.clear()
 
 
 @step(retry=Retry(max_attempts=1))
@@ -55,7 +58,11 @@ def test_a_workflow_runs_as_a_child_for_each_item(kit: Any) -> None:
 @step
 async def slow(number: int) -> int:
     RUN.append(number)
-    await asyncio.sleep(60)
+    try:
+        await asyncio.sleep(60)
+    except asyncio.CancelledError:
+        STOPPED.append(number)
+        raise
     return number
 
 
@@ -70,9 +77,11 @@ def test_a_cancel_stops_all_batches(kit: Any) -> None:
         run = env.start(slow_map, list(range(12)))
         env.run_until(lambda: len(RUN) == 2)
         env.cancel(run)
-        env.advance(timedelta(minutes=10))
+        env.advance(timedelta(seconds=5))
         assert run.status == "CANCELLED"
         assert [child.status for child in run.children] == ["CANCELLED"] * 2
+        assert sorted(STOPPED) == [0, 2]
+        env.advance(timedelta(minutes=10))
     assert sorted(RUN) == [0, 2]
 
 
@@ -130,6 +139,25 @@ def test_an_item_of_399_kb_stands_among_small_ones(kit: Any, tmp_path: Path) -> 
     with kit(lengths) as env:
         assert env.run(lengths, str(file)).result == sizes
         assert env.run(lengths, items).result == sizes
+
+
+@step
+def grown(size: int) -> str:
+    return "x" * size
+
+
+@workflow("grown-each")
+async def grown_each(sizes: list[int]) -> list[int]:
+    report = await map_items(grown, sizes)
+    gathered = await asyncio.gather(*(grown(size) for size in sizes))
+    return [*[len(result) async for result in report.results], *map(len, gathered)]
+
+
+@pytest.mark.parametrize("kit", KITS)
+def test_a_result_of_5_mb_stands_among_small_ones_of_a_map_and_of_a_gather(kit: Any) -> None:
+    sizes = [1, 5 * 1024 * 1024, 2]
+    with kit(grown_each) as env:
+        assert env.run(grown_each, sizes).result == [*sizes, *sizes]
 
 
 @workflow("two-maps")

@@ -2,6 +2,9 @@
 
 For a store without deltas. Outcomes that are recorded never change within a generation. So of an execution whose
 generation stands, only the records of outstanding commands can be new, and the end of the order's log.
+
+The execution itself is read once, together with records. Later reads show a resume by records of a later generation and
+by entries of the order. All else that becomes of the execution meanwhile might as well come after the whole call.
 """
 
 from __future__ import annotations
@@ -28,6 +31,9 @@ class PartialReads(Protocol):
         They may be read at different moments.
         """
 
+    async def glimpse(self, execution: Execution, command_ids: Sequence[str]) -> Sequence[Record]:
+        """Those of the records that exist, perhaps as they were a moment ago: for half the price."""
+
 
 class CatchingUp:
     """Reads what a replay lacks. The replay is only looked at afterwards: no write may follow from it."""
@@ -43,19 +49,25 @@ class CatchingUp:
         """
         replay, order, run_id = live.replay, live.order, live.replay.execution.run_id
         looked: set[str] = set()
+        execution: Execution | None = None
+        generation = replay.execution.generation
+        if not await self._glimpse(live):
+            return None
         for _ in range(CATCH_UP_ROUNDS):
             asked = [id for id in replay.outstanding if id not in looked]
             if len(replay.outstanding) > MOST_OUTSTANDING:
                 return None
-            peeked = await self._parts.peek_many(run_id, asked)
-            if peeked is None:
-                return None
-            execution, records = peeked
-            generation = replay.execution.generation
-            if execution.status != "RUNNING" or execution.generation != generation:
-                return None
+            if execution is None:
+                peeked = await self._parts.peek_many(run_id, asked)
+                if peeked is None:
+                    return None
+                execution, records = peeked
+                if execution.status != "RUNNING" or execution.generation != generation:
+                    return None
+            else:
+                records = list((await self._store.reader.named(execution, asked)).values())
             if any(record.generation > generation for record in records):
-                return None  # A resume was written between the two reads.
+                return None  # A resume was written between two reads.
             looked.update(asked)
             if len(replay.outstanding) > 1:
                 for entry in await self._store.entries(run_id, order.revision):
@@ -68,3 +80,20 @@ class CatchingUp:
             if looked.issuperset(replay.outstanding):
                 return execution
         return None
+
+    async def _glimpse(self, live: Live) -> bool:
+        """Takes the outcome of the only outstanding command, which most often has one by now; False if that is the end.
+
+        An old answer does no harm. An outcome is lasting in its generation, which the next read looks at; and a record
+        without an outcome is read again.
+        """
+        replay = live.replay
+        if len(replay.outstanding) != 1:
+            return True
+        records = await self._parts.glimpse(replay.execution, list(replay.outstanding))
+        if not records or not all(
+            record.recorded and record.generation <= replay.execution.generation for record in records
+        ):
+            return True
+        replay.advance({record.id: record for record in records}, live.order.applied)
+        return not (replay.finished or replay.stale)

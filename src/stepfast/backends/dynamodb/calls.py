@@ -90,15 +90,15 @@ class Table:
         with self._translated():
             return "Item" in self._client.get_item(TableName=self.name, Key=key, ProjectionExpression="pk")
 
-    def get_many(self, keys: Sequence[Item], names: Sequence[str] = ()) -> list[Item]:
+    def get_many(self, keys: Sequence[Item], names: Sequence[str] = (), consistent: bool = True) -> list[Item]:
         """Those of the items that exist, each as it stands, in no order; Unavailable if not all can be read.
 
-        names: the attributes wanted, if not all of them.
+        names: the attributes wanted, if not all of them. consistent: as of `get`.
         """
         held: list[Item] = []
         projection = projected(names) if names else {}
         for start in range(0, len(keys), GET_BATCH):
-            asked: Any = {self.name: {"Keys": list(keys[start : start + GET_BATCH]), "ConsistentRead": True}}
+            asked: Any = {self.name: {"Keys": list(keys[start : start + GET_BATCH]), "ConsistentRead": consistent}}
             asked[self.name] |= projection
             fruitless = 0
             while asked:

@@ -7,6 +7,7 @@ it.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
@@ -15,7 +16,10 @@ from stepfast.backends.dynamodb.calls import ABSENT, Condition, Table
 from stepfast.backends.dynamodb.id_runs import occurrences, unpacked
 from stepfast.backends.dynamodb.large_values import Texts
 from stepfast.backends.dynamodb.typed_json import Item, int_in, same, text
-from stepfast.model import OrderEntry
+from stepfast.model import OrderEntry, run_of
+
+BASELESS_KEPT = 10_000
+"""Executions at most of which a process knows that their log has no base."""
 
 
 class OrderLog:
@@ -23,6 +27,16 @@ class OrderLog:
 
     def __init__(self, table: Table, texts: Texts) -> None:
         self._table, self._texts = table, texts
+        self._baseless: OrderedDict[str, None] = OrderedDict()
+
+    def note(self, meta: Item) -> None:
+        """Remembers of an execution that its log has no base, if its meta says so: then none is looked for."""
+        execution_id = item_keys.execution_id_of(meta)
+        self._baseless.pop(execution_id, None)
+        if not needs_base(meta, None):
+            self._baseless[execution_id] = None
+            if len(self._baseless) > BASELESS_KEPT:
+                self._baseless.popitem(last=False)
 
     def read(self, run_id: str, since: int = 0, of: str | None = None) -> Sequence[OrderEntry]:
         """The entries from this number on, in the order of their numbers; with the ids of one command alone if of is
@@ -39,7 +53,8 @@ class OrderLog:
             ConsistentRead=True,
         )
         entries = [order_items.entry_of(item, unpack) for page, _ in pages for item in self._texts.fill(page)]
-        if since == 0 and (not entries or entries[0].number > 0):
+        missing = since == 0 and (not entries or entries[0].number > 0)
+        if missing and run_of(run_id)[0] not in self._baseless:
             base = self._table.get(item_keys.key(run_id, item_keys.CURSOR))
             if base is not None:
                 return in_sequence([*based_on(self._texts.fill([base])[0]), *entries])

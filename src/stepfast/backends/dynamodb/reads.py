@@ -101,7 +101,8 @@ class DynamoReads:
         self._faults = FaultPartitions(self._table, listing_shards)
         self._transactions = Transactions(self._table, self._texts)
         self._figures = Figures(self._table, listing_shards)
-        self.reader: RecordReader = DynamoRecordReader(self._table, self._texts, self._packs)
+        self.records = DynamoRecordReader(self._table, self._texts, self._packs)
+        self.reader: RecordReader = self.records
         self.limits: LimitStore = DynamoLimits(self._table, clock)
         self.starts = DynamoStarts(self._table, clock, retention)
         self.schedules: ScheduleStore = DynamoSchedules(self._table)
@@ -152,7 +153,7 @@ class DynamoReads:
         return None if peeked is None else (peeked[0], next(iter(peeked[1]), None))
 
     async def peek_many(self, run_id: str, command_ids: Sequence[str]) -> tuple[Execution, Sequence[Record]] | None:
-        """As of port PartialReads."""
+        """As of port PartialReads; `glimpse` is in SealedDynamoStore."""
         # The items may be read at different moments. A write in between raises a record's revision or its generation,
         # so a write that is made from what was read here is refused.
         execution_id, run = run_of(run_id)
@@ -162,6 +163,7 @@ class DynamoReads:
         meta = living(held.pop(item_keys.META, None))
         if meta is None:
             return None
+        self._order.note(meta)
         if (int_in(meta, "run") or 1) != run:
             return self._executions([meta])[0], []
         passed_over = [item for item in held.values() if left_over(item, meta)]

@@ -67,9 +67,11 @@ class DynamoRecordReader:
     def _page(self, matching: Sequence[Item], following: str | None) -> RecordPage:
         return RecordPage(tuple(self._records(matching)), following)
 
-    async def named(self, execution: Execution, ids: Sequence[str]) -> Mapping[str, Record]:
+    async def named(self, execution: Execution, ids: Sequence[str], consistent: bool = True) -> Mapping[str, Record]:
+        """As of port RecordReader. consistent: as of Table.get."""
         sorts = dict.fromkeys(map(item_keys.command_sort, ids))
-        matching = self._table.get_many([item_keys.key(execution.run_id, sort) for sort in sorts])
+        keys = [item_keys.key(execution.run_id, sort) for sort in sorts]
+        matching = self._table.get_many(keys, consistent=consistent)
         records = self._records([item for item in matching if not _left_over(item, execution)])
         by_id = {record.id: record for record in records}
         if len(by_id) < len(sorts) and (packed := self._packs.of(execution)):
