@@ -97,7 +97,7 @@ def _fits(response: dict[str, Any]) -> bool:
 def _too_large() -> dict[str, Any]:
     detail = "the answer is more than 6 MB, which Lambda cannot give: ask for less by limit, largest or commands=false"
     refusal = problems.problem(422, "answer-too-large", "Answer too large", detail)
-    return api.as_dict(refusal)
+    return problems.as_dict(refusal)
 
 
 handler = EntryPoint("api", build)

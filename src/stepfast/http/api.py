@@ -9,8 +9,6 @@ from dataclasses import replace
 from functools import cache
 from typing import Any, Protocol
 
-from aws_lambda_powertools.event_handler import Response
-
 from stepfast.engine.caller import called_from
 from stepfast.engine.operations import Operations
 from stepfast.http import auth, openapi, problems, restricting
@@ -92,7 +90,7 @@ class Api:
             with called_from(_headers(event).get("traceparent"), who), restricting.granted_to(grant):
                 return _unsigned(self._pool.resolve(event, context, grant.scopes), grant.scopes)
         except Exception as error:
-            return as_dict(problems.of(error))
+            return problems.answer(error)
 
     def admit(self, event: dict[str, Any]) -> dict[str, Any] | None:
         """Checks an event without its body: a response refuses the request, None admits it."""
@@ -104,8 +102,20 @@ class Api:
                     _granted(event, self._keys)  # otherwise a thread asks the issuer, and this loop goes on
                 auth.check_type(_headers(event))
         except Exception as error:
-            return as_dict(problems.of(error))
+            return problems.answer(error)
         return None
+
+    def may_read(self, event: dict[str, Any]) -> bool:
+        """Whether the caller may read every execution. False too where finding out would take a while."""
+        headers = _headers(event)
+        if isinstance(self._keys, SignedOn) and self._keys.would_wait(headers):
+            return False
+        try:
+            grant = _granted(event, self._keys)
+            auth.require("read", grant.scopes)
+        except Rejected:
+            return False
+        return not grant.restriction
 
 
 def build(
@@ -242,13 +252,3 @@ def _headers(event: dict[str, Any]) -> dict[str, str]:
 
 def too_large() -> Rejected:
     return Rejected(413, "body-too-large", "Body too large", f"a body may have {MAX_BODY} bytes")
-
-
-def as_dict(response: Response[str]) -> dict[str, Any]:
-    return {
-        "statusCode": response.status_code,
-        "headers": response.headers,
-        "cookies": [],
-        "body": response.body,
-        "isBase64Encoded": False,
-    }

@@ -118,6 +118,22 @@ def of(error: Exception) -> Response[str]:
     return problem(500, "internal-error", "Internal error", "this is a mistake of stepfast's; its log has the place")
 
 
+def answer(error: Exception) -> dict[str, Any]:
+    """The problem document for an exception, as the answer of a Lambda function."""
+    return as_dict(of(error))
+
+
+def as_dict(response: Response[str]) -> dict[str, Any]:
+    """A response without cookies, as the answer of a Lambda function."""
+    return {
+        "statusCode": response.status_code,
+        "headers": response.headers,
+        "cookies": [],
+        "body": response.body,
+        "isBase64Encoded": False,
+    }
+
+
 def _tell_once(reason: str) -> None:
     """Logs a reason why requests are not served: once, and again after QUIET_SECONDS without it."""
     now = time.monotonic()

@@ -44,6 +44,8 @@ _EVENTS = re.compile(r"/v1/executions/([^/]+)/events")
 _QUERY = re.compile(r"(?:^|&)wait=([1-9][0-9]?)(?:$|&)")
 _UPDATE = re.compile(r"/v1/executions/([^/]+)/updates/([^/]+)")
 _SECONDS = re.compile(r"(?:^|&)wait=([0-9]{1,2}(?:\.[0-9]{0,20})?)(?:$|&)")
+_PLAIN = frozenset({"", "commands=false"})
+"""Queries that no route refuses."""
 _PENDING = 202
 _GOING_ON = frozenset({"RUNNING", "PAUSED"})
 
@@ -68,24 +70,31 @@ class TellsEnds(Protocol):
     def watch(self, execution_id: str, *, changes: bool = False) -> AbstractContextManager[EndWatch]:
         """changes: reports every change, not the end alone."""
 
+    def goes_on(self, execution_id: str) -> bool:
+        """True if the execution is known to go on, unless its end is reported to the watch that the caller is in."""
+
 
 @dataclass(frozen=True, slots=True)
 class WaitAsked:
-    """Which execution's end is waited for, and for how many seconds. changes: any change is waited for."""
+    """Which execution's end is waited for, and for how many seconds. changes: any change is waited for.
+
+    plain: the answer depends on the execution alone, so a read of one that goes on would only say that it does.
+    """
 
     execution_id: str
     seconds: float
     changes: bool = False
+    plain: bool = False
 
 
 class HeldRequests:
     """Holds requests back until their execution has ended, or has changed. It takes no thread while it waits.
 
-    ends: reports what this process writes.
+    ends: reports what this process writes. may_read: whether the caller of a request may read every execution.
     """
 
-    def __init__(self, ends: TellsEnds) -> None:
-        self._ends, self._closed = ends, False
+    def __init__(self, ends: TellsEnds, may_read: Callable[[Object], bool] = lambda event: False) -> None:
+        self._ends, self._closed, self._may_read = ends, False, may_read
         self._held: set[asyncio.Event] = set()
 
     def close(self) -> None:
@@ -109,7 +118,8 @@ class HeldRequests:
         wait = _WAIT.search(header) if header and path else None
         if path is None or wait is None or "run=" in event["rawQueryString"]:  # a run that is over waits for nothing
             return None
-        return WaitAsked(path[1], min(int(wait[1]), MAX_END_WAIT_SECONDS))
+        plain = event["rawQueryString"] in _PLAIN and "if-none-match" not in event["headers"] and self._may_read(event)
+        return WaitAsked(path[1], min(int(wait[1]), MAX_END_WAIT_SECONDS), plain=plain)
 
     def after(self, event: Object, response: Object) -> tuple[WaitAsked, Object] | None:
         """What a request that has stored an update waits for, and the event of the read that has its answer.
@@ -144,9 +154,12 @@ class HeldRequests:
         gone, closing = asyncio.ensure_future(disconnected(receive)), asyncio.ensure_future(released.wait())
         try:
             with self._ends.watch(asked.execution_id, changes=asked.changes) as watch:
-                while _goes_on(response := await read()):
+                # An execution that was just started is not read before it has ended: the read would only find that out.
+                known = asked.plain and self._ends.goes_on(asked.execution_id)
+                response = None if known else await read()
+                while response is None or _goes_on(response):
                     left = end - time.monotonic()
-                    if left <= 0 or self._closed:
+                    if response is not None and (left <= 0 or self._closed):
                         break
                     ended = asyncio.ensure_future(watch.wait(min(left, RECHECK_SECONDS)))
                     try:
@@ -155,6 +168,7 @@ class HeldRequests:
                         ended.cancel()
                     if gone.done():
                         raise ClientGone
+                    response = await read()
         finally:
             gone.cancel()
             closing.cancel()
