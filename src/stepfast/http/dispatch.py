@@ -62,9 +62,7 @@ class RouteTable:
         near = self._near.get((method, slashes))
         if near is None:
             near = [
-                each
-                for each in self._routes
-                if each[0].method == method and each[0].pattern.slashes in (None, slashes)
+                each for each in self._routes if each[0].method == method and each[0].pattern.slashes in (None, slashes)
             ]
             if slashes <= _MOST_SLASHES and any(each[0].method == method for each in self._routes):
                 self._near[method, slashes] = near
@@ -95,9 +93,7 @@ class _Arguments:
             values.update(sent)
             errors += wrong
         if self._body:
-            sent, wrong = _powertools._request_body_to_args(
-                required_params=self._body, received_body=request.json_body
-            )
+            sent, wrong = _powertools._request_body_to_args(required_params=self._body, received_body=request.json_body)
             values.update(sent)
             errors += wrong
         if errors:

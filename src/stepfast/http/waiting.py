@@ -8,8 +8,8 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
-from contextlib import AbstractContextManager
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
 from stepfast.records import dataclass
@@ -61,7 +61,7 @@ class EndWatch(Protocol):
         """Returns after one that was not told of yet, or after some seconds. It may return early for no reason."""
 
     def wake_here(self) -> None:
-        """Makes a wait for changes return. Call it on the loop that waits."""
+        """Makes a wait return, also the next one. Call it on the loop that waits."""
 
 
 class TellsEnds(Protocol):
@@ -95,13 +95,13 @@ class HeldRequests:
 
     def __init__(self, ends: TellsEnds, may_read: Callable[[Object], bool] = lambda event: False) -> None:
         self._ends, self._closed, self._may_read = ends, False, may_read
-        self._held: set[asyncio.Event] = set()
+        self._held: set[EndWatch] = set()
 
     def close(self) -> None:
         """Lets all waiting requests be answered now, and none wait any more. Call it on the loop of the requests."""
         self._closed = True
-        for closing in self._held:
-            closing.set()
+        for watch in self._held:
+            watch.wake_here()
 
     def asked(self, event: Object) -> WaitAsked | None:
         """What a request waits for; None if it is to be answered at once."""
@@ -149,11 +149,11 @@ class HeldRequests:
         read: reads the execution. receive: the request's; its body must have been read. Raises ClientGone.
         """
         end = time.monotonic() + asked.seconds
-        released = asyncio.Event()
-        self._held.add(released)
-        gone, closing = asyncio.ensure_future(disconnected(receive)), asyncio.ensure_future(released.wait())
+        gone = asyncio.ensure_future(disconnected(receive))
         try:
-            with self._ends.watch(asked.execution_id, changes=asked.changes) as watch:
+            with self._ends.watch(asked.execution_id, changes=asked.changes) as watch, self._holding(watch):
+                # The one wait of this task ends by whatever happens: a task for each cause would cost turns of the loop.
+                gone.add_done_callback(lambda _: watch.wake_here())
                 # An execution that was just started is not read before it has ended: the read would only find that out.
                 known = asked.plain and self._ends.goes_on(asked.execution_id)
                 response = None if known else await read()
@@ -161,21 +161,24 @@ class HeldRequests:
                     left = end - time.monotonic()
                     if response is not None and (left <= 0 or self._closed):
                         break
-                    ended = asyncio.ensure_future(watch.wait(min(left, RECHECK_SECONDS)))
-                    try:
-                        await asyncio.wait({ended, gone, closing}, return_when=asyncio.FIRST_COMPLETED)
-                    finally:
-                        ended.cancel()
+                    if not self._closed:
+                        await watch.wait(min(left, RECHECK_SECONDS))
                     if gone.done():
                         raise ClientGone
                     response = await read()
         finally:
             gone.cancel()
-            closing.cancel()
-            self._held.discard(released)
         if not isinstance(asked.seconds, int):
             return response
         return {**response, "headers": {**(response.get("headers") or {}), APPLIED: f"wait={asked.seconds}"}}
+
+    @contextmanager
+    def _holding(self, watch: EndWatch) -> Iterator[None]:
+        self._held.add(watch)
+        try:
+            yield
+        finally:
+            self._held.discard(watch)
 
 
 async def disconnected(receive: Receive) -> None:

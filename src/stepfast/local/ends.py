@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from stepfast.engine.observed import StoreListener
 from stepfast.model import Execution
 
-
 REMEMBERED = 4096
 """How many executions are remembered as going on, and as ended."""
 

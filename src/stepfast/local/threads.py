@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextvars
 import logging
 import threading
 from collections.abc import Coroutine
@@ -12,7 +13,7 @@ from typing import Any, TypeVar
 
 from stepfast.errors import Unavailable
 from stepfast.frames import frame_of_thread
-from stepfast.replay.asyncio_internals import new_loop
+from stepfast.replay.asyncio_internals import begun, is_idle, new_loop, set_running_loop
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -113,10 +114,10 @@ class CallerLoops:
                 coroutine.close()
                 raise Unavailable("the runtime is stopping")
             if loop is None:
-                loop = self._own.loop = asyncio.new_event_loop()
+                loop = self._own.loop = new_loop()
             self._idle.discard(loop)
         try:
-            return loop.run_until_complete(coroutine)
+            return _run(loop, coroutine)
         finally:
             with self._lock:
                 self._idle.add(loop)
@@ -129,3 +130,13 @@ class CallerLoops:
             self._stopped.set()
             for loop in self._idle:
                 loop.close()
+
+
+def _run(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine. Most calls are reads, which wait for nothing, and then the loop need not turn."""
+    set_running_loop(loop)
+    try:
+        task = begun(coroutine, contextvars.copy_context())
+    finally:
+        set_running_loop(None)
+    return task.result() if task.done() and is_idle(loop) else loop.run_until_complete(task)

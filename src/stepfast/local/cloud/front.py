@@ -11,7 +11,7 @@ from typing import Any
 
 from moto.sqs.exceptions import InvalidParameterValue
 
-from stepfast.http import api, auth, problems
+from stepfast.http import auth, problems
 from stepfast.http.auth import Authenticator
 from stepfast.http.page import DashboardPage
 from stepfast.http.problems import Rejected
