@@ -7,7 +7,7 @@ of their parameters stay Powertools': they describe the API, and each value is c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
@@ -17,6 +17,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValida
 
 from stepfast.http import problems
 from stepfast.http.path_pattern import PathPattern
+from stepfast.http.route_index import RouteModule, modules
 
 # Private names of Powertools, the same from 3.20 to 3.37.
 _powertools: Any = openapi_validation
@@ -45,26 +46,44 @@ class RegisteredRoute:
 
 
 class RouteTable:
-    """The routes, by method and number of slashes. As in Powertools, one without parameters comes before the others."""
+    """The routes, by method and number of slashes. As in Powertools, one without parameters comes before the others.
 
-    def __init__(self) -> None:
-        self._routes: list[tuple[RegisteredRoute, Route]] = []
+    load: loads a module of routes, which then adds its routes here.
+    """
+
+    def __init__(self, load: Callable[[RouteModule], None]) -> None:
+        self._load, self._unloaded = load, modules()
+        self._routes: list[tuple[int, RegisteredRoute, Route]] = []
         self._near: dict[tuple[str, int], list[tuple[RegisteredRoute, Route]]] = {}
+        self._rank = 0
 
     def add(self, registered: RegisteredRoute, route: Route) -> None:
-        self._routes.append((registered, route))
-        self._routes.sort(key=lambda each: each[0].pattern.groups > 0)  # stable: otherwise as they were registered
+        self._routes.append((self._rank, registered, route))
+        # Modules may be loaded in any order. Within a module the order is that of its code, since the sort is stable.
+        self._routes.sort(key=lambda each: (each[1].pattern.groups > 0, each[0]))
         self._near.clear()
+
+    def load_all(self) -> None:
+        for module in list(self._unloaded):
+            self._add_module(module)
+
+    def load(self, names: Collection[str]) -> None:
+        """Loads modules of routes by their names."""
+        for module in [module for module in self._unloaded if module.name in names]:
+            self._add_module(module)
 
     def find(self, method: str, path: str) -> tuple[RegisteredRoute, Route, dict[str, str]] | None:
         """The route of a request and the parameters in its path."""
+        self._load_for(method, path)
         slashes = path.count("/")
         near = self._near.get((method, slashes))
         if near is None:
             near = [
-                each for each in self._routes if each[0].method == method and each[0].pattern.slashes in (None, slashes)
+                (registered, route)
+                for _, registered, route in self._routes
+                if registered.method == method and registered.pattern.slashes in (None, slashes)
             ]
-            if slashes <= _MOST_SLASHES and any(each[0].method == method for each in self._routes):
+            if near and slashes <= _MOST_SLASHES:
                 self._near[method, slashes] = near
         for registered, route in near:
             if match := registered.pattern.match(path):
@@ -73,7 +92,19 @@ class RouteTable:
 
     def methods(self, path: str) -> list[str]:
         """The methods that an address takes, in alphabetical order."""
-        return sorted(registered.method for registered, _ in self._routes if registered.pattern.match(path))
+        self._load_for(None, path)
+        return sorted(registered.method for _, registered, _ in self._routes if registered.pattern.match(path))
+
+    def _load_for(self, method: str | None, path: str) -> None:
+        if self._unloaded:
+            parts = path.rstrip("\n").split("/")  # a pattern's end also matches before a line feed
+            for module in [module for module in self._unloaded if module.may_have(method, parts)]:
+                self._add_module(module)
+
+    def _add_module(self, module: RouteModule) -> None:
+        self._rank = module.rank
+        self._load(module)
+        self._unloaded.remove(module)
 
 
 class _Arguments:

@@ -10,7 +10,9 @@ from collections.abc import Callable
 
 
 class PathPattern:
-    """Has of re.Pattern what Powertools 3.37 uses of a route's rule: `match` and `groups`. slashes: None for any number.
+    """Has of re.Pattern what Powertools 3.37 uses of a route's rule: `match` and `groups`.
+
+    slashes: how many a path has that matches; None for any number.
 
     rule: a path with its parameters in angle brackets. compiled: makes the expression. spans: a parameter that may have
     slashes; no other parameter matches one.

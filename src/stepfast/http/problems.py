@@ -28,7 +28,7 @@ from stepfast.errors import (
     UnknownWorkflow,
     WrongStatus,
 )
-from stepfast.http.models import IN_WORDS
+from stepfast.http.patterns import IN_WORDS
 from stepfast.update_errors import NoSuchHandler, QueryFailed, UpdateNotFound, UpdateRefused
 from stepfast.values.diff import LONGEST_MESSAGE_CHARS, LONGEST_PATH_CHARS, shorten
 

@@ -27,6 +27,7 @@ from stepfast.http.dispatch import RegisteredRoute, RouteTable
 from stepfast.http.inbound import is_inbound
 from stepfast.http.path_pattern import PathPattern
 from stepfast.http.problems import Rejected
+from stepfast.http.route_index import RouteModule
 
 Answer = Callable[[Mapping[str, Any]], dict[str, Any]]
 """Answers an event by itself."""
@@ -61,14 +62,16 @@ class Request(APIGatewayProxyEventV2):
 class Resolver(APIGatewayHttpResolver):
     """Serves one request at a time, as in Lambda; answers a known path under another method with 405.
 
+    load: adds the routes of a module, when a request is first for one of them.
+
     Every route's function says with `auth.needs` which scope it needs: `scopes` has them by path, as OpenAPI
     writes it, and method. A caller without the scope learns nothing else about the request.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, load: Callable[[Resolver, RouteModule], None]) -> None:
         super().__init__(enable_validation=True, debug=False)
         self._request = Request({})
-        self._table = RouteTable()
+        self.table = RouteTable(lambda module: load(self, module))
         self.scopes: dict[tuple[str, str], Scope | None] = {}
         self.find: restricting.Find = lambda execution_id: None
         """Reads an execution, to see whether a limited key is for it."""
@@ -83,7 +86,7 @@ class Resolver(APIGatewayHttpResolver):
     def answer(self, event: Mapping[str, Any], context: Any, granted: frozenset[str]) -> dict[str, Any]:
         """Resolves the request of a caller with these scopes; Rejected when the route needs another."""
         request = self._request = Request(dict(event))
-        found = self._table.find(request.http_method.upper(), request.path)
+        found = self.table.find(request.http_method.upper(), request.path)
         if found is None:
             return restricting.without_values(None, self.resolve(event, context))
         registered, route, parameters = found
@@ -135,7 +138,7 @@ class Resolver(APIGatewayHttpResolver):
             routes = self._dynamic_routes if "<" in rule else self._static_routes
             # The pattern is Powertools': the scope must hold for exactly the paths that the route matches.
             pattern: Any = routes[-1].rule
-            self._table.add(RegisteredRoute(pattern, str(method), function, written), routes[-1])
+            self.table.add(RegisteredRoute(pattern, str(method), function, written), routes[-1])
             self.scopes[written, str(method)] = scope
             return added
 
@@ -143,7 +146,7 @@ class Resolver(APIGatewayHttpResolver):
 
     def _unknown(self, error: NotFoundError) -> Response[str]:
         path = self._request.path
-        methods = self._table.methods(path)
+        methods = self.table.methods(path)
         if not methods or self._request.http_method in methods:
             return problems.of(error)
         allowed = ", ".join(methods)

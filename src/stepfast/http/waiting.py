@@ -152,7 +152,7 @@ class HeldRequests:
         gone = asyncio.ensure_future(disconnected(receive))
         try:
             with self._ends.watch(asked.execution_id, changes=asked.changes) as watch, self._holding(watch):
-                # The one wait of this task ends by whatever happens: a task for each cause would cost turns of the loop.
+                # One wait ends by whatever happens. A task for each cause would cost turns of the loop.
                 gone.add_done_callback(lambda _: watch.wake_here())
                 # An execution that was just started is not read before it has ended: the read would only find that out.
                 known = asked.plain and self._ends.goes_on(asked.execution_id)
