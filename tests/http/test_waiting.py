@@ -7,6 +7,7 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,7 +16,9 @@ import pytest
 
 from stepfast import Client, signal, update, workflow
 from stepfast.http.auth import Authenticator
+from stepfast.http.key_file import KeyFile
 from stepfast.http.waiting import MAX_END_WAIT_SECONDS, HeldRequests
+from stepfast.restriction import Restriction
 from tests.http.serving import Api, event, served, serving
 from tests.waiting import until
 
@@ -227,3 +230,69 @@ def test_an_update_that_is_not_answered_in_time_was_stored_once(serve: Callable[
         assert http.get(path, params={"wait": 19.98765432101234}).json()["result"] == 1
         updates = [each for each in api.get("/v1/executions/one")["commands"] if each["kind"] == "update"]
         assert len(updates) == 1
+
+
+def counted(handler: Any, asked: list[str]) -> Any:
+    """The handler, which notes the addresses that are read."""
+
+    class Counting:
+        ends, admit, may_read = handler.ends, staticmethod(handler.admit), staticmethod(handler.may_read)
+
+        def __call__(self, event: Any, context: object) -> Any:
+            if event["requestContext"]["http"]["method"] == "GET":
+                asked.append(event["rawPath"])
+            return handler(event, context)
+
+    return Counting()
+
+
+@pytest.mark.parametrize("query", ["", "?commands=false"])
+def test_an_execution_that_was_just_started_is_read_once_at_its_end(api: Api, query: str) -> None:
+    asked: list[str] = []
+    with served(counted(api.handler, asked)) as url:
+        api.start("vigil")
+        ending = later(api)
+        answer = httpx.get(f"{url}/v1/executions/one{query}", headers=LONG, timeout=60)
+        ending.join()
+    assert (answer.json()["status"], answer.headers["Preference-Applied"]) == ("SUCCEEDED", "wait=20")
+    assert asked == ["/v1/executions/one"]
+
+
+def test_an_end_before_the_wait_is_answered_at_once(api: Api) -> None:
+    asked: list[str] = []
+    with served(counted(api.handler, asked)) as url:
+        api.start("vigil")
+        api.ask("POST", "/v1/executions/one/signals/go", {"payload": "gone"})
+        until(lambda: not api.runtime.ends.goes_on("one"))
+        answer = httpx.get(f"{url}/v1/executions/one", headers=LONG, timeout=5)
+    assert answer.json()["result"] == "gone"
+    assert asked == ["/v1/executions/one"]
+
+
+def test_a_wait_whose_request_is_wrong_or_known_is_answered_at_once(api: Api) -> None:
+    with served(api.handler) as url:
+        api.start("vigil")
+        assert httpx.get(f"{url}/v1/executions/one?comands=false", headers=LONG, timeout=5).status_code == 422
+        tag = httpx.get(f"{url}/v1/executions/one", timeout=5).headers["ETag"]
+        known = httpx.get(f"{url}/v1/executions/one", headers={**LONG, "If-None-Match": tag}, timeout=5)
+        assert known.status_code == 304
+
+
+def test_only_a_caller_that_may_read_every_execution_waits_unread(serve: Callable[..., Api], tmp_path: Path) -> None:
+    file = KeyFile(tmp_path / "keys.json")
+    texts = {
+        name: file.create(name, scopes, 1.0, None, Restriction(workflows))[1]
+        for name, scopes, workflows in (
+            ("reads", ["read"], ()),
+            ("looks", ["look"], ()),
+            ("starts", ["run"], ()),
+            ("limited", ["read"], ("other",)),
+        )
+    }
+    handler = serve(vigil, keys=Authenticator([], file)).handler
+
+    def may(key: str) -> bool:
+        return handler.may_read(event("GET", "/v1/executions/one", headers={"authorization": f"Bearer {key}"}))
+
+    assert [name for name, text in texts.items() if may(text)] == ["reads", "looks"]
+    assert not may("another")

@@ -34,6 +34,8 @@ https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 """
 BATCH_THREADS = 12
 """Threads that share a batch of starts. A client has 16 connections (CONNECTIONS_PER_CLIENT)."""
+LOADED = ()
+"""The modules of routes that a cold start loads."""
 _STATUSES = "/v1/executions/statuses"
 """A POST that only reads: it is not logged as a change, and its last part is no execution id."""
 _EXECUTION = re.compile(r"/v1/executions/(?!(?:statuses|batch)\Z)([A-Za-z0-9._-]{1,128})(?:/|\Z)")
@@ -53,6 +55,7 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
         sleep=time.sleep,
         inbound=_inbound(engine),
         now=engine.clock.now,
+        loaded=LOADED,
     )
 
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -97,7 +100,7 @@ def _fits(response: dict[str, Any]) -> bool:
 def _too_large() -> dict[str, Any]:
     detail = "the answer is more than 6 MB, which Lambda cannot give: ask for less by limit, largest or commands=false"
     refusal = problems.problem(422, "answer-too-large", "Answer too large", detail)
-    return api.as_dict(refusal)
+    return problems.as_dict(refusal)
 
 
 handler = EntryPoint("api", build)

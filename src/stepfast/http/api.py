@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any, Protocol
 
-from aws_lambda_powertools.event_handler import Response
-
 from stepfast.engine.caller import called_from
 from stepfast.engine.operations import Operations
-from stepfast.http import auth, openapi, problems, restricting
+from stepfast.http import auth, problems, restricting
 from stepfast.http.auditing import Auditing
 from stepfast.http.auth import EVERYTHING, Authenticator, GatewayAuth, Grant, Scope
 from stepfast.http.bodies import MAX_BODY
@@ -23,31 +21,7 @@ from stepfast.http.inbound import Inbound, InboundWebhook, is_inbound
 from stepfast.http.page import DashboardPage
 from stepfast.http.problems import Rejected
 from stepfast.http.resolver import Resolver, ResolverPool
-from stepfast.http.routes import (
-    about,
-    audit,
-    bulk_jobs,
-    commands,
-    dead_letters,
-    events,
-    executions,
-    figures,
-    forks,
-    interventions,
-    items,
-    limits,
-    links,
-    listing,
-    recordings,
-    runs,
-    schedules,
-    starting,
-    steering,
-    updates,
-    waits,
-    webhooks,
-    workflow_pauses,
-)
+from stepfast.http.route_index import ROUTES
 from stepfast.http.signed_on import SignedOn
 from stepfast.http.timelines import Timelines
 from stepfast.http.waiting import TellsEnds
@@ -92,7 +66,7 @@ class Api:
             with called_from(_headers(event).get("traceparent"), who), restricting.granted_to(grant):
                 return _unsigned(self._pool.resolve(event, context, grant.scopes), grant.scopes)
         except Exception as error:
-            return as_dict(problems.of(error))
+            return problems.answer(error)
 
     def admit(self, event: dict[str, Any]) -> dict[str, Any] | None:
         """Checks an event without its body: a response refuses the request, None admits it."""
@@ -104,8 +78,20 @@ class Api:
                     _granted(event, self._keys)  # otherwise a thread asks the issuer, and this loop goes on
                 auth.check_type(_headers(event))
         except Exception as error:
-            return as_dict(problems.of(error))
+            return problems.answer(error)
         return None
+
+    def may_read(self, event: dict[str, Any]) -> bool:
+        """Whether the caller may read every execution. False too where finding out would take a while."""
+        headers = _headers(event)
+        if isinstance(self._keys, SignedOn) and self._keys.would_wait(headers):
+            return False
+        try:
+            grant = _granted(event, self._keys)
+            auth.require("read", grant.scopes)
+        except Rejected:
+            return False
+        return not grant.restriction
 
 
 def build(
@@ -120,6 +106,7 @@ def build(
     ends: TellsEnds | None = None,
     inbound: Iterable[InboundWebhook] = (),
     now: Callable[[], float] = time.time,
+    loaded: Collection[str] = tuple(ROUTES),
 ) -> Api:
     """Makes the handler.
 
@@ -130,6 +117,7 @@ def build(
     start_threads: the threads that share a batch of starts, for a store whose calls block.
     ends: reports the ends of executions, for servers that let requests wait for them.
     inbound: the webhooks of others that start workflows. now: the clock that their signatures are compared with.
+    loaded: the modules of routes that are loaded now, not when a request first needs them.
     """
     pool = resolvers(
         *(operations, registry, call),
@@ -137,6 +125,7 @@ def build(
         sleep=sleep,
         inbound=inbound,
         now=now,
+        loaded=loaded,
     )
     return Api(pool, keys, page, ends)
 
@@ -150,6 +139,7 @@ def resolvers(
     sleep: Callable[[float], None] | None = None,
     inbound: Iterable[InboundWebhook] = (),
     now: Callable[[], float] = time.time,
+    loaded: Collection[str] = tuple(ROUTES),
 ) -> ResolverPool:
     """What answers behind the authorization of an Api. `build` explains the arguments."""
     edition = secrets.token_hex(8)
@@ -158,7 +148,7 @@ def resolvers(
     auditing = Auditing(operations, call)
     senders = Inbound(operations, call, inbound, auditing, now)
     callbacks = Callbacks(operations, call, auditing)
-    return ResolverPool(lambda: _resolver(engine, auditing), callbacks.answer, senders.answer)
+    return ResolverPool(lambda: _resolver(engine, auditing, loaded), callbacks.answer, senders.answer)
 
 
 def scopes_by_route() -> dict[tuple[str, str], Scope | None]:
@@ -168,38 +158,21 @@ def scopes_by_route() -> dict[tuple[str, str], Scope | None]:
     return _resolver(ApiEngine(nothing, nothing, nothing, nothing, "")).scopes
 
 
-def _resolver(engine: ApiEngine, auditing: Auditing | None = None) -> Resolver:
-    app = Resolver()
+def _resolver(engine: ApiEngine, auditing: Auditing | None = None, loaded: Collection[str] = tuple(ROUTES)) -> Resolver:
+    """loaded: the modules of routes that are loaded now. The others are loaded when they are first asked for."""
+    described = replace(engine, describe=cache(lambda: _document(engine)))
+    app = Resolver(lambda app, module: module.add(app, described))
     app.audit = auditing
     app.find = lambda id: next(iter(engine.call(engine.operations.read_many([id]))), None)
-    engine = replace(engine, describe=cache(lambda: openapi.document(app)))
-    for routes in (
-        starting,
-        listing,
-        executions,
-        events,
-        runs,
-        recordings,
-        waits,
-        commands,
-        items,
-        interventions,
-        forks,
-        steering,
-        updates,
-        dead_letters,
-        figures,
-        limits,
-        workflow_pauses,
-        links,
-        schedules,
-        webhooks,
-        bulk_jobs,
-        audit,
-        about,
-    ):
-        routes.add(app, engine)
+    app.table.load(loaded)
     return app
+
+
+def _document(engine: ApiEngine) -> str:
+    """The OpenAPI document of all routes, in their order, whatever is loaded in this process."""
+    from stepfast.http import openapi  # nobody asks most processes for it
+
+    return openapi.document(_resolver(engine))
 
 
 def _granted(event: dict[str, Any], keys: Authenticator | GatewayAuth | None) -> Grant:
@@ -242,13 +215,3 @@ def _headers(event: dict[str, Any]) -> dict[str, str]:
 
 def too_large() -> Rejected:
     return Rejected(413, "body-too-large", "Body too large", f"a body may have {MAX_BODY} bytes")
-
-
-def as_dict(response: Response[str]) -> dict[str, Any]:
-    return {
-        "statusCode": response.status_code,
-        "headers": response.headers,
-        "cookies": [],
-        "body": response.body,
-        "isBase64Encoded": False,
-    }

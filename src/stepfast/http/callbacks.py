@@ -20,7 +20,7 @@ from stepfast.engine.answering import LinkRefused, LinkState
 from stepfast.engine.operations import Operations
 from stepfast.engine.signalling import name_of_link
 from stepfast.errors import InvalidRequest
-from stepfast.http import bodies, callback_pages, problems, views
+from stepfast.http import bodies, callback_pages, moments, problems
 from stepfast.http.auditing import ANSWER_LINK, Auditing
 from stepfast.http.auth import require_json
 from stepfast.http.callback_forms import Form, form_of
@@ -115,7 +115,7 @@ class Callbacks:
             "name": name_of_link(claims.link),
             "execution_id": claims.execution_id,
             "status": "open" if state.wait is not None else "answered",
-            "expires_at": views.time(claims.expires_at),
+            "expires_at": moments.time(claims.expires_at),
             "answer": json.loads(claims.answer) if claims.answer is not None else None,
             "schema": schema,
         }

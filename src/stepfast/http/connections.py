@@ -175,7 +175,9 @@ class Connection(H11Protocol):
 
 
 class _Closing:
-    """A transport whose `close` gives a client that still sends the time to read its answer.
+    """A transport that sends the head of an answer with the body, and whose `close` gives a client time to read it.
+
+    uvicorn writes the head and the body one after the other. Each would be a system call of its own, and a packet.
 
     If a socket is closed with unread input, the kernel sends a reset, which may destroy the answer on its way. So
     `close` ends only the server's side, and input is discarded for a while (RFC 9112, section 9.6).
@@ -183,6 +185,8 @@ class _Closing:
 
     def __init__(self, transport: asyncio.Transport, connection: Connection) -> None:
         self._transport, self._connection, self._closed = transport, connection, False
+        self._head: bytes | None = None
+        self._begun: object = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
@@ -190,9 +194,24 @@ class _Closing:
     def is_closing(self) -> bool:
         return self._closed or self._transport.is_closing()
 
+    def write(self, data: bytes) -> None:
+        if self._head is not None:
+            data, self._head = self._head + data, None
+        elif self._connection.conn.our_state is h11.SEND_BODY and self._connection.cycle is not self._begun:
+            self._head, self._begun = data, self._connection.cycle
+            self._connection.loop.call_soon(self._send_head)  # unless a body follows in this turn
+            return
+        self._transport.write(data)
+
+    def _send_head(self) -> None:
+        head, self._head = self._head, None
+        if head is not None:
+            self._transport.write(head)
+
     def close(self) -> None:
         if self.is_closing():
             return
+        self._send_head()
         lingers, self._closed = self._connection.ends(), True
         if lingers:
             self._transport.write_eof()

@@ -15,7 +15,6 @@ from pydantic import BaseModel
 from stepfast.engine.operations import Operations
 from stepfast.engine.starting import StartArguments, Started
 from stepfast.http import problems
-from stepfast.http.models import Problem
 from stepfast.http.timelines import Timelines
 from stepfast.language.registry import Registry
 from stepfast.records import dataclass
@@ -71,6 +70,8 @@ def reply(status: int, body: BaseModel, headers: Mapping[str, str] | None = None
 
 def answers(*models: tuple[int, str, type[BaseModel]], problems_of: Mapping[int, str] | None = None) -> dict[int, Any]:
     """The `responses` of a route for OpenAPI: what it answers, and which problems."""
+    from stepfast.http.models import Problem  # when a route is loaded: a cold start makes no models
+
     described: dict[int, Any] = {
         status: {"description": text, "content": {"application/json": {"model": model}}}
         for status, text, model in models

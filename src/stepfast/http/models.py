@@ -6,19 +6,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from stepfast.http.patterns import ID as ID
+from stepfast.http.patterns import IN_WORDS as IN_WORDS
+from stepfast.http.patterns import NAME as NAME
 from stepfast.model import CommandKind, CommandStatus, ExecutionStatus
 from stepfast.shown import LABEL_KEY, LABEL_VALUE, MAX_LABELS
 from stepfast.standing import TurnedInto
-
-ID = r"^[A-Za-z0-9._-]{1,128}$"
-NAME = r"^[A-Za-z0-9._-]{1,64}$"
-IN_WORDS = {
-    ID: "must be 1 to 128 of A-Z a-z 0-9 . _ -",
-    NAME: "must be 1 to 64 of A-Z a-z 0-9 . _ -",
-    LABEL_KEY: "a label's key must be 1 to 128 characters, none of them : or = or a control character",
-    LABEL_VALUE: "a label's value must be at most 128 characters, none of them a control character",
-}
-"""What to say to a text that does not match."""
 
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 """ISO 8601, UTC, with microseconds and Z."""

@@ -1,4 +1,4 @@
-"""Parses the times in query parameters."""
+"""Times: those of query parameters are parsed, and those of answers are written."""
 
 from __future__ import annotations
 
@@ -27,3 +27,12 @@ def moment(field: str, text: str | None) -> float | None:
     except (ValueError, OverflowError) as error:
         message = "a time is ISO 8601, such as 2026-11-22T15:00:00Z, or seconds since 1970"
         raise InvalidRequest(message, ((field, message),)) from error
+
+
+_LAST_SECOND = 253402300799.0
+"""The last second of the year 9999, the largest that datetime can hold."""
+
+
+def time(at: float) -> str:
+    """ISO 8601 in UTC with microseconds; a later time is shown as the end of the year 9999."""
+    return datetime.fromtimestamp(min(at, _LAST_SECOND), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

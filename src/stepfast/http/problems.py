@@ -28,7 +28,7 @@ from stepfast.errors import (
     UnknownWorkflow,
     WrongStatus,
 )
-from stepfast.http.models import IN_WORDS
+from stepfast.http.patterns import IN_WORDS
 from stepfast.update_errors import NoSuchHandler, QueryFailed, UpdateNotFound, UpdateRefused
 from stepfast.values.diff import LONGEST_MESSAGE_CHARS, LONGEST_PATH_CHARS, shorten
 
@@ -116,6 +116,22 @@ def of(error: Exception) -> Response[str]:
     where = "".join(traceback.format_tb(error.__traceback__))
     log.error("a request failed on %s\n%s", type(error).__name__, where)
     return problem(500, "internal-error", "Internal error", "this is a mistake of stepfast's; its log has the place")
+
+
+def answer(error: Exception) -> dict[str, Any]:
+    """The problem document for an exception, as the answer of a Lambda function."""
+    return as_dict(of(error))
+
+
+def as_dict(response: Response[str]) -> dict[str, Any]:
+    """A response without cookies, as the answer of a Lambda function."""
+    return {
+        "statusCode": response.status_code,
+        "headers": response.headers,
+        "cookies": [],
+        "body": response.body,
+        "isBase64Encoded": False,
+    }
 
 
 def _tell_once(reason: str) -> None:

@@ -23,9 +23,11 @@ from stepfast.http import auth, bodies, problems, queries, restricting
 from stepfast.http.auditing import AUDITED, Auditing
 from stepfast.http.auth import Scope
 from stepfast.http.callbacks import is_callback
+from stepfast.http.dispatch import RegisteredRoute, RouteTable
 from stepfast.http.inbound import is_inbound
 from stepfast.http.path_pattern import PathPattern
 from stepfast.http.problems import Rejected
+from stepfast.http.route_index import RouteModule
 
 Answer = Callable[[Mapping[str, Any]], dict[str, Any]]
 """Answers an event by itself."""
@@ -51,7 +53,7 @@ class Request(APIGatewayProxyEventV2):
     def json_body(self) -> Any:
         return bodies.parse(self.body, bool(self.is_base64_encoded))
 
-    @property
+    @cached_property
     def resolved_query_string_parameters(self) -> dict[str, list[str]]:
         # In queryStringParameters API Gateway joins duplicates by commas: `a=1&a=2` and `a=1,2` look the same there.
         return parse_qs(self.get("rawQueryString") or "", keep_blank_values=True)
@@ -60,14 +62,16 @@ class Request(APIGatewayProxyEventV2):
 class Resolver(APIGatewayHttpResolver):
     """Serves one request at a time, as in Lambda; answers a known path under another method with 405.
 
+    load: adds the routes of a module, when a request is first for one of them.
+
     Every route's function says with `auth.needs` which scope it needs: `scopes` has them by path, as OpenAPI
     writes it, and method. A caller without the scope learns nothing else about the request.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, load: Callable[[Resolver, RouteModule], None]) -> None:
         super().__init__(enable_validation=True, debug=False)
         self._request = Request({})
-        self._paths: list[tuple[PathPattern, str, Callable[..., Any], str]] = []
+        self.table = RouteTable(lambda module: load(self, module))
         self.scopes: dict[tuple[str, str], Scope | None] = {}
         self.find: restricting.Find = lambda execution_id: None
         """Reads an execution, to see whether a limited key is for it."""
@@ -81,17 +85,23 @@ class Resolver(APIGatewayHttpResolver):
 
     def answer(self, event: Mapping[str, Any], context: Any, granted: frozenset[str]) -> dict[str, Any]:
         """Resolves the request of a caller with these scopes; Rejected when the route needs another."""
-        self._request = Request(dict(event))
-        path, asked = self._request.path, self._request.http_method.upper()
-        route, parameters = None, dict[str, str]()
-        for pattern, method, function, written in self._paths:
-            if method == asked and (match := pattern.match(path)):
-                route, parameters = (method, written), match.groupdict()
-                auth.require(vars(function)["needs"], granted)
-                restricting.check(restricting.RULES.get(route), parameters, self.find)
-                queries.check(function, self._request.resolved_query_string_parameters)
-        answered = self.audited(route, parameters, lambda: self.resolve(event, context))
-        return restricting.without_values(route, answered)
+        request = self._request = Request(dict(event))
+        found = self.table.find(request.http_method.upper(), request.path)
+        if found is None:
+            return restricting.without_values(None, self.resolve(event, context))
+        registered, route, parameters = found
+        key, function = registered.key, registered.function
+        auth.require(vars(function)["needs"], granted)
+        restricting.check(restricting.RULES.get(key), parameters, self.find)
+        queries.check(function, request.resolved_query_string_parameters)
+
+        def act() -> dict[str, Any]:
+            try:
+                return registered.call(route, parameters, request)
+            except Exception as error:
+                return problems.answer(error)
+
+        return restricting.without_values(key, self.audited(key, parameters, act))
 
     def audited(self, route: tuple[str, str] | None, path: Mapping[str, str], act: Callable[[], Any]) -> dict[str, Any]:
         """What `act` answers, with a line in the audit list if the route changes something."""
@@ -122,18 +132,21 @@ class Resolver(APIGatewayHttpResolver):
 
         def add(function: Callable[..., Any]) -> Any:
             scope: Scope | None = vars(function)["needs"]
-            # Powertools' private _compile_regex (3.37): the scope must hold for exactly the paths that this route
-            # matches.
+            added = register(function)
             written = re.sub(r"<(\w+)>", r"{\1}", rule)
-            self._paths.append((self._compile_regex(rule), str(method), function, written))
+            # Powertools' own lists (3.37). It has put the route at the end of one of them.
+            routes = self._dynamic_routes if "<" in rule else self._static_routes
+            # The pattern is Powertools': the scope must hold for exactly the paths that the route matches.
+            pattern: Any = routes[-1].rule
+            self.table.add(RegisteredRoute(pattern, str(method), function, written), routes[-1])
             self.scopes[written, str(method)] = scope
-            return register(function)
+            return added
 
         return add
 
     def _unknown(self, error: NotFoundError) -> Response[str]:
         path = self._request.path
-        methods = sorted(method for pattern, method, *_ in self._paths if pattern.match(path))
+        methods = self.table.methods(path)
         if not methods or self._request.http_method in methods:
             return problems.of(error)
         allowed = ", ".join(methods)

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from stepfast.engine.ports import Query
 from stepfast.errors import PROBLEM_URN, ExecutionNotFound, UnknownWorkflow
 from stepfast.http.auth import EVERYTHING, Grant
-from stepfast.http.models import ID
+from stepfast.http.patterns import ID
 from stepfast.http.problems import Rejected
 from stepfast.language.registry import Registry
 from stepfast.model import Execution

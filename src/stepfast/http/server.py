@@ -66,7 +66,8 @@ class Server(uvicorn.Server):
         self._listener, self._waiting = listener, IdleConnections()
         self._lanes: Lanes[dict[str, Any]] = Lanes()
         ends = getattr(handler, "ends", None)
-        self._held = HeldRequests(ends) if ends is not None else None
+        may_read = getattr(handler, "may_read", lambda event: False)
+        self._held = HeldRequests(ends, may_read) if ends is not None else None
         self._streams = EventStreams(ends) if ends is not None else None
         self.port: int = listener.getsockname()[1]
         self.on_started: Callable[[], object] = lambda: None

@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from stepfast.http.timeline import TimelineEntry
+if TYPE_CHECKING:
+    from stepfast.http.timeline import TimelineEntry
 
 MAX_ENTRIES = 50_000
 """Commands kept, over all timelines; the latest timeline stays, whatever its length."""

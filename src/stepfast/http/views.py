@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import PydanticInvalidForJsonSchema, PydanticUserError
@@ -34,6 +33,7 @@ from stepfast.http.models import (
     StatusView,
     WaitView,
 )
+from stepfast.http.moments import time as time
 from stepfast.http.workflow_models import RetryView, StepView, WorkflowPauseView, WorkflowView
 from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
@@ -43,14 +43,6 @@ from stepfast.replay.signals import Refusal
 from stepfast.shown import status_value
 from stepfast.standing import ForkedFrom, Intervention
 from stepfast.values.codec import Codec
-
-_LAST_SECOND = 253402300799.0
-"""The last second of the year 9999, the largest that datetime can hold."""
-
-
-def time(at: float) -> str:
-    """ISO 8601 in UTC with microseconds; a later time is shown as the end of the year 9999."""
-    return datetime.fromtimestamp(min(at, _LAST_SECOND), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def time_or_none(at: float | None) -> str | None:

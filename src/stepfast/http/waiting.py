@@ -8,8 +8,8 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
-from contextlib import AbstractContextManager
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
 from stepfast.records import dataclass
@@ -44,6 +44,8 @@ _EVENTS = re.compile(r"/v1/executions/([^/]+)/events")
 _QUERY = re.compile(r"(?:^|&)wait=([1-9][0-9]?)(?:$|&)")
 _UPDATE = re.compile(r"/v1/executions/([^/]+)/updates/([^/]+)")
 _SECONDS = re.compile(r"(?:^|&)wait=([0-9]{1,2}(?:\.[0-9]{0,20})?)(?:$|&)")
+_PLAIN = frozenset({"", "commands=false"})
+"""Queries that no route refuses."""
 _PENDING = 202
 _GOING_ON = frozenset({"RUNNING", "PAUSED"})
 
@@ -59,7 +61,7 @@ class EndWatch(Protocol):
         """Returns after one that was not told of yet, or after some seconds. It may return early for no reason."""
 
     def wake_here(self) -> None:
-        """Makes a wait for changes return. Call it on the loop that waits."""
+        """Makes a wait return, also the next one. Call it on the loop that waits."""
 
 
 class TellsEnds(Protocol):
@@ -68,31 +70,38 @@ class TellsEnds(Protocol):
     def watch(self, execution_id: str, *, changes: bool = False) -> AbstractContextManager[EndWatch]:
         """changes: reports every change, not the end alone."""
 
+    def goes_on(self, execution_id: str) -> bool:
+        """True if the execution is known to go on, unless its end is reported to the watch that the caller is in."""
+
 
 @dataclass(frozen=True, slots=True)
 class WaitAsked:
-    """Which execution's end is waited for, and for how many seconds. changes: any change is waited for."""
+    """Which execution's end is waited for, and for how many seconds. changes: any change is waited for.
+
+    plain: the answer depends on the execution alone, so a read of one that goes on would only say that it does.
+    """
 
     execution_id: str
     seconds: float
     changes: bool = False
+    plain: bool = False
 
 
 class HeldRequests:
     """Holds requests back until their execution has ended, or has changed. It takes no thread while it waits.
 
-    ends: reports what this process writes.
+    ends: reports what this process writes. may_read: whether the caller of a request may read every execution.
     """
 
-    def __init__(self, ends: TellsEnds) -> None:
-        self._ends, self._closed = ends, False
-        self._held: set[asyncio.Event] = set()
+    def __init__(self, ends: TellsEnds, may_read: Callable[[Object], bool] = lambda event: False) -> None:
+        self._ends, self._closed, self._may_read = ends, False, may_read
+        self._held: set[EndWatch] = set()
 
     def close(self) -> None:
         """Lets all waiting requests be answered now, and none wait any more. Call it on the loop of the requests."""
         self._closed = True
-        for closing in self._held:
-            closing.set()
+        for watch in self._held:
+            watch.wake_here()
 
     def asked(self, event: Object) -> WaitAsked | None:
         """What a request waits for; None if it is to be answered at once."""
@@ -109,7 +118,8 @@ class HeldRequests:
         wait = _WAIT.search(header) if header and path else None
         if path is None or wait is None or "run=" in event["rawQueryString"]:  # a run that is over waits for nothing
             return None
-        return WaitAsked(path[1], min(int(wait[1]), MAX_END_WAIT_SECONDS))
+        plain = event["rawQueryString"] in _PLAIN and "if-none-match" not in event["headers"] and self._may_read(event)
+        return WaitAsked(path[1], min(int(wait[1]), MAX_END_WAIT_SECONDS), plain=plain)
 
     def after(self, event: Object, response: Object) -> tuple[WaitAsked, Object] | None:
         """What a request that has stored an update waits for, and the event of the read that has its answer.
@@ -139,29 +149,36 @@ class HeldRequests:
         read: reads the execution. receive: the request's; its body must have been read. Raises ClientGone.
         """
         end = time.monotonic() + asked.seconds
-        released = asyncio.Event()
-        self._held.add(released)
-        gone, closing = asyncio.ensure_future(disconnected(receive)), asyncio.ensure_future(released.wait())
+        gone = asyncio.ensure_future(disconnected(receive))
         try:
-            with self._ends.watch(asked.execution_id, changes=asked.changes) as watch:
-                while _goes_on(response := await read()):
+            with self._ends.watch(asked.execution_id, changes=asked.changes) as watch, self._holding(watch):
+                # One wait ends by whatever happens. A task for each cause would cost turns of the loop.
+                gone.add_done_callback(lambda _: watch.wake_here())
+                # An execution that was just started is not read before it has ended: the read would only find that out.
+                known = asked.plain and self._ends.goes_on(asked.execution_id)
+                response = None if known else await read()
+                while response is None or _goes_on(response):
                     left = end - time.monotonic()
-                    if left <= 0 or self._closed:
+                    if response is not None and (left <= 0 or self._closed):
                         break
-                    ended = asyncio.ensure_future(watch.wait(min(left, RECHECK_SECONDS)))
-                    try:
-                        await asyncio.wait({ended, gone, closing}, return_when=asyncio.FIRST_COMPLETED)
-                    finally:
-                        ended.cancel()
+                    if not self._closed:
+                        await watch.wait(min(left, RECHECK_SECONDS))
                     if gone.done():
                         raise ClientGone
+                    response = await read()
         finally:
             gone.cancel()
-            closing.cancel()
-            self._held.discard(released)
         if not isinstance(asked.seconds, int):
             return response
         return {**response, "headers": {**(response.get("headers") or {}), APPLIED: f"wait={asked.seconds}"}}
+
+    @contextmanager
+    def _holding(self, watch: EndWatch) -> Iterator[None]:
+        self._held.add(watch)
+        try:
+            yield
+        finally:
+            self._held.discard(watch)
 
 
 async def disconnected(receive: Receive) -> None:

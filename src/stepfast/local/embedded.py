@@ -254,7 +254,7 @@ class Embedded(AsyncClient):
         api = Api(self._home, keys, page, self._home)
         lanes = Lanes[dict[str, Any]]()
         self._lanes.append(lanes)
-        return application(api, lanes, api.admit, waiting=HeldRequests(self._home))
+        return application(api, lanes, api.admit, waiting=HeldRequests(self._home, api.may_read))
 
 
 class _HomeCalls(AsyncCalls):

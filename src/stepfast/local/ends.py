@@ -11,6 +11,9 @@ from contextlib import contextmanager
 from stepfast.engine.observed import StoreListener
 from stepfast.model import Execution
 
+REMEMBERED = 4096
+"""How many executions are remembered as going on, and as ended."""
+
 
 class Ends(StoreListener):
     """Learns the ends and changes that this process writes. Thread-safe."""
@@ -18,9 +21,29 @@ class Ends(StoreListener):
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._watches: dict[str, list[Watch]] = defaultdict(list)
+        self._going_on: dict[str, None] = {}
+        self._over: dict[str, None] = {}
+
+    def on_started(self, execution: Execution) -> None:
+        id = execution.execution_id
+        with self._lock:
+            # A worker may have written the end before the thread that wrote the start comes here.
+            if id not in self._over:
+                _remember(self._going_on, id)
 
     def on_ended(self, execution: Execution) -> None:
-        self._wake(execution.execution_id, changes=False)
+        id = execution.execution_id
+        with self._lock:
+            self._going_on.pop(id, None)
+            _remember(self._over, id)
+        self._wake(id, changes=False)
+
+    def goes_on(self, execution_id: str) -> bool:
+        """True if this process has started the execution and has not ended it since. False says nothing.
+
+        Ask inside a `watch`: an end that comes after a True wakes it.
+        """
+        return execution_id in self._going_on
 
     def on_changed(self, execution_id: str) -> None:
         if execution_id in self._watches:  # hardly any execution is watched, and every write of all of them comes here
@@ -53,6 +76,12 @@ class Ends(StoreListener):
                 self._watches[execution_id].remove(watch)
                 if not self._watches[execution_id]:
                     del self._watches[execution_id]
+
+
+def _remember(ids: dict[str, None], id: str) -> None:
+    ids[id] = None
+    if len(ids) > REMEMBERED:
+        del ids[next(iter(ids))]
 
 
 class Watch:

@@ -57,12 +57,25 @@ class OwnerWatch:
 
     def __init__(self, address: Callable[[], OwnerAddress | None], execution_id: str) -> None:
         self._address, self._execution_id = address, execution_id
+        self._asking: asyncio.Future[None] | None = None
+        self._woken = False
 
     def wake_here(self) -> None:
-        """Nothing: who waits for an end cancels the wait."""
+        self._woken = True
+        if self._asking is not None:
+            self._asking.cancel()
 
     async def wait(self, seconds: float) -> None:
         """Returns when the execution has ended, or after some seconds. An owner that is away is waited for."""
+        if not self._woken:
+            self._asking = asyncio.ensure_future(self._ask(seconds))
+            try:
+                await asyncio.wait({self._asking})
+            finally:
+                self._asking.cancel()
+        self._woken = False
+
+    async def _ask(self, seconds: float) -> None:
         address, end = self._address(), time.monotonic() + seconds
         if address is not None and seconds >= 1:
             url = f"{address.url}/v1/executions/{quote(self._execution_id, safe='')}?commands=false&largest=0"

@@ -136,6 +136,11 @@ class SharedHome:
         ):
             yield watch
 
+    def goes_on(self, execution_id: str) -> bool:
+        """True if this process owns the file, has started the execution and has not ended it since."""
+        owned = self._owned
+        return owned is not None and owned.ends.goes_on(execution_id)
+
     def _take(self) -> bool:
         """Takes the file if it is free. Returns whether this process owns it. Raises StartupError."""
         with self._changing:

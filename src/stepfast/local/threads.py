@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import contextvars
 import logging
 import threading
 from collections.abc import Callable, Coroutine
@@ -15,7 +16,7 @@ from stepfast.descriptors import may_open
 from stepfast.errors import Unavailable
 from stepfast.frames import frame_of_thread
 from stepfast.repeated_failures import RepeatedFailures
-from stepfast.replay.asyncio_internals import complete_loop, new_loop
+from stepfast.replay.asyncio_internals import begun, is_idle, new_loop, set_running_loop
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -134,7 +135,7 @@ class CallerLoops:
         if loop is None:
             return self._shared.run(coroutine)
         try:
-            return loop.run_until_complete(coroutine)
+            return _run(loop, coroutine)
         finally:
             with self._lock:
                 self._idle.add(loop)
@@ -145,7 +146,7 @@ class CallerLoops:
         """A loop for this thread, which can read; None if descriptors are few."""
         if may_open(SPARED_DESCRIPTORS):
             with contextlib.suppress(OSError):
-                loop = complete_loop(asyncio.new_event_loop)
+                loop = new_loop()
                 try:
                     self._prepare()
                     return loop
@@ -160,3 +161,13 @@ class CallerLoops:
             self._stopped.set()
             for loop in self._idle:
                 loop.close()
+
+
+def _run(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine. Most calls are reads, which wait for nothing, and then the loop need not turn."""
+    set_running_loop(loop)
+    try:
+        task = begun(coroutine, contextvars.copy_context())
+    finally:
+        set_running_loop(None)
+    return task.result() if task.done() and is_idle(loop) else loop.run_until_complete(task)

@@ -134,14 +134,16 @@ def begun(coroutine: Coroutine[Any, Any, T], scope: contextvars.Context) -> asyn
         return asyncio.Task(coroutine, loop=loop, context=scope, eager_start=True)
     task = asyncio.Task(coroutine, loop=loop, context=scope)
     ready, outer = getattr(loop, "_ready", None), current_task(loop)
-    if not ready or outer is None:
+    if not ready:
         return task  # the loop is not asyncio's own, so the task begins at its next turn
     first = ready.pop()
-    leave_task(loop, outer)
+    if outer is not None:
+        leave_task(loop, outer)
     try:
         first._run()
     finally:
-        enter_task(loop, outer)
+        if outer is not None:
+            enter_task(loop, outer)
     return task
 
 

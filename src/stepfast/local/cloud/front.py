@@ -11,7 +11,7 @@ from typing import Any
 
 from moto.sqs.exceptions import InvalidParameterValue
 
-from stepfast.http import api, auth, problems
+from stepfast.http import auth, problems
 from stepfast.http.auth import Authenticator
 from stepfast.http.page import DashboardPage
 from stepfast.http.problems import Rejected
@@ -36,14 +36,14 @@ class Front:
         try:
             return self._answer(event)
         except Exception as error:
-            return api.as_dict(problems.of(error))
+            return problems.answer(error)
 
     def admit(self, event: dict[str, Any]) -> dict[str, Any] | None:
         """The refusal of an event, decided before its body is read; None accepts it."""
         try:
             self._check(event)
         except Exception as error:
-            return api.as_dict(problems.of(error))
+            return problems.answer(error)
         return None
 
     def _check(self, event: dict[str, Any]) -> None:
