@@ -2,12 +2,11 @@
 
 A call of the system for each token would cost a claim more than all else that it makes. So the random bytes are fetched
 for many tokens at once. They are dropped after a second: a process that is restored from a snapshot, as AWS Lambda's
-SnapStart does, would otherwise share them with every other copy. A child of a fork fetches its own.
+SnapStart does, would otherwise share them with every other copy.
 """
 
 from __future__ import annotations
 
-import os
 import secrets
 
 BYTES = 8
@@ -32,12 +31,3 @@ def claim_token(now: float) -> str:
     token = kept.pop()
     _kept, _fetched_at = kept, now
     return token
-
-
-def _forget() -> None:
-    global _kept
-    _kept = []
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)

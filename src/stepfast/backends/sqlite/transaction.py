@@ -39,7 +39,7 @@ class Transaction:
         return written
 
     def complete(self) -> None:
-        """Does what comes right before the commit. Whoever commits a transaction calls this."""
+        """Does what comes right before the commit."""
         for act in self.before:
             act()
 
