@@ -11,7 +11,7 @@ from stepfast import Retry, current_step, step, workflow
 from stepfast.engine.ports import Commit
 from stepfast.errors import NotStorable
 from stepfast.model import Execution, Record
-from stepfast.testing import Environment, step_context
+from stepfast.testing import Environment, MotoCloud, step_context
 
 ONE = Execution("one", "w", "1", 1000.0, sent="0a 0b")
 RUNNING = Record("pay", "step", "pay", "RUNNING", 0, attempt=1, token="t", lease=0.0)

@@ -23,11 +23,9 @@ from stepfast.http.server import Server, listen
 from stepfast.language.registry import Registry
 from stepfast.local.runtime import Runtime
 from stepfast.model import Failure
-from stepfast.testing import Environment, MotoCloud
-from tests.cloud.clients import started
+from stepfast.testing import Environment
 from tests.integrations.aws_account import HOMES, PAGE, PROGRAMS, Account, program, variables, with_network
 from tests.integrations.aws_account import account as account
-from tests.lanes import SOAK
 from tests.waiting import until
 
 pytest_plugins = ["pytester"]
@@ -123,28 +121,6 @@ def test_a_crash_at_any_point_starts_a_task_under_one_token(
     assert starts == 1
     counted = [starts_and_points(number)[0] for number in range(points)]
     assert max(counted) == 2, "one of the crashes comes between the start of the task and its record"
-
-
-CALLS = 50
-"""Calls to AWS of an execution whose task answers; a run takes a few more."""
-
-
-@pytest.mark.parametrize("number", range(2, CALLS, 1 if SOAK else 7))
-def test_a_function_that_dies_at_any_call_to_aws_starts_a_task_under_one_token(
-    number: int, account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    page = filming(account, tmp_path, monkeypatch)
-    with MotoCloud(page.filming) as cloud:
-        cloud.fake(page.price_of, 7)
-        cloud.kill_at(number, "before" if number % 2 else "after")
-        run = started(cloud, page.filming, "c", "killed")
-        cloud.run_until(lambda: account.asked("RunTask"))
-        link = variables(account.asked("RunTask")[0])["STEPFAST_LINK"]
-        cloud.at(timedelta(minutes=2)).do(lambda: cloud.answer(link, {"location": "s3://c", "seconds": 1}))
-        assert cloud.run_until(run).result == "s3://c for 7", cloud.killed
-        asked = account.asked("RunTask")
-        assert len({call["clientToken"] for call in asked}) == 1, cloud.killed
-        assert cloud.killed
 
 
 def test_aws_refusing_for_good_fails_the_step_at_once_and_throttling_does_not(
