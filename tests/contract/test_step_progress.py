@@ -44,9 +44,10 @@ async def loads() -> str:
     return await load()
 
 
-def test_the_next_attempt_has_the_last_progress_of_the_one_before() -> None:
+@pytest.mark.parametrize("home", [Environment, MotoCloud])
+def test_the_next_attempt_has_the_last_progress_of_the_one_before(home: Any) -> None:
     seen.clear()
-    with Environment(loads) as env:
+    with home(loads) as env:
         assert env.run(loads).result == "loaded"
     assert seen == [None, {"row": 100}, {"row": 200}]
 
