@@ -165,14 +165,15 @@ def test_ids_that_begin_alike_are_found_over_all_shards_and_statuses(cloud: Clou
     assert ids(pages(cloud, store, Query(prefix=prefix, workflow="w1"))) == of_one
 
 
-def test_a_rare_prefix_is_looked_for_so_far_and_further_on_the_next_page(
-    hooked: Cloud, wire: Wire, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("asked", [{"prefix": "ra"}, {"contains": "ar"}])
+def test_a_rare_id_is_looked_for_so_far_and_further_on_the_next_page(
+    hooked: Cloud, asked: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listing, "FILTERED", 2)
     made = some(50)
     oldest = replace(made[-1], execution_id="rare")
     store = store_all(hooked, [*made[:-1], oldest], shards=2)
-    found = pages(hooked, store, Query(status="RUNNING", prefix="ra"))
+    found = pages(hooked, store, Query(status="RUNNING", **asked))
     assert ids(found) == ["rare"]
     assert len(found) > 1
 

@@ -100,6 +100,16 @@ def test_pages_hold_what_the_query_takes_newest_first_and_once(many: Any, query:
     assert ids(many, query) == expected
 
 
+def test_a_page_looks_at_so_many_ids_for_a_part_of_them_and_the_next_goes_on(
+    many: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stepfast.backends.sqlite.listing.SCANNED", 10)
+    monkeypatch.setattr("stepfast.backends.dynamodb.listing.FILTERED", 2)
+    found = pages(many, Query(contains="00"))
+    assert [id for page in found for id in page] == ["e00"]
+    assert len(found) > 1
+
+
 def shown(calls: int, labels: Mapping[str, str]) -> ShownState:
     return ShownState(mark_of(1, 0, calls), None, labels, {})
 

@@ -11,7 +11,7 @@ from stepfast import Retry, current_step, step, workflow
 from stepfast.engine.ports import Commit
 from stepfast.errors import NotStorable
 from stepfast.model import Execution, Record
-from stepfast.testing import Environment, step_context
+from stepfast.testing import Environment, MotoCloud, step_context
 
 ONE = Execution("one", "w", "1", 1000.0, sent="0a 0b")
 RUNNING = Record("pay", "step", "pay", "RUNNING", 0, attempt=1, token="t", lease=0.0)
@@ -44,9 +44,10 @@ async def loads() -> str:
     return await load()
 
 
-def test_the_next_attempt_has_the_last_progress_of_the_one_before() -> None:
+@pytest.mark.parametrize("home", [Environment, MotoCloud])
+def test_the_next_attempt_has_the_last_progress_of_the_one_before(home: Any) -> None:
     seen.clear()
-    with Environment(loads) as env:
+    with home(loads) as env:
         assert env.run(loads).result == "loaded"
     assert seen == [None, {"row": 100}, {"row": 200}]
 

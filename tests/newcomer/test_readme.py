@@ -58,6 +58,15 @@ def test_the_comparison_is_that_of_the_page_with_the_sources() -> None:
     assert {*re.findall(r"\[(\d+)\]", table)} == {*re.findall(r"^(\d+)\. ", sources, re.MULTILINE)}
 
 
+def test_the_readme_says_of_what_stepfast_lacks_what_the_page_says() -> None:
+    page = " ".join((ROOT / "docs/comparison.md").read_text().split())
+    (lacks,) = re.findall(r"\*\*What stepfast lacks\.\*\* (.*?) \[migrating", page)
+    first, *said = re.split(r"(?<=\.) ", " ".join(README.rstrip().rsplit("\n\n", 1)[1].split()))
+    assert first == "stepfast is young."
+    assert len(said) > 3
+    assert [sentence for sentence in said if sentence not in lacks] == []
+
+
 @pytest.mark.parametrize(
     ("row", "command"),
     [

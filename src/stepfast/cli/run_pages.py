@@ -8,12 +8,12 @@ from typing import Any
 
 from stepfast.client import Execution
 
-RUNS_AT_ONCE = 100
+PAGE_RUNS = 100
 
 
 def earlier_runs(execution: Execution[Any], current: int, most: int | None = None) -> Iterator[dict[str, Any]]:
     """Summaries of the runs before the current one that are kept, the latest first; all or at most so many."""
-    return islice(_all(execution, current, RUNS_AT_ONCE if most is None else min(RUNS_AT_ONCE, most)), most)
+    return islice(_all(execution, current, PAGE_RUNS if most is None else min(PAGE_RUNS, most)), most)
 
 
 def _all(execution: Execution[Any], current: int, limit: int) -> Iterator[dict[str, Any]]:
