@@ -108,7 +108,7 @@ class RouteTable:
 
 
 class _Arguments:
-    """Makes the arguments of a route's function. What is not sent has its default, without a look at the rest."""
+    """Makes the arguments of a route's function. Parameters that are not sent have their defaults."""
 
     def __init__(self, route: Route) -> None:
         fields = route.dependant
