@@ -35,7 +35,7 @@ def test_outcomes_that_come_before_the_loop_turns_share_one_wake() -> None:
         await asyncio.sleep(0)
         all_done.wait(10)  # the loop does not turn meanwhile
         for thread in lane._threads:
-            while lane._free._value < len(lane._threads):  # type: ignore[attr-defined]
+            while lane._free._value < len(lane._threads):
                 thread.join(0.001)
         done = list(await asyncio.gather(*calls))
         lane.close()
