@@ -22,7 +22,7 @@ def test_outcomes_that_come_before_the_loop_turns_share_one_wake() -> None:
             wakes += 1
             return plain(*arguments)
 
-        loop.call_soon_threadsafe = counted  # type: ignore[method-assign]
+        loop.call_soon_threadsafe = counted  # type: ignore[method-assign, assignment]
         lane, all_done = ThreadLane[int]("test", 4), threading.Barrier(5)
 
         def work(number: int) -> int:
