@@ -296,3 +296,22 @@ def test_only_a_caller_that_may_read_every_execution_waits_unread(serve: Callabl
 
     assert [name for name, text in texts.items() if may(text)] == ["reads", "looks"]
     assert not may("another")
+
+
+@pytest.mark.parametrize(
+    ("query", "headers", "plain"),
+    [
+        ("", {}, True),
+        ("commands=false", {}, True),
+        ("comands=false", {}, False),
+        ("largest=5", {}, False),
+        ("", {"if-none-match": '"a"'}, False),
+    ],
+)
+def test_only_a_read_that_no_route_refuses_is_left_out(query: str, headers: dict[str, str], plain: bool) -> None:
+    nobody: Any = None
+    sent = event("GET", "/v1/executions/one", query=query, headers={"prefer": "wait=3", **headers})
+    for may_read in (True, False):
+        asked = HeldRequests(nobody, lambda event, may=may_read: may).asked(sent)  # type: ignore[misc]
+        assert asked is not None
+        assert asked.plain == (plain and may_read)

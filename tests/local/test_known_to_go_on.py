@@ -30,11 +30,11 @@ def test_an_end_that_is_reported_before_its_start_counts() -> None:
 
 def test_few_executions_are_remembered() -> None:
     known = Ends()
-    for number in range(ends.REMEMBERED + 10):
+    for number in range(ends.REMEMBERED_EXECUTIONS + 10):
         known.on_started(replace(RUNNING, execution_id=f"e{number}"))
     assert not known.goes_on("e0")
-    assert known.goes_on(f"e{ends.REMEMBERED + 9}")
-    for number in range(ends.REMEMBERED + 10):
+    assert known.goes_on(f"e{ends.REMEMBERED_EXECUTIONS + 9}")
+    for number in range(ends.REMEMBERED_EXECUTIONS + 10):
         known.on_ended(replace(OVER, execution_id=f"e{number}"))
-    assert len(known._over) == ends.REMEMBERED
+    assert len(known._over) == ends.REMEMBERED_EXECUTIONS
     assert not known._going_on

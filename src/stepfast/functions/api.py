@@ -34,8 +34,8 @@ https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 """
 BATCH_THREADS = 12
 """Threads that share a batch of starts. A client has 16 connections (CONNECTIONS_PER_CLIENT)."""
-LOADED = ()
-"""The modules of routes that a cold start loads."""
+LOADED = ("starting", "executions")
+"""The modules of routes that a cold start loads: most requests need one of them, and the start has a full processor."""
 _STATUSES = "/v1/executions/statuses"
 """A POST that only reads: it is not logged as a change, and its last part is no execution id."""
 _EXECUTION = re.compile(r"/v1/executions/(?!(?:statuses|batch)\Z)([A-Za-z0-9._-]{1,128})(?:/|\Z)")

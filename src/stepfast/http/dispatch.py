@@ -33,7 +33,7 @@ class RegisteredRoute:
     def __init__(self, pattern: PathPattern, method: str, function: Callable[..., Response[str]], written: str) -> None:
         self.pattern, self.method, self.function, self.written = pattern, method, function, written
         self.key = (method, written)
-        self._arguments: _Arguments | None = None
+        self._arguments: _RouteArguments | None = None
 
     def call(self, route: Route, path: Mapping[str, str], request: Any) -> dict[str, Any]:
         """The answer of the route's function. Raises RequestValidationError for a wrong parameter.
@@ -41,7 +41,7 @@ class RegisteredRoute:
         route: the same route, as Powertools knows it. path: the parameters in the path. request: a Powertools event.
         """
         if self._arguments is None:
-            self._arguments = _Arguments(route)
+            self._arguments = _RouteArguments(route)
         return problems.as_dict(self.function(**self._arguments.of(path, request)))
 
 
@@ -107,8 +107,8 @@ class RouteTable:
         self._unloaded.remove(module)
 
 
-class _Arguments:
-    """Makes the arguments of a route. Those that were not sent have their defaults, without a look at the rest."""
+class _RouteArguments:
+    """Makes the arguments of a route's function. Parameters that are not sent have their defaults."""
 
     def __init__(self, route: Route) -> None:
         fields = route.dependant

@@ -86,10 +86,10 @@ class Resolver(APIGatewayHttpResolver):
     def answer(self, event: Mapping[str, Any], context: Any, granted: frozenset[str]) -> dict[str, Any]:
         """Resolves the request of a caller with these scopes; Rejected when the route needs another."""
         request = self._request = Request(dict(event))
-        found = self.table.find(request.http_method.upper(), request.path)
-        if found is None:
+        match = self.table.find(request.http_method.upper(), request.path)
+        if match is None:
             return restricting.without_values(None, self.resolve(event, context))
-        registered, route, parameters = found
+        registered, route, parameters = match
         key, function = registered.key, registered.function
         auth.require(vars(function)["needs"], granted)
         restricting.check(restricting.RULES.get(key), parameters, self.find)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from stepfast.engine.observed import StoreListener
 from stepfast.model import Execution
 
-REMEMBERED = 4096
+REMEMBERED_EXECUTIONS = 4096
 """How many executions are remembered as going on, and as ended."""
 
 
@@ -80,7 +80,7 @@ class Ends(StoreListener):
 
 def _remember(ids: dict[str, None], id: str) -> None:
     ids[id] = None
-    if len(ids) > REMEMBERED:
+    if len(ids) > REMEMBERED_EXECUTIONS:
         del ids[next(iter(ids))]
 
 

@@ -16,7 +16,8 @@ from stepfast.descriptors import may_open
 from stepfast.errors import Unavailable
 from stepfast.frames import frame_of_thread
 from stepfast.repeated_failures import RepeatedFailures
-from stepfast.replay.asyncio_internals import begun, is_idle, new_loop, set_running_loop
+from stepfast.replay.asyncio_internals import begun, is_idle, set_running_loop
+from stepfast.replay.quick_loop import new_loop
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
