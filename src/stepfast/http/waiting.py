@@ -8,6 +8,7 @@ import asyncio
 import json
 import re
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
@@ -38,6 +39,9 @@ DEFAULT_ANSWER_WAIT_SECONDS = 5.0
 """How long a request that stores an update waits for its answer, unless it says so itself."""
 RECHECK_SECONDS = 2.0
 """The time after which an execution is read again unasked: of some ends nobody tells, such as a deletion."""
+SECONDS_PER_READ = 0.004
+"""The time for one read of an execution, where many requests wait for its changes."""
+LONGEST_PAUSE_SECONDS = 1.0
 _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*(\d{1,9})\s*(?:$|[,;])", re.IGNORECASE)
 _PATH = re.compile(r"/v1/executions/([^/]+)")
 _EVENTS = re.compile(r"/v1/executions/([^/]+)/events")
@@ -87,6 +91,7 @@ class HeldRequests:
     def __init__(self, ends: TellsEnds) -> None:
         self._ends, self._closed = ends, False
         self._held: set[asyncio.Event] = set()
+        self._watching: Counter[str] = Counter()
 
     def close(self) -> None:
         """Lets all waiting requests be answered now, and none wait any more. Call it on the loop of the requests."""
@@ -141,6 +146,8 @@ class HeldRequests:
         end = time.monotonic() + asked.seconds
         released = asyncio.Event()
         self._held.add(released)
+        if asked.changes:
+            self._watching[asked.execution_id] += 1
         gone, closing = asyncio.ensure_future(disconnected(receive)), asyncio.ensure_future(released.wait())
         try:
             with self._ends.watch(asked.execution_id, changes=asked.changes) as watch:
@@ -151,6 +158,7 @@ class HeldRequests:
                     ended = asyncio.ensure_future(watch.wait(min(left, RECHECK_SECONDS)))
                     try:
                         await asyncio.wait({ended, gone, closing}, return_when=asyncio.FIRST_COMPLETED)
+                        await self._let_others_read(asked, end, {gone, closing})
                     finally:
                         ended.cancel()
                     if gone.done():
@@ -159,9 +167,23 @@ class HeldRequests:
             gone.cancel()
             closing.cancel()
             self._held.discard(released)
+            if asked.changes:
+                self._watching[asked.execution_id] -= 1
+                if not self._watching[asked.execution_id]:
+                    del self._watching[asked.execution_id]
         if not isinstance(asked.seconds, int):
             return response
         return {**response, "headers": {**(response.get("headers") or {}), APPLIED: f"wait={asked.seconds}"}}
+
+    async def _let_others_read(self, asked: WaitAsked, end: float, either: set[asyncio.Future[Any]]) -> None:
+        """Waits before the next read, the longer the more requests wait for changes of this execution.
+
+        Each change wakes all of them, and most changes are the answer of one: n updates at once would take n² reads.
+        """
+        others = self._watching[asked.execution_id] - 1
+        if asked.changes and others > 0:
+            pause = min(others * SECONDS_PER_READ, LONGEST_PAUSE_SECONDS, max(0.0, end - time.monotonic()))
+            await asyncio.wait(either, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
 
 
 async def disconnected(receive: Receive) -> None:
