@@ -145,6 +145,7 @@ def test_list_shows_and_filters(cli: Any, api: Api) -> None:
     rest = parsed(cli("list", "--json", "--cursor", page["next"]))
     assert [execution["execution_id"] for execution in rest["executions"]] == ["e1", "e0"]
     assert "status: Input should be" in cli("list", "--status", "done", code=2).stderr
+    assert "is not UTF-8 text" in cli("list", "--label", "team=\udcff", code=2).stderr
 
 
 def test_show_is_a_timeline_of_tries_waits_and_errors(cli: Any, api: Api) -> None:

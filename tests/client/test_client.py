@@ -245,6 +245,14 @@ def test_workflows_and_health_are_returned(client: Client) -> None:
 # -- refusals -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    "query", [{"labels": {"team": "\udcff"}}, {"contains": "\udcff"}, {"workflow": "\udcff"}], ids=str
+)
+def test_a_filter_that_is_not_utf8_is_refused_before_it_is_sent(client: Client, query: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRequest, match="is not UTF-8 text"):
+        client.list(**query)
+
+
 def test_refusals_are_the_exceptions_of_the_engine(client: Client) -> None:
     with pytest.raises(UnknownWorkflow, match="there are: approval, ship-order"):
         client.run("nope")

@@ -28,7 +28,7 @@ from stepfast.client.problems import Unreachable, error_of
 from stepfast.client.replies import ENCODINGS, MAX_REPLY_BYTES, Reply
 from stepfast.client.tracing import trace_headers
 from stepfast.client.unserved import CONNECT_PATIENCE_SECONDS, NoServer, nothing_serves
-from stepfast.client.values import encoded
+from stepfast.client.values import check_query, encoded
 from stepfast.errors import InvalidRequest, StepfastError
 from stepfast.loopback import is_loopback
 
@@ -109,6 +109,7 @@ class AsyncCalls:
         alone, began = nothing_serves.get(), time.monotonic()
         end = began + (self.retry_for if patience is None else min(patience, self.retry_for))
         content = None if body is None else encoded(body)
+        check_query(query or {})
         doubtful, timeout = False, self._timeout
         for pause in pauses():
             try:

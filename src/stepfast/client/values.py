@@ -61,6 +61,16 @@ def encoded(body: dict[str, Any]) -> bytes:
         raise InvalidRequest(f"this cannot be sent as JSON: {error}") from error
 
 
+def check_query(query: dict[str, Any]) -> None:
+    """Raises InvalidRequest for a text that UTF-8 has no bytes for: Python reads arguments of other encodings so."""
+    for name, value in query.items():
+        for text in value if isinstance(value, list | tuple) else (value,):
+            try:
+                str(text).encode()
+            except UnicodeEncodeError as error:
+                raise InvalidRequest(f"{name} is not UTF-8 text: {text!r}") from error
+
+
 def segment(text: str, kind: str) -> str:
     if not isinstance(text, str) or not SEGMENT.fullmatch(text):
         raise InvalidRequest(f"{kind} is 1 to 128 of A-Z a-z 0-9 . _ -, not {text!r}")

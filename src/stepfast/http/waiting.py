@@ -8,6 +8,7 @@ import asyncio
 import json
 import re
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
@@ -38,6 +39,9 @@ DEFAULT_ANSWER_WAIT_SECONDS = 5.0
 """How long a request that stores an update waits for its answer, unless it says so itself."""
 RECHECK_SECONDS = 2.0
 """The time after which an execution is read again unasked: of some ends nobody tells, such as a deletion."""
+SECONDS_PER_READ = 0.004
+"""The time for one read of an execution, where many requests wait for its changes."""
+LONGEST_PAUSE_SECONDS = 1.0
 _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*(\d{1,9})\s*(?:$|[,;])", re.IGNORECASE)
 _PATH = re.compile(r"/v1/executions/([^/]+)")
 _EVENTS = re.compile(r"/v1/executions/([^/]+)/events")
@@ -96,12 +100,16 @@ class HeldRequests:
     def __init__(self, ends: TellsEnds, may_read: Callable[[Object], bool] = lambda event: False) -> None:
         self._ends, self._closed, self._may_read = ends, False, may_read
         self._held: set[EndWatch] = set()
+        self._watching: Counter[str] = Counter()
+        self._closing: asyncio.Future[None] | None = None
 
     def close(self) -> None:
         """Lets all waiting requests be answered now, and none wait any more. Call it on the loop of the requests."""
         self._closed = True
         for watch in self._held:
             watch.wake_here()
+        if self._closing is not None and not self._closing.done():
+            self._closing.set_result(None)
 
     def asked(self, event: Object) -> WaitAsked | None:
         """What a request waits for; None if it is to be answered at once."""
@@ -151,7 +159,7 @@ class HeldRequests:
         end = time.monotonic() + asked.seconds
         gone = asyncio.ensure_future(disconnected(receive))
         try:
-            with self._ends.watch(asked.execution_id, changes=asked.changes) as watch, self._holding(watch):
+            with self._ends.watch(asked.execution_id, changes=asked.changes) as watch, self._holding(asked, watch):
                 # One wait ends by whatever happens. A task for each cause would cost turns of the loop.
                 gone.add_done_callback(lambda _: watch.wake_here())
                 # An execution that was just started is not read before it has ended: the read would only find that out.
@@ -163,6 +171,7 @@ class HeldRequests:
                         break
                     if not self._closed:
                         await watch.wait(min(left, RECHECK_SECONDS))
+                        await self._let_others_read(asked, end, gone)
                     if gone.done():
                         raise ClientGone
                     response = await read()
@@ -173,12 +182,29 @@ class HeldRequests:
         return {**response, "headers": {**(response.get("headers") or {}), APPLIED: f"wait={asked.seconds}"}}
 
     @contextmanager
-    def _holding(self, watch: EndWatch) -> Iterator[None]:
+    def _holding(self, asked: WaitAsked, watch: EndWatch) -> Iterator[None]:
         self._held.add(watch)
+        self._watching[asked.execution_id] += asked.changes
         try:
             yield
         finally:
             self._held.discard(watch)
+            self._watching[asked.execution_id] -= asked.changes
+            if not self._watching[asked.execution_id]:
+                del self._watching[asked.execution_id]
+
+    async def _let_others_read(self, asked: WaitAsked, end: float, gone: asyncio.Future[None]) -> None:
+        """Waits before the next read, the longer the more requests wait for changes of this execution.
+
+        Each change wakes all of them, and most changes are the answer of one: n updates at once would take n² reads.
+        """
+        others = self._watching[asked.execution_id] - 1
+        if not asked.changes or others < 1 or self._closed:
+            return
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().create_future()
+        pause = min(others * SECONDS_PER_READ, LONGEST_PAUSE_SECONDS, max(0.0, end - time.monotonic()))
+        await asyncio.wait({gone, self._closing}, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
 
 
 async def disconnected(receive: Receive) -> None:
