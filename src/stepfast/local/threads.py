@@ -15,7 +15,7 @@ from stepfast.descriptors import may_open
 from stepfast.errors import Unavailable
 from stepfast.frames import frame_of_thread
 from stepfast.repeated_failures import RepeatedFailures
-from stepfast.replay.asyncio_internals import complete_loop, new_loop
+from stepfast.replay.new_loops import complete_loop, new_loop
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -12,7 +12,6 @@ import contextvars
 import importlib
 import sys
 import threading
-import traceback
 import warnings
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar
@@ -95,31 +94,6 @@ class QuickLoop(asyncio.SelectorEventLoop):
         handle = QuickHandle(callback, args, self, context)
         self._ready.append(handle)
         return handle
-
-
-def new_loop() -> asyncio.AbstractEventLoop:
-    """A new event loop of the kind that the process uses; asyncio's own for Unix is a QuickLoop. Raises OSError."""
-    loop = complete_loop(asyncio.new_event_loop)
-    if type(loop) is not asyncio.SelectorEventLoop:
-        return loop
-    loop.close()
-    return complete_loop(QuickLoop)
-
-
-def complete_loop(make: Callable[[], asyncio.AbstractEventLoop]) -> asyncio.AbstractEventLoop:
-    """A loop that `make` makes. Raises OSError without file descriptors, and says no more than that.
-
-    The finalizer of a loop whose making has failed calls `close`, which prints a traceback because the loop has no
-    pipe to itself (`BaseEventLoop.__del__`, CPython 3.11 to 3.14).
-    """
-    try:
-        return make()
-    except OSError as error:
-        for frame, _ in traceback.walk_tb(error.__traceback__):
-            half = frame.f_locals.get("self")
-            if isinstance(half, asyncio.BaseEventLoop):
-                half._closed = True  # type: ignore[attr-defined]
-        raise
 
 
 def begun(coroutine: Coroutine[Any, Any, T], scope: contextvars.Context) -> asyncio.Task[T]:
