@@ -9,6 +9,7 @@ which has had both since 2.5 (docs.python.org, module sys).
 from __future__ import annotations
 
 import sys
+import traceback
 import types
 from collections.abc import Callable, Iterator
 from types import CodeType, FrameType
@@ -106,3 +107,10 @@ def with_code(function: Any, code: CodeType) -> Any:
     plain.__kwdefaults__ = function.__kwdefaults__
     function.__code__ = code
     return plain
+
+
+def selves_of(error: BaseException) -> Iterator[object]:
+    """What the methods that an exception has passed through are called on, the outermost first."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if "self" in frame.f_locals:
+            yield frame.f_locals["self"]

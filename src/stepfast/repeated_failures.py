@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from stepfast.records import dataclass
 
-QUIET_SECONDS = 60.0
+REPEAT_QUIET_SECONDS = 60.0
 """The time after a line in which failures of its kind are counted and not logged."""
 MAX_KINDS = 100
 """How many kinds are remembered. The kind whose line is oldest is forgotten."""
@@ -38,14 +38,14 @@ class RepeatedFailures:
         self._kinds: dict[str, _Kind] = {}
 
     def note(self, level: int, kind: str, text: str, error: BaseException | None = None) -> None:
-        """Logs a failure, or counts it if one of its kind was logged less than QUIET_SECONDS ago.
+        """Logs a failure, or counts it if one of its kind was logged less than REPEAT_QUIET_SECONDS ago.
 
         kind: what failures of the same cause have in common. text: the line. error: its traceback follows the line.
         """
         now = self._clock()
         with self._lock:
             known = self._kinds.get(kind)
-            if known is not None and now - known.logged_at < QUIET_SECONDS:
+            if known is not None and now - known.logged_at < REPEAT_QUIET_SECONDS:
                 known.left_out, known.latest = known.left_out + 1, text
                 return
             self._kinds.pop(kind, None)
@@ -55,13 +55,13 @@ class RepeatedFailures:
         self._log.log(level, "%s%s", text, _more(known, now), exc_info=error)
 
     def report(self) -> None:
-        """Logs the numbers of failures that were left out for QUIET_SECONDS, for kinds that have not occurred again."""
+        """Logs how many failures were left out, for kinds whose line is older than REPEAT_QUIET_SECONDS."""
         if not self._kinds:
             return
         now, due = self._clock(), list[_Kind]()
         with self._lock:
             for kind, known in list(self._kinds.items()):
-                if now - known.logged_at >= QUIET_SECONDS:
+                if now - known.logged_at >= REPEAT_QUIET_SECONDS:
                     del self._kinds[kind]
                     due.append(known)
         for known in due:

@@ -86,7 +86,7 @@ def test_what_a_query_and_a_check_raise_is_answered_without_values(home: Any) ->
 @pytest.mark.parametrize(
     "value",
     ["a] b", "two\nlines", "x" * 500, {"deep": [1, 2, {"a": "]"}]}, [object()], None, "[type=int, input_value="],
-    ids=str,
+    ids=["bracket", "lines", "long", "deep", "object", "none", "like the end"],
 )
 def test_any_refused_value_is_left_out(value: Any) -> None:
     class Wide(BaseModel):

@@ -41,7 +41,7 @@ RECHECK_SECONDS = 2.0
 """The time after which an execution is read again unasked: of some ends nobody tells, such as a deletion."""
 SECONDS_PER_READ = 0.004
 """The time for one read of an execution, where many requests wait for its changes."""
-LONGEST_PAUSE_SECONDS = 1.0
+LONGEST_READ_PAUSE_SECONDS = 1.0
 _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*(\d{1,9})\s*(?:$|[,;])", re.IGNORECASE)
 _PATH = re.compile(r"/v1/executions/([^/]+)")
 _EVENTS = re.compile(r"/v1/executions/([^/]+)/events")
@@ -203,7 +203,7 @@ class HeldRequests:
             return
         if self._closing is None:
             self._closing = asyncio.get_running_loop().create_future()
-        pause = min(others * SECONDS_PER_READ, LONGEST_PAUSE_SECONDS, max(0.0, end - time.monotonic()))
+        pause = min(others * SECONDS_PER_READ, LONGEST_READ_PAUSE_SECONDS, max(0.0, end - time.monotonic()))
         await asyncio.wait({gone, self._closing}, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
 
 

@@ -260,8 +260,8 @@ class PoolWatch:
             try:
                 self._pool.look(now, self._patience)
             except Exception as error:
-                what = "the watch over the worker threads failed; it continues"
-                self._failures.note(logging.ERROR, kind_of(error), what, error)
+                text = "the watch over the worker threads failed; it continues"
+                self._failures.note(logging.ERROR, kind_of(error), text, error)
 
     def stop(self) -> None:
         self._stop.set()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import traceback
 from collections.abc import Callable
 from typing import Any
+
+from stepfast.frames import selves_of
 
 
 class QuickHandle(asyncio.Handle):
@@ -55,8 +56,7 @@ def complete_loop(make: Callable[[], asyncio.AbstractEventLoop]) -> asyncio.Abst
     try:
         return make()
     except OSError as error:
-        for frame, _ in traceback.walk_tb(error.__traceback__):
-            half = frame.f_locals.get("self")
-            if isinstance(half, asyncio.BaseEventLoop):
-                half._closed = True  # type: ignore[attr-defined]
+        for half_made in selves_of(error):
+            if isinstance(half_made, asyncio.BaseEventLoop):
+                half_made._closed = True  # type: ignore[attr-defined]
         raise
