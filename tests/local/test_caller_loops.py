@@ -8,7 +8,7 @@ import contextvars
 import pytest
 
 from stepfast.errors import Unavailable
-from stepfast.local.threads import CallerLoops
+from stepfast.local.threads import CallerLoops, LoopThread
 
 NAME = contextvars.ContextVar("NAME", default="")
 
@@ -31,8 +31,18 @@ async def fails() -> None:
     raise LookupError("no such thing")
 
 
+async def serves() -> None:
+    await asyncio.Event().wait()
+
+
+def made() -> tuple[CallerLoops, LoopThread]:
+    shared = LoopThread("shared")
+    shared.begin(serves())
+    return CallerLoops(lambda: None, shared), shared
+
+
 def test_a_call_has_a_task_and_the_context_of_its_caller() -> None:
-    loops, token = CallerLoops(), NAME.set("caller")
+    (loops, shared), token = made(), NAME.set("caller")
     try:
         assert loops.run(at_once()) == ("caller", True)
         assert loops.run(later()) == ("caller", True)
@@ -40,17 +50,19 @@ def test_a_call_has_a_task_and_the_context_of_its_caller() -> None:
     finally:
         NAME.reset(token)
         loops.close()
+        shared.stop()
     with pytest.raises(RuntimeError):
         asyncio.get_running_loop()
 
 
 def test_what_a_call_leaves_for_the_next_turn_is_done() -> None:
-    loops, done = CallerLoops(), list[int]()
+    (loops, shared), done = made(), list[int]()
     loops.run(leaves_a_callback(done))
     assert done == [1]
     with pytest.raises(LookupError):
         loops.run(fails())
     assert loops.run(at_once()) == ("", True)
     loops.close()
+    shared.stop()
     with pytest.raises(Unavailable):
         loops.run(at_once())

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from stepfast.replay.quick_loop import QuickLoop, complete_loop
+from stepfast.replay.asyncio_internals import QuickLoop
+from stepfast.replay.new_loops import complete_loop
 
 unix_only = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit of descriptors")
 

@@ -17,7 +17,7 @@ from stepfast.errors import Unavailable
 from stepfast.frames import frame_of_thread
 from stepfast.repeated_failures import RepeatedFailures
 from stepfast.replay.asyncio_internals import begun, is_idle, set_running_loop
-from stepfast.replay.quick_loop import new_loop
+from stepfast.replay.new_loops import new_loop
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

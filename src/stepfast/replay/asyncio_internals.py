@@ -68,6 +68,34 @@ def forget_task(task: asyncio.Task[Any]) -> None:
         asyncio.tasks._unregister_task(task)
 
 
+class QuickHandle(asyncio.Handle):
+    """A handle of a loop that is not in debug mode, which asyncio's own asks its loop for (CPython 3.11 to 3.14)."""
+
+    __slots__ = ()
+
+    def __init__(
+        self, callback: Any, args: Any, loop: asyncio.AbstractEventLoop, context: contextvars.Context | None = None
+    ) -> None:
+        self._context = contextvars.copy_context() if context is None else context
+        self._loop, self._callback, self._args = loop, callback, args
+        self._cancelled, self._repr, self._source_traceback = False, None, None
+
+
+class QuickLoop(asyncio.SelectorEventLoop):
+    """asyncio's loop, whose `call_soon` costs two calls and not five. Each step goes through it three times."""
+
+    _debug: bool
+    _closed: bool
+    _ready: Any
+
+    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:  # type: ignore[override]
+        if self._debug or self._closed:
+            return super().call_soon(callback, *args, context=context)
+        handle = QuickHandle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
+
 def begun(coroutine: Coroutine[Any, Any, T], scope: contextvars.Context) -> asyncio.Task[T]:
     """A task that has already run until it waits for something, or to its end.
 

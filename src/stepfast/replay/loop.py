@@ -23,6 +23,7 @@ from stepfast.language.workflow_loop import CommandLoop, Commands
 from stepfast.replay import forbidden as forbidden  # its audit hook comes with the loop
 from stepfast.replay import interception
 from stepfast.replay.asyncio_internals import (
+    QuickHandle,
     current_task,
     enter_task,
     get_running_loop,
@@ -31,7 +32,6 @@ from stepfast.replay.asyncio_internals import (
     set_running_loop,
 )
 from stepfast.replay.generators import Generator, Generators, HeldGenerator
-from stepfast.replay.quick_loop import QuickHandle
 from stepfast.replay.tasks import Started, WorkflowFuture, WorkflowTask
 
 FOREVER = 253_402_300_799.0

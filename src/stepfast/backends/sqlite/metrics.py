@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from functools import partial
 
 from stepfast.backends.sqlite.transaction import Transaction
 from stepfast.engine.metrics import Tallies, Tally, hour_of
@@ -21,7 +20,7 @@ def add(tx: Transaction, end: End) -> None:
     """Adds what an end counts to the hour in which the execution ended; executions that end together share a row."""
     workflow, hour, counts = end.execution.workflow, hour_of(end.execution.ended_at or 0.0), tx.figures
     if not counts:
-        tx.before.append(partial(_write, tx))
+        tx.before.append(_write)
     for name, tally in end.counts.items():
         key = (workflow, hour, name)
         counts[key] = counts[key] + tally if key in counts else tally

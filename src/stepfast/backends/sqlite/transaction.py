@@ -22,7 +22,7 @@ class Transaction:
     """
 
     connection: sqlite3.Connection
-    before: list[Callable[[], None]] = field(default_factory=list)
+    before: list[Callable[[Transaction], None]] = field(default_factory=list)
     figures: dict[tuple[str, int, str], Tally] = field(default_factory=dict)
     after: list[Callable[[], None]] = field(default_factory=list)
     wakes: dict[str, Callable[[], None]] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Transaction:
     def complete(self) -> None:
         """Does what comes right before the commit."""
         for act in self.before:
-            act()
+            act(self)
 
     def committed(self) -> None:
         """Does what waits for the commit."""
