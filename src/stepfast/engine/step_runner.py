@@ -11,7 +11,6 @@ import inspect
 import logging
 import queue
 import threading
-from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Protocol
@@ -23,6 +22,7 @@ from stepfast.language.steps import Step
 from stepfast.model import Failure, Stop
 from stepfast.records import dataclass
 from stepfast.replay.asyncio_internals import begun
+from stepfast.thread_outcomes import ThreadOutcomes
 from stepfast.unguarded import unguarded
 
 log = logging.getLogger(__name__)
@@ -157,35 +157,8 @@ class AttemptRunner(Protocol):
         """Runs one attempt to its end, its timeout, or until its watch says why it must stop."""
 
 
-class _Results:
-    """Brings results from threads to a loop: those that come before its next turn wake it once."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
-        self._held: deque[tuple[asyncio.Future[Any], Any]] = deque()
-        self._called = False
-
-    def put(self, future: asyncio.Future[Any], result: Any) -> None:
-        """From any thread."""
-        # `_take` looks for results after it has reset the flag. So whoever finds the flag set is seen by that look.
-        self._held.append((future, result))
-        if not self._called:
-            self._called = True
-            try:
-                self.loop.call_soon_threadsafe(self._take)
-            except RuntimeError:
-                pass  # the loop was closed while the step ran on: nobody waits for it
-
-    def _take(self) -> None:
-        self._called = False
-        while self._held:
-            future, result = self._held.popleft()
-            if not future.done():
-                future.set_result(result)
-
-
 class _OfThread(threading.local):
-    results: _Results | None = None
+    results: ThreadOutcomes | None = None
 
 
 class Threads:
@@ -205,7 +178,7 @@ class Threads:
         """A future of the running loop for the function's result."""
         loop, results = asyncio.get_running_loop(), self._caller.results
         if results is None or results.loop is not loop:
-            results = self._caller.results = _Results(loop)
+            results = self._caller.results = ThreadOutcomes(loop)
         future: asyncio.Future[Any] = loop.create_future()
         put = results.put
 

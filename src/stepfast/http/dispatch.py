@@ -119,6 +119,7 @@ class _RouteArguments:
             raise TypeError("a route that reads cookies: dispatch has no code for it")
 
     def of(self, path: Mapping[str, str], request: Any) -> dict[str, Any]:
+        values: dict[str, Any]
         values, errors = _powertools._request_params_to_args(self._path, path)
         for sent, wrong in (self._of_query(request), self._of_headers(request)):
             values.update(sent)
@@ -129,7 +130,7 @@ class _RouteArguments:
             errors += wrong
         if errors:
             raise RequestValidationError(_powertools._normalize_errors(errors))
-        return values  # type: ignore[no-any-return]
+        return values
 
     def _of_query(self, request: Any) -> Any:
         if not self._query:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
+
+from stepfast.thread_outcomes import ThreadOutcomes
 
 T = TypeVar("T")
 
@@ -27,14 +28,14 @@ class ThreadLane(Generic[T]):
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._free = threading.Semaphore(0)
         self._threads: list[threading.Thread] = []
-        self._outcomes: _Outcomes[T] | None = None
+        self._outcomes: ThreadOutcomes | None = None
 
     async def run(self, function: Callable[..., T], *arguments: Any) -> T:
         """Runs the function in one of the threads; called on one event loop only."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         if self._outcomes is None:
-            self._outcomes = _Outcomes(loop)
+            self._outcomes = ThreadOutcomes(loop)
         outcomes = self._outcomes
 
         def work() -> None:
@@ -43,7 +44,7 @@ class ThreadLane(Generic[T]):
             except BaseException as error:  # SystemExit too: the caller would wait for ever
                 outcomes.put(future, None, error)
             else:
-                outcomes.put(future, result, None)
+                outcomes.put(future, result)
 
         if not self._free.acquire(blocking=False) and len(self._threads) < self._width:
             name, held = f"{self._name}-{len(self._threads)}", (self._jobs, self._free)
@@ -84,36 +85,3 @@ class Lanes(Generic[T]):
     def close(self) -> None:
         for lane in self._lanes.values():
             lane.close()
-
-
-class _Outcomes(Generic[T]):
-    """Brings outcomes from threads to the futures of a loop. All that come before its next turn share one wake.
-
-    A wake writes to a pipe, for which the thread gives the interpreter lock away.
-    """
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop, self._woken = loop, False
-        self._waiting: deque[tuple[asyncio.Future[T], Any, BaseException | None]] = deque()
-
-    def put(self, future: asyncio.Future[T], result: Any, error: BaseException | None) -> None:
-        """Settles the future on its loop. Call it in any thread."""
-        self._waiting.append((future, result, error))
-        if self._woken:
-            return  # the loop clears the mark before it takes outcomes, so it takes this one
-        self._woken = True
-        try:
-            self._loop.call_soon_threadsafe(self._settle)
-        except RuntimeError:  # the loop is closed: the server has ended, and nobody waits any more
-            pass
-
-    def _settle(self) -> None:
-        self._woken = False
-        while self._waiting:
-            future, result, error = self._waiting.popleft()
-            if future.done():  # cancelled: the server is ending
-                continue
-            if error is None:
-                future.set_result(result)
-            else:
-                future.set_exception(error)
