@@ -44,7 +44,7 @@ def here(executions: int) -> Measured:
 
 def dbos(executions: int) -> Measured:
     """Raises NotHere where DBOS cannot be installed or does not finish."""
-    (peer,) = [peer for peer in PEERS if peer.program == "dbos_engine"]
+    (peer,) = [peer for peer in PEERS if peer.program == "dbos_engine" and not peer.options]
     python = peer.python()
     with folder() as place:
         command = [str(python), "-m", "bench.peers.dbos_limit", str(place), str(executions), str(RATE)]

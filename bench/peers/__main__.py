@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from bench import measure
 from bench.bed import ROOT, folder
 from bench.imports import timed
-from bench.peers.installing import PEERS, NotHere, Peer
+from bench.peers.installing import LEFT_OUT, PEERS, NotHere, Peer
 from bench.stepfast_bench import RESULTS
 from bench.table import shown, table
 
@@ -69,7 +69,7 @@ def main() -> int:
     commit = statistics.median(sample["sqlite_commit_ms"] for sample in disk)
     print(_table(medians))
     print(f"\nA commit in SQLite (WAL, synchronous=FULL) took {shown(commit)} ms on this disk in this run.")
-    for left_out, reason in reasons.items():
+    for left_out, reason in (LEFT_OUT | reasons).items():
         print(f"{left_out} was not measured: {reason}")
     return 0 if "stepfast" in medians else 1
 

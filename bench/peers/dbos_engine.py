@@ -1,13 +1,15 @@
-"""DBOS Transact on its SQLite database, as configured by default."""
+"""DBOS Transact as configured by default, on its SQLite database, or on PostgreSQL if the second argument says so."""
 
 from __future__ import annotations
 
 import asyncio
 import importlib
 import os
+import sys
+from contextlib import ExitStack
 from typing import Any
 
-from bench.peers import work
+from bench.peers import postgres, work
 from bench.peers.work import TIMER_SECONDS, Engine, batches, folder, put_through
 
 dbos: Any = importlib.import_module("dbos")
@@ -77,20 +79,22 @@ async def many(executions: int, steps: int) -> None:
 
 
 async def main() -> None:
-    DBOS(
-        config={
-            "name": "bench",
-            "system_database_url": f"sqlite:///{folder() / 'dbos.sqlite'}",
-            "log_level": "ERROR",
-            "run_admin_server": False,
-        }
-    )
-    DBOS.launch()
-    try:
+    with ExitStack() as stack:
+        database = f"sqlite:///{folder() / 'dbos.sqlite'}"
+        if sys.argv[2:] == ["postgres"]:
+            database = stack.enter_context(postgres.server(folder()))
+        DBOS(
+            config={
+                "name": "bench",
+                "system_database_url": database,
+                "log_level": "ERROR",
+                "run_admin_server": False,
+            }
+        )
+        DBOS.launch()
+        stack.callback(DBOS.destroy)
         maps = {"steps of a gather": gather, "child workflows of 500": in_batches}
         await put_through(Engine(sequence, gather, many, [os.getpid()], maps, report))
-    finally:
-        DBOS.destroy()
 
 
 if __name__ == "__main__":

@@ -33,6 +33,8 @@ class Peer:
     server: str | None = None
     """An npm package with the binary of a server."""
     durable: bool = True
+    options: tuple[str, ...] = ()
+    """Arguments of the engine's module beside its folder and the server."""
 
     def python(self) -> Path:
         """The Python of the engine's environment, which is made if it is missing. Raises NotHere."""
@@ -45,7 +47,7 @@ class Peer:
     def arguments(self) -> list[str]:
         """The arguments of the engine's module beside its folder. Raises NotHere."""
         if self.server is None:
-            return []
+            return list(self.options)
         package = self.server
         _once(NODE, (package,), lambda: _node_package(package))
         try:
@@ -64,6 +66,7 @@ PEERS = (
         server="@restatedev/restate-server@1.7.12",
     ),
     Peer("DBOS 3.4.0, SQLite", "dbos_engine", "import dbos", ("dbos==3.4.0",)),
+    Peer("DBOS 3.4.0, PostgreSQL", "dbos_engine", "import dbos", ("dbos==3.4.0",), options=("postgres",)),
     Peer(
         "AWS runner 1.4.0, memory only",
         "aws_engine",
@@ -72,6 +75,15 @@ PEERS = (
         durable=False,
     ),
 )
+
+LEFT_OUT = {
+    "Temporal": "its server is no package of PyPI, npm or Debian; the SDK (temporalio 1.35.0) fetches it from a site",
+    "Inngest": "its npm package (inngest-cli 1.45.1) fetches the server from a site",
+    "Hatchet": "its server comes as a container image",
+    "Step Functions": "a service of AWS",
+    "Lambda durable functions": "a service of AWS; its test runner, in memory, is the AWS runner",
+}
+"""The engines that cannot be run with packages of PyPI, npm and Debian alone, and why."""
 
 
 def _once(place: Path, packages: tuple[str, ...], install: Callable[[], None]) -> None:

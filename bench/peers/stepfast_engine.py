@@ -1,4 +1,4 @@
-"""stepfast embedded, with the same work as its peers."""
+"""stepfast embedded, with the same work as its peers. Python's collector is set as `stepfast dev` sets it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import os
 from bench.bed import Bed
 from bench.map import ended, mapped
 from bench.peers.work import Engine, folder, put_through
+from stepfast.collector import spare
 from stepfast.language.registry import Registry
 from stepfast.local.runtime import Runtime
 
@@ -23,6 +24,7 @@ async def _map(runtime: Runtime, items: int) -> None:
 
 
 async def main() -> None:
+    spare()
     bed = Bed(folder() / "stepfast.db")
     maps = Runtime(Registry([mapped]), folder() / "maps.db")
     try:

@@ -134,17 +134,27 @@ async def _timed(running: Awaitable[object]) -> float:
     return time.perf_counter() - began
 
 
+def with_children(processes: Sequence[int]) -> list[int]:
+    """These processes and those that they have started, such as PostgreSQL's, which has one for each connection."""
+    found = list(processes)
+    for pid in found:
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            found += [int(child) for child in (thread / "children").read_text().split()]
+    return list(dict.fromkeys(found))
+
+
 def _cpu(processes: Sequence[int]) -> float:
     """CPU seconds that the processes have used so far, in user and kernel mode."""
     ticks = 0
-    for pid in processes:
+    for pid in with_children(processes):
         after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         ticks += int(after_name[11]) + int(after_name[12])
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _resident(processes: Sequence[int]) -> float:
-    sizes = [Path(f"/proc/{pid}/status").read_text().partition("VmRSS:")[2] for pid in processes]
+    # Pss: what processes share, such as PostgreSQL's buffers, counts once.
+    sizes = [Path(f"/proc/{pid}/smaps_rollup").read_text().partition("\nPss:")[2] for pid in with_children(processes)]
     return sum(float(size.split()[0]) for size in sizes) / 1024
 
 
