@@ -1,11 +1,11 @@
 """Executions of the quarterly report's shape, all at once: `python -m bench.realistic [--soak SECONDS] [--alone]`.
 
-Each reads two figures at the same time, makes a call that takes 20 ms and fails at the first try in one execution of
-ten, waits for a timer of a second, and ends with a result of 30 KB. Printed are executions a second, the time from
-start to end as the store has it, CPU time, and memory, of this process. The calls are waits on the event loop, as of
-an HTTP client, so that no server on the same cores is measured with it. Restate and DBOS then run the same reports,
-where they can be installed. Last comes a soak: reports are started at an even pace of 80 % of the throughput. Memory,
-growth of the file, and time from start to end are printed for each fifth of it.
+Each reads two figures at the same time, makes an HTTP call that takes 20 ms and fails at the first try in one
+execution of ten, waits for a timer of a second, and ends with a result of 30 KB. Printed are executions a second, the
+time from start to end as the store has it, CPU time, and memory, of this process. The server of the calls is another
+process, on the same cores. Restate and DBOS then run the same reports, where they can be installed. Last comes a soak:
+reports are started at an even pace of 80 % of the throughput. Memory, growth of the file, and time from start to end
+are printed for each fifth of it.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ import time
 from pathlib import Path
 
 from bench.bed import folder, peak_mb, resident_mb
+from bench.peers import calls
 from bench.peers.__main__ import output
 from bench.peers.installing import PEERS, NotHere
-from bench.peers.work import CALL_SECONDS, FAILS, REPORTS, RESULT_BYTES, TIMER_SECONDS, WORK
+from bench.peers.work import REPORTS, RESULT_BYTES, TIMER_SECONDS, WORK
 from bench.table import table
-from stepfast import Retry, current_step, step, workflow
+from stepfast import Retry, step, workflow
 from stepfast.collector import spare
 from stepfast.language.registry import Registry
 from stepfast.local.runtime import Runtime
@@ -45,10 +46,7 @@ async def read_costs(number: int) -> int:
 
 @step(retry=Retry(max_attempts=3, initial=0.1, jitter="none"))
 async def call_out(number: int, total: int) -> int:
-    await asyncio.sleep(CALL_SECONDS)
-    if number % FAILS == 0 and current_step().attempt == 1:
-        raise ConnectionError("no answer")
-    return total
+    return await calls.call_out(number, total)
 
 
 @step
@@ -155,7 +153,7 @@ def main() -> int:
     executions = asked.executions
     logging.disable(logging.WARNING)  # The attempts that fail are part of the work.
     registry = Registry([report], [read_sales, read_costs, call_out, render])
-    with folder() as place, Runtime(registry, place / "bench.db") as runtime:
+    with calls.serving(), folder() as place, Runtime(registry, place / "bench.db") as runtime:
         run(runtime, 10, "warm")
         wall, cpu = time.perf_counter(), time.process_time()
         took = sorted(run(runtime, executions, "report"))

@@ -9,7 +9,7 @@ import sys
 from contextlib import ExitStack
 from typing import Any
 
-from bench.peers import postgres, work
+from bench.peers import calls, postgres, work
 from bench.peers.work import TIMER_SECONDS, Engine, batches, folder, put_through
 
 dbos: Any = importlib.import_module("dbos")
@@ -56,7 +56,7 @@ in_batches: Any = DBOS.workflow(name="in_batches")(_in_batches)
 
 # -- the report of bench/realistic.py ----------------------------------------------------------------------------------
 
-call_out: Any = DBOS.step(name="call_out", retries_allowed=True, max_attempts=3, interval_seconds=0.1)(work.call_out)
+call_out: Any = DBOS.step(name="call_out", retries_allowed=True, max_attempts=3, interval_seconds=0.1)(calls.call_out)
 render: Any = DBOS.step(name="render")(work.render)
 
 

@@ -17,7 +17,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from bench.peers.work import RESULT_BYTES, TIMER_SECONDS, Engine, batches, call_out, folder, put_through, render
+from bench.peers.calls import call_out
+from bench.peers.work import RESULT_BYTES, TIMER_SECONDS, Engine, batches, folder, put_through, render
 
 REQUEST_TIMEOUT_SECONDS = 120.0
 

@@ -20,9 +20,7 @@ WORK = "BENCH_PEERS_WORK"
 """The variable that says what to measure: `map`, `reports`, or everything else."""
 ITEMS = "BENCH_PEERS_ITEMS"
 REPORTS = 500
-CALL_SECONDS, TIMER_SECONDS, RESULT_BYTES = 0.02, 1.0, 30_000
-FAILS = 10
-"""Of a report: one in so many has a call that fails at its first try. See bench/realistic.py."""
+TIMER_SECONDS, RESULT_BYTES = 1.0, 30_000
 BATCH = 500
 """Items of a batch, as of map_items()."""
 
@@ -109,18 +107,6 @@ async def _map_through(engine: Engine) -> None:
 def batches(items: int) -> list[tuple[int, int]]:
     """Where each batch begins and ends."""
     return [(start, min(start + BATCH, items)) for start in range(0, items, BATCH)]
-
-
-_tried: set[int] = set()
-
-
-async def call_out(number: int, total: int) -> int:
-    """The call of a report, as of bench/realistic.py: of some it fails at their first try."""
-    await asyncio.sleep(CALL_SECONDS)
-    if number % FAILS == 0 and number not in _tried:
-        _tried.add(number)
-        raise ConnectionError("no answer")
-    return total
 
 
 async def render(total: int) -> str:
