@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from bench import realistic, waiting
-from bench.peers.work import FAILS, TIMER_SECONDS
+from bench.peers import calls
+from bench.peers.calls import FAILS
+from bench.peers.work import TIMER_SECONDS
 from stepfast.language.registry import Registry
 from stepfast.local.runtime import Runtime
 
@@ -34,7 +36,7 @@ def test_reports_end_after_their_timer_also_where_a_call_has_failed(tmp_path: Pa
     registry = Registry(
         [realistic.report], [realistic.read_sales, realistic.read_costs, realistic.call_out, realistic.render]
     )
-    with Runtime(registry, tmp_path / "reports.db") as runtime:
+    with calls.serving(), Runtime(registry, tmp_path / "reports.db") as runtime:
         took = realistic.run(runtime, 3, "report")
     assert len(took) == 3
     assert min(took) >= TIMER_SECONDS
