@@ -99,17 +99,16 @@ class StepHandler:
 
     async def handle(self, delivery: Delivery, read: Snapshot | None = None) -> Disposition:
         """Runs the step and what follows from it alone, if the step is free. read: as of ReplayOpener.open."""
-        disposition, message = await self._handle(delivery, read), delivery.message
+        message = delivery.message
+        disposition = None if message.hint is None else await self._without_replay(message, message.hint, delivery)
+        if disposition is None:
+            disposition = await self._by_replay(delivery, read)
         if message.permits and isinstance(disposition, Delete) and not isinstance(disposition, PassedOn):
             await self._give_back_unused(message.run_id, message.command_id, message.permits)
         return disposition
 
-    async def _handle(self, delivery: Delivery, read: Snapshot | None) -> Disposition:
+    async def _by_replay(self, delivery: Delivery, read: Snapshot | None) -> Disposition:
         message = delivery.message
-        if message.hint is not None:
-            disposition = await self._without_replay(message, message.hint, delivery)
-            if disposition is not None:
-                return disposition
         async with self._opener.open(message.execution_id, read=read) as opened:
             snapshot, replay = opened.snapshot, opened.replay
             if snapshot is None:
@@ -215,15 +214,19 @@ class StepHandler:
             if opened is not None:
                 opened.keep()
             return Elsewhere()
-        held = await self._take(delivery, execution, claim)
-        if isinstance(held, Record):
-            written = await self._store.commit(execution.run_id, Commit(held, wake=True))
-            return Delete() if written else Later(self._clock.now() + 1.0)
-        if isinstance(held, StepWaits):
-            if opened is not None:
-                opened.keep()
-            return held.disposition
-        (permits, passes), now = held, self._clock.now()
+        permits: tuple[Permit, ...] = ()
+        passes: tuple[GatePass, ...] = ()
+        if claim.command.step is not None and claim.command.step.limits:
+            held = await self._take(delivery, execution, claim)
+            if isinstance(held, Record):
+                written = await self._store.commit(execution.run_id, Commit(held, wake=True))
+                return Delete() if written else Later(self._clock.now() + 1.0)
+            if isinstance(held, StepWaits):
+                if opened is not None:
+                    opened.keep()
+                return held.disposition
+            permits, passes = held
+        now = self._clock.now()
         record = claim_of(execution, claim.command, claim.record, claim.chained, now)
         if (permits or passes) and (waits := with_waits(record.waited, passes, permits, now)) is not record.waited:
             record = changed(record, waited=waits)
@@ -244,8 +247,7 @@ class StepHandler:
     ) -> tuple[tuple[Permit, ...], tuple[GatePass, ...]] | StepWaits | Record:
         """What the step has of its limits and gates; the record to write where a function of a limit is at fault."""
         command, record, message = claim.command, claim.record, delivery.message
-        if command.step is None or not command.step.limits:
-            return (), ()
+        assert command.step is not None
         try:
             wants = wants_of(command.step, execution, command, record)
         except LimitKeyFailed as error:

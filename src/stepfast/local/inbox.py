@@ -179,8 +179,9 @@ class Inbox:
         with self._lock:
             self._anywhere.drop(seq)
             self._for_leader.drop(seq)
-            for id in [id for id, stored in self._following.items() if stored.seq == seq]:
-                del self._following[id]
+            if self._following:
+                for id in [id for id, stored in self._following.items() if stored.seq == seq]:
+                    del self._following[id]
 
     def put_wake(self, execution_id: str, seq: int, resend: Resend | None = None) -> None:
         """Asks for an advance. While an advance of this execution runs, another one follows it."""

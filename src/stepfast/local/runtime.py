@@ -304,25 +304,22 @@ class Runtime:
 
     # -- work ----------------------------------------------------------------------------------------------
 
-    async def _do_work(self, work: Advance | Stored) -> Following | None:
-        if isinstance(work, Advance):
-            with logs.about(work.execution_id):
-                return await self._advance(work)
-        await self._handle_in_pool(work)
-        return None
+    def _do_work(self, work: Advance | Stored) -> Coroutine[Any, Any, Following | None]:
+        return self._advance(work) if isinstance(work, Advance) else self._handle_in_pool(work)
 
     async def _advance(self, work: Advance) -> Following | None:
         read = None
-        try:
-            read = (await self._advancer.advance(work.execution_id, resend=work.resend)).snapshot
-            if work.seq:
-                self._backend.advanced(work.execution_id, work.seq)
-        except Exception as error:
-            delay = self._failures.note(f"advancing execution {work.execution_id}", error)
-            loop = asyncio.get_running_loop()
-            loop.call_later(delay, self._inbox.put_wake, work.execution_id, work.seq, work.resend)
-        finally:
-            following = self._inbox.advanced(work)
+        with logs.about(work.execution_id):
+            try:
+                read = (await self._advancer.advance(work.execution_id, resend=work.resend)).snapshot
+                if work.seq:
+                    self._backend.advanced(work.execution_id, work.seq)
+            except Exception as error:
+                delay = self._failures.note(f"advancing execution {work.execution_id}", error)
+                loop = asyncio.get_running_loop()
+                loop.call_later(delay, self._inbox.put_wake, work.execution_id, work.seq, work.resend)
+            finally:
+                following = self._inbox.advanced(work)
         return None if following is None else (following, self._handle_in_pool(following, read))
 
     async def _handle_in_pool(self, stored: Stored, read: Snapshot | None = None) -> None:
@@ -332,26 +329,26 @@ class Runtime:
         """
         if not self._limits.enter(stored):
             return
+        message = stored.delivery.message
         try:
-            with logs.about(stored.delivery.message.execution_id):
-                await self._handle(stored, read)
+            with logs.about(message.execution_id):
+                try:
+                    disposition: Disposition = await self._worker.handle(stored.delivery, read)
+                except Exception as error:
+                    about = f"the {message.kind} {message.command_id!r} of execution {message.execution_id}"
+                    delay = self._failures.note(about, error)
+                    disposition = Later(self._clock.now() + delay)
+                self._settle(stored, disposition)
         finally:
             for waiting in self._limits.leave(stored):
                 self._inbox.put_message(waiting, self._clock.now())
 
-    async def _handle(self, stored: Stored, read: Snapshot | None) -> None:
-        """Handles a message and carries out the disposition.
+    def _settle(self, stored: Stored, disposition: Disposition) -> None:
+        """Carries out the disposition of a message.
 
         This also happens for a thread that was blocked meanwhile, whose message another thread has handled as well:
         dropping and deleting are idempotent, and the inbox keeps one copy of a message.
         """
-        message = stored.delivery.message
-        try:
-            disposition: Disposition = await self._worker.handle(stored.delivery, read)
-        except Exception as error:
-            about = f"the {message.kind} {message.command_id!r} of execution {message.execution_id}"
-            delay = self._failures.note(about, error)
-            disposition = Later(self._clock.now() + delay)
         match disposition:
             case Delete():
                 self._inbox.drop_message(stored.seq)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from stepfast.model import Record
@@ -41,13 +42,20 @@ class Changes:
 
     def note(self, execution_id: str, record: Record) -> None:
         """Takes down a committed write."""
+        self.note_all([(execution_id, record)])
+
+    def note_all(self, writes: Sequence[tuple[str, Record]]) -> None:
+        """Takes down committed writes of records, each with its execution."""
         with self._lock:
-            self._number += 1
-            log = self._log(execution_id)
-            log.entries.append((self._number, record))
-            if log.ids is not None:
-                log.ids.add(record.id)
-            self._kept += 1
+            noted, log = None, None
+            for execution_id, record in writes:
+                if log is None or execution_id != noted:
+                    noted, log = execution_id, self._log(execution_id)
+                self._number += 1
+                log.entries.append((self._number, record))
+                if log.ids is not None:
+                    log.ids.add(record.id)
+                self._kept += 1
             self._make_room()
 
     def note_empty(self, execution_id: str, mark: int) -> None:

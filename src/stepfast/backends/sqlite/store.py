@@ -15,6 +15,7 @@ from stepfast.backends.sqlite import deletion, forks, label_rows, metrics, overd
 from stepfast.backends.sqlite import signals as signal_rows
 from stepfast.backends.sqlite.file import SqliteFile
 from stepfast.backends.sqlite.reads import SqliteReads
+from stepfast.backends.sqlite.record_writes import RecordCommit, put_record, put_records
 from stepfast.backends.sqlite.transaction import Transaction
 from stepfast.engine.embedded import Overdue
 from stepfast.engine.embedded import Stored as Stored
@@ -22,6 +23,7 @@ from stepfast.engine.fork_store import ForkCopy
 from stepfast.engine.intervention_store import StatusTurn
 from stepfast.engine.messages import Message
 from stepfast.engine.ports import (
+    COMMITTED,
     NOT_COMMITTED,
     Clock,
     Commit,
@@ -124,20 +126,21 @@ class SqliteBackend(SqliteReads):
         return await self._file.write(run)
 
     async def commit(self, run_id: str, commit: Commit) -> Committed:
-        execution_id, _ = run_of(run_id)
-        write = rows.record_write(execution_id, commit.record)
+        write = RecordCommit(self._put_commit, run_of(run_id)[0], commit)
+        committed = self._file.put(write)
+        return write.outcome() if committed is None else await committed
 
-        def run(tx: Transaction) -> Committed:
-            if not tx.put(write):
-                return NOT_COMMITTED
-            tx.after.append(lambda: self._changes.note(execution_id, commit.record))
-            if commit.wake:
-                self._wake(tx, execution_id)
-            if commit.shown is not None:
-                showing.show(tx, *commit.shown)
-            return Committed(True, commit.end is not None and self._end(tx, commit.end))
-
-        return await self._file.write(run)
+    def _put_commit(self, tx: Transaction, execution_id: str, commit: Commit) -> Committed:
+        """Writes an outcome or a claim, and what belongs to it, within a transaction."""
+        if not put_record(tx, self._changes, execution_id, commit.record):
+            return NOT_COMMITTED
+        if commit.wake and execution_id not in tx.wakes:
+            self._wake(tx, execution_id)
+        if commit.shown is not None:
+            showing.show(tx, *commit.shown)
+        if commit.end is None:
+            return COMMITTED
+        return Committed(True, self._end(tx, commit.end))
 
     async def continue_as_new(self, turn: NextRun) -> bool:
         id = turn.execution.execution_id
@@ -156,13 +159,13 @@ class SqliteBackend(SqliteReads):
 
     async def report(self, run_id: str, record: Record, generation: int) -> bool:
         execution_id, _ = run_of(run_id)
-        write = rows.record_write(execution_id, record)
         runs = "SELECT 1 FROM executions WHERE execution_id = ? AND status = 'RUNNING' AND generation = ?"
 
         def run(tx: Transaction) -> bool:
-            if tx.execute(runs, (execution_id, generation)).fetchone() is None or not tx.put(write):
+            if tx.execute(runs, (execution_id, generation)).fetchone() is None:
                 return False
-            tx.after.append(lambda: self._changes.note(execution_id, record))
+            if not put_record(tx, self._changes, execution_id, record):
+                return False
             self._wake(tx, execution_id)
             return True
 
@@ -215,7 +218,7 @@ class SqliteBackend(SqliteReads):
             if not any(writes.put_status(tx, execution, status, execution.generation) for status in UNDER_WAY):
                 return False
             writes.append(tx, id, OrderEntry(order, execution.generation, ended=True))
-            self._put_records(tx, id, records)
+            put_records(tx, self._changes, id, records)
             metrics.add(tx, end)
             if end.wake:
                 self._wake(tx, id)
@@ -247,7 +250,7 @@ class SqliteBackend(SqliteReads):
             if hold is not None:
                 starts.give(tx, hold.id, id)
             writes.append(tx, id, cut)
-            self._put_records(tx, id, records)
+            put_records(tx, self._changes, id, records)
             writes.add_history(tx, id, history)
             writes.drop_dead_letters(tx, id)
             self._wake(tx, id)
@@ -318,11 +321,6 @@ class SqliteBackend(SqliteReads):
             tx.after.append(partial(self.on_erased, tx.sealed))
         for id in execution_ids:
             tx.wakes.pop(id, None)  # Its row is deleted, and an execution that takes the id now needs another.
-
-    def _put_records(self, tx: Transaction, execution_id: str, records: Sequence[Record]) -> None:
-        for record in records:
-            tx.put(rows.record_write(execution_id, record))
-            tx.after.append(partial(self._changes.note, execution_id, record))
 
     def _wake(self, tx: Transaction, execution_id: str) -> None:
         """Puts a wake. One is enough for all that a transaction writes, since no advance follows before the commit."""
