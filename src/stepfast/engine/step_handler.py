@@ -161,7 +161,8 @@ class StepHandler:
         that was appended since does not ask for the step any more: workflow code may have taken it back. Or the code
         that is deployed here has no such step in this pool.
         """
-        peeked = await self._store.peek(message.run_id, message.command_id)
+        run_id = message.run_id
+        peeked = await self._store.peek(run_id, message.command_id)
         if peeked is None:
             return Delete()
         (execution, record), now, sent_at = peeked, self._clock.now(), delivery.sent_at
@@ -178,13 +179,13 @@ class StepHandler:
         if hint.order is None:
             return await self._claim(delivery, execution, None, Claim(command, record), None)
         sealed = hint.seal != "" and hint.command is None
-        entries = await self._store.entries(message.run_id, hint.order - sealed, command.id)
+        entries = await self._store.entries(run_id, hint.order - sealed, command.id)
         if sealed:
             for pause in SEAL_PAUSES:
                 if entries or now - sent_at > SEAL_SECONDS:
                     break
                 await self._clock.sleep(pause)
-                entries = await self._store.entries(message.run_id, hint.order - 1, command.id)
+                entries = await self._store.entries(run_id, hint.order - 1, command.id)
             now = self._clock.now()
             if not entries:  # The entry that asks for the step is not written yet, or never will be.
                 return Later(now + pause_after(now - sent_at))
@@ -232,7 +233,8 @@ class StepHandler:
             record = changed(record, waited=waits)
         interrupted = record.recorded  # It was interrupted for the last time: the record says so and nothing runs.
         due = _asked_at(execution, claim.command) if record.attempt == 1 else None
-        if not await self._store.commit(execution.run_id, Commit(record, wake=interrupted, due=due)):
+        committed = await self._store.commit(execution.run_id, Commit(record, wake=interrupted, due=due))
+        if not committed.record:
             await self._give_back_refused(delivery.message, claim.command, permits)
             return Later(now + 1.0)
         if interrupted:

@@ -305,21 +305,25 @@ class Runtime:
     # -- work ----------------------------------------------------------------------------------------------
 
     def _do_work(self, work: Advance | Stored) -> Coroutine[Any, Any, Following | None]:
-        return self._advance(work) if isinstance(work, Advance) else self._handle_in_pool(work)
+        """Called in a task that does nothing else."""
+        if isinstance(work, Advance):
+            logs.from_here_about(work.execution_id)
+            return self._advance(work)
+        logs.from_here_about(work.delivery.message.execution_id)
+        return self._handle_in_pool(work)
 
     async def _advance(self, work: Advance) -> Following | None:
         read = None
-        with logs.about(work.execution_id):
-            try:
-                read = (await self._advancer.advance(work.execution_id, resend=work.resend)).snapshot
-                if work.seq:
-                    self._backend.advanced(work.execution_id, work.seq)
-            except Exception as error:
-                delay = self._failures.note(f"advancing execution {work.execution_id}", error)
-                loop = asyncio.get_running_loop()
-                loop.call_later(delay, self._inbox.put_wake, work.execution_id, work.seq, work.resend)
-            finally:
-                following = self._inbox.advanced(work)
+        try:
+            read = (await self._advancer.advance(work.execution_id, resend=work.resend)).snapshot
+            if work.seq:
+                self._backend.advanced(work.execution_id, work.seq)
+        except Exception as error:
+            delay = self._failures.note(f"advancing execution {work.execution_id}", error)
+            loop = asyncio.get_running_loop()
+            loop.call_later(delay, self._inbox.put_wake, work.execution_id, work.seq, work.resend)
+        finally:
+            following = self._inbox.advanced(work)
         return None if following is None else (following, self._handle_in_pool(following, read))
 
     async def _handle_in_pool(self, stored: Stored, read: Snapshot | None = None) -> None:
@@ -329,16 +333,15 @@ class Runtime:
         """
         if not self._limits.enter(stored):
             return
-        message = stored.delivery.message
         try:
-            with logs.about(message.execution_id):
-                try:
-                    disposition: Disposition = await self._worker.handle(stored.delivery, read)
-                except Exception as error:
-                    about = f"the {message.kind} {message.command_id!r} of execution {message.execution_id}"
-                    delay = self._failures.note(about, error)
-                    disposition = Later(self._clock.now() + delay)
-                self._settle(stored, disposition)
+            try:
+                disposition: Disposition = await self._worker.handle(stored.delivery, read)
+            except Exception as error:
+                message = stored.delivery.message
+                about = f"the {message.kind} {message.command_id!r} of execution {message.execution_id}"
+                delay = self._failures.note(about, error)
+                disposition = Later(self._clock.now() + delay)
+            self._settle(stored, disposition)
         finally:
             for waiting in self._limits.leave(stored):
                 self._inbox.put_message(waiting, self._clock.now())

@@ -62,12 +62,14 @@ class WorkerThread(LoopThread):
             self._prepare()
         while not self.retiring:
             bell.event.clear()
-            if len(in_hand) >= IN_HAND and (len(in_hand) >= IN_HAND_OF_LEADER or not self._inbox.leads(self.loop)):
+            room = (IN_HAND_OF_LEADER if self._inbox.leads(self.loop) else IN_HAND) - len(in_hand)
+            if room <= 0:
                 self._inbox.busy(bell)
                 wait = 1.0
-            elif (work := self._inbox.take(bell, self._clock.now())) is not None:
-                number = next(self._numbers)
-                in_hand[number] = asyncio.Task(self._handle(work, number), loop=self.loop), work
+            elif taken := self._inbox.take_some(bell, self._clock.now(), room):
+                for work in taken:
+                    number = next(self._numbers)
+                    in_hand[number] = asyncio.Task(self._handle(work, number), loop=self.loop), work
                 continue
             else:
                 wait = self._inbox.wait(bell, self._clock.now())

@@ -70,9 +70,9 @@ class Changes:
 
     def lacks(self, execution_id: str, record_id: str) -> bool:
         """Whether the execution is known to have no such record, so that nobody need read the file."""
-        with self._lock:
-            log = self._logs.get(execution_id)
-            return log is not None and log.ids is not None and record_id not in log.ids
+        # Without the lock: a log that is dropped meanwhile said how things stood when it was looked up.
+        log = self._logs.get(execution_id)
+        return log is not None and log.ids is not None and record_id not in log.ids
 
     def _log(self, execution_id: str) -> _Log:
         log = self._logs.get(execution_id)

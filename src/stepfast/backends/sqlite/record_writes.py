@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from stepfast.backends.sqlite import rows
 from stepfast.backends.sqlite.changes import Changes
-from stepfast.backends.sqlite.pending_writes import PendingWrite
 from stepfast.backends.sqlite.schema import LARGE_VALUE_CHARACTERS
 from stepfast.backends.sqlite.transaction import Transaction
-from stepfast.engine.ports import Commit, Committed
 from stepfast.model import Record
 
 _CLAIM = (
@@ -78,32 +76,13 @@ def put_record(tx: Transaction, changes: Changes, execution_id: str, record: Rec
     # A short statement is for the ordinary case. What it refuses is decided by the full one.
     if not written and not tx.put(rows.record_write(execution_id, record)):
         return False
-    note(tx, changes, execution_id, record)
-    return True
-
-
-def note(tx: Transaction, changes: Changes, execution_id: str, record: Record) -> None:
-    """Has the change of a record noted once the transaction is committed, together with its others."""
     if not tx.records:
         tx.after.append(partial(changes.note_all, tx.records))
     tx.records.append((execution_id, record))
+    return True
 
 
 def put_records(tx: Transaction, changes: Changes, execution_id: str, records: Sequence[Record]) -> None:
     """Writes records that are known to be writable (writes.fresh)."""
     for record in records:
-        tx.put(rows.record_write(execution_id, record))
-        note(tx, changes, execution_id, record)
-
-
-class RecordCommit(PendingWrite[Committed]):
-    """The write of Store.commit. It is no function with a closure, since each step makes one or two."""
-
-    __slots__ = ("commit", "execution_id", "put")
-
-    def __init__(self, put: Callable[[Transaction, str, Commit], Committed], execution_id: str, commit: Commit) -> None:
-        super().__init__()
-        self.put, self.execution_id, self.commit = put, execution_id, commit
-
-    def run(self, tx: Transaction) -> Committed:
-        return self.put(tx, self.execution_id, self.commit)
+        put_record(tx, changes, execution_id, record)
