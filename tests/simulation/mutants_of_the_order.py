@@ -17,7 +17,7 @@ from tests.simulation.breaking import Patch, breaks, edited
 
 @breaks("replay-reproduces", "verdict")
 def a_worker_goes_by_an_order_that_is_not_durable(patch: Patch) -> None:
-    edited(patch, step_handler.StepHandler, "_handle", ("if replay.acts:", "if False:"))
+    edited(patch, step_handler.StepHandler, "_by_replay", ("if replay.acts:", "if False:"))
 
 
 @breaks("replay-reproduces", "deadline")

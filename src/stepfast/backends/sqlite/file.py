@@ -22,7 +22,7 @@ from typing import Any, Literal, TypeVar
 from stepfast.backends.sqlite import private_files
 from stepfast.backends.sqlite.errors import failure_of
 from stepfast.backends.sqlite.owner import DatabaseLock
-from stepfast.backends.sqlite.pending_writes import FunctionWrite, PendingWrite, Turns, settle_all
+from stepfast.backends.sqlite.pending_writes import FunctionWrite, OwnTurn, PendingWrite, settle_all
 from stepfast.backends.sqlite.presence import OpenedFile
 from stepfast.backends.sqlite.schema import FORGET, SCHEMA_VERSION, bring_up_to_date
 from stepfast.backends.sqlite.transaction import Transaction
@@ -60,7 +60,7 @@ class SqliteFile:
         """Grows with each commit. While it stands, reads find what they have found before."""
         self._failures = RepeatedFailures(log)
         self._lock = DatabaseLock(path)
-        self._turns = Turns()
+        self._turn = OwnTurn()
         self._writing = threading.Lock()
         self._connections: list[sqlite3.Connection] = []
         self._pending: deque[tuple[asyncio.AbstractEventLoop | None, list[PendingWrite[Any]]]] = deque()
@@ -187,7 +187,7 @@ class SqliteFile:
             raise failure_of(error, "the database cannot be read", self.path) from error
 
     def _reader(self) -> sqlite3.Connection:
-        turn = self._turns.own
+        turn = self._turn.own
         if turn.connection is None:
             turn.connection = self._connect()
         return turn.connection
@@ -209,7 +209,7 @@ class SqliteFile:
 
         None for a write that is committed already, with its outcome: nothing else on this loop could have joined in.
         """
-        turn = self._turns.own
+        turn = self._turn.own
         loop = turn.loop
         if loop is None:
             loop = asyncio.get_running_loop()
@@ -262,7 +262,7 @@ class SqliteFile:
         Waiting here, rather than going on with other work, is on purpose: while a thread computes, the
         committing one would have to win the interpreter lock back after every statement.
         """
-        turn = self._turns.own
+        turn = self._turn.own
         loop, writes = turn.loop, turn.writes
         turn.loop, turn.writes = None, []
         self._commit_turn(loop, writes)

@@ -68,7 +68,7 @@ class LoopTurn:
         self.connection: sqlite3.Connection | None = None
 
 
-class Turns(threading.local):
+class OwnTurn(threading.local):
     """The turn of the calling thread's loop."""
 
     def __init__(self) -> None:
