@@ -100,9 +100,11 @@ class StepHandler:
     async def handle(self, delivery: Delivery, read: Snapshot | None = None) -> Disposition:
         """Runs the step and what follows from it alone, if the step is free. read: as of ReplayOpener.open."""
         message = delivery.message
-        disposition = None if message.hint is None else await self._without_replay(message, message.hint, delivery)
-        if disposition is None:
+        taken = None if message.hint is None else await self._without_replay(message, message.hint, delivery)
+        if taken is None:
             disposition = await self._by_replay(delivery, read)
+        else:
+            disposition = await self._chain.run(taken) if isinstance(taken, OwnedStep) else taken
         if message.permits and isinstance(disposition, Delete) and not isinstance(disposition, PassedOn):
             await self._give_back_unused(message.run_id, message.command_id, message.permits)
         return disposition
@@ -129,11 +131,13 @@ class StepHandler:
                 return Later(self._clock.now() + 1.0)
             if replay.decided:
                 replay.lines.drop()  # The advance that sent the message has logged them.
-            return await self._with_replay(snapshot, opened, replay, delivery)
+            taken = await self._with_replay(snapshot, opened, replay, delivery)
+            return await self._chain.run(taken) if isinstance(taken, OwnedStep) else taken
 
     async def _with_replay(
         self, snapshot: Snapshot, opened: OpenedReplay, replay: Replay, delivery: Delivery
-    ) -> Disposition:
+    ) -> OwnedStep | Disposition:
+        """Claims the step that the message leads to; the disposition of the message where that step is not free."""
         execution = snapshot.execution
         match decide(replay, execution, delivery, self._clock.now()):
             case Settle(disposition):
@@ -153,8 +157,8 @@ class StepHandler:
             case Claim() as claim:
                 return await self._claim(delivery, execution, opened, claim, None)
 
-    async def _without_replay(self, message: Message, hint: Hint, delivery: Delivery) -> Disposition | None:
-        """Runs a step on the word of its message: an advance finds out what follows from it (rule *seal*).
+    async def _without_replay(self, message: Message, hint: Hint, delivery: Delivery) -> OwnedStep | Disposition | None:
+        """Claims a step on the word of its message: an advance finds out what follows from it (rule *seal*).
 
         None where only a replay can say what becomes of the message. The step may have its outcome: a delivery without
         the hint may have started a chain from it, and then this message leads to the end of that chain. Or an entry
@@ -205,8 +209,8 @@ class StepHandler:
 
     async def _claim(
         self, delivery: Delivery, execution: Execution, opened: OpenedReplay | None, claim: Claim, order: int | None
-    ) -> Disposition:
-        """Claims the step and runs it. order: see OwnedStep.
+    ) -> OwnedStep | Disposition:
+        """Claims the step, which is to be run then. order: see OwnedStep.
 
         The claim is conditional on exactly the record that was read, so that of several workers with the same message
         one wins (rule *claim*). The others look again a moment later.
@@ -240,9 +244,7 @@ class StepHandler:
         if interrupted:
             await self._limiter.give_back(step_name(delivery.message.run_id, claim.command.id), permits)
             return Delete()
-        return await self._chain.run(
-            OwnedStep(delivery.message, execution, opened, claim.command, record, now, order, False, permits, passes)
-        )
+        return OwnedStep(delivery.message, execution, opened, claim.command, record, now, order, False, permits, passes)
 
     async def _take(
         self, delivery: Delivery, execution: Execution, claim: Claim

@@ -310,7 +310,7 @@ class Runtime:
             logs.from_here_about(work.execution_id)
             return self._advance(work)
         logs.from_here_about(work.delivery.message.execution_id)
-        return self._handle_in_pool(work)
+        return self._handled(work, None)
 
     async def _advance(self, work: Advance) -> Following | None:
         read = None
@@ -324,34 +324,36 @@ class Runtime:
             loop.call_later(delay, self._inbox.put_wake, work.execution_id, work.seq, work.resend)
         finally:
             following = self._inbox.advanced(work)
-        return None if following is None else (following, self._handle_in_pool(following, read))
+        return None if following is None else (following, self._handled(following, read))
 
-    async def _handle_in_pool(self, stored: Stored, read: Snapshot | None = None) -> None:
-        """Handles a message if its pool has a place for it. Otherwise the message waits in its pool's limit.
+    def _handled(self, stored: Stored, read: Snapshot | None) -> Coroutine[Any, Any, None]:
+        """Handles a message. read: of the advance that has just sent it."""
+        limited = self._limits.apply_to(stored.delivery.message)
+        return self._handle_in_pool(stored, read) if limited else self._handle(stored, read)
 
-        read: of the advance that has just sent it.
-        """
+    async def _handle_in_pool(self, stored: Stored, read: Snapshot | None) -> None:
+        """Handles a message if its pool has a place for it. Otherwise the message waits in its pool's limit."""
         if not self._limits.enter(stored):
             return
         try:
-            try:
-                disposition: Disposition = await self._worker.handle(stored.delivery, read)
-            except Exception as error:
-                message = stored.delivery.message
-                about = f"the {message.kind} {message.command_id!r} of execution {message.execution_id}"
-                delay = self._failures.note(about, error)
-                disposition = Later(self._clock.now() + delay)
-            self._settle(stored, disposition)
+            await self._handle(stored, read)
         finally:
             for waiting in self._limits.leave(stored):
                 self._inbox.put_message(waiting, self._clock.now())
 
-    def _settle(self, stored: Stored, disposition: Disposition) -> None:
-        """Carries out the disposition of a message.
+    async def _handle(self, stored: Stored, read: Snapshot | None) -> None:
+        """Handles a message and carries out the disposition.
 
         This also happens for a thread that was blocked meanwhile, whose message another thread has handled as well:
         dropping and deleting are idempotent, and the inbox keeps one copy of a message.
         """
+        try:
+            disposition: Disposition = await self._worker.handle(stored.delivery, read)
+        except Exception as error:
+            message = stored.delivery.message
+            about = f"the {message.kind} {message.command_id!r} of execution {message.execution_id}"
+            delay = self._failures.note(about, error)
+            disposition = Later(self._clock.now() + delay)
         match disposition:
             case Delete():
                 self._inbox.drop_message(stored.seq)
