@@ -131,8 +131,7 @@ class SqliteReads:
         return execution, None if row is None else rows.record(row, self._opened_at)
 
     async def entries(self, run_id: str, since: int = 0, of: str | None = None) -> Sequence[OrderEntry]:
-        entries: Sequence[OrderEntry] = self._unchanged("order", run_of(run_id)[0], since, self._entries)
-        return entries
+        return list(self._unchanged("order", run_of(run_id)[0], since, self._entries))
 
     def _execution(self, execution_id: str, _: int) -> Execution | None:
         row = self._file.row(f"{rows.SELECT_EXECUTION} WHERE execution_id = ?", (execution_id,))
