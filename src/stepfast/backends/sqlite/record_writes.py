@@ -38,17 +38,17 @@ _NO_RESULT = (None, None, None)
 
 
 def short_write(execution_id: str, record: Record, before: Record | None) -> tuple[str, tuple[Any, ...]] | None:
-    """A statement that writes the same row as `rows.record_write`, with fewer columns; None where there is none.
+    """A statement that writes the same row as `rows.record_write`, with fewer columns; None for other records.
 
     SQLite takes time for each column that a statement names, and a step's claim and its result leave half of them
     empty, or as they are. before: the record as it was written last, as far as that is known.
     """
     output, then = record.output, record.then
-    if False:
+    if not _fits(output):
         return None
     chained = None if then is None else rows.chained_text(then)
     if record.revision != 1:
-        if before is None or record.lease is not None:
+        if before is None or before.revision != record.revision - 1 or record.lease is not None:
             return None
         if _kept(before) != _kept(record):
             return None
@@ -76,7 +76,7 @@ def put_record(tx: Transaction, changes: Changes, execution_id: str, record: Rec
     """Writes a record if the stored one has the revision before it, and has its change noted once it is committed."""
     short = short_write(execution_id, record, changes.last(execution_id, record.id))
     written = short is not None and tx.connection.execute(*short).rowcount == 1
-    # A short statement is for the ordinary case. What it refuses is decided by the full one.
+    # A short statement is for the ordinary case. The full one decides about all that it refuses.
     if not written and not tx.put(rows.record_write(execution_id, record)):
         return False
     if not tx.records:
