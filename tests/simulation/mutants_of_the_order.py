@@ -17,7 +17,7 @@ from tests.simulation.breaking import Patch, breaks, edited
 
 @breaks("replay-reproduces", "verdict")
 def a_worker_goes_by_an_order_that_is_not_durable(patch: Patch) -> None:
-    edited(patch, step_handler.StepHandler, "_handle", ("if replay.acts:", "if False:"))
+    edited(patch, step_handler.StepHandler, "_by_replay", ("if replay.acts:", "if False:"))
 
 
 @breaks("replay-reproduces", "deadline")
@@ -35,13 +35,12 @@ def an_entry_of_the_order_takes_the_place_of_another(patch: Patch) -> None:
 
 @breaks("no-execution-is-stuck", "cancels")
 def what_has_changed_is_not_all_known(patch: Patch) -> None:
-    right = sqlite_changes.Changes.note
+    right = sqlite_changes.Changes.note_all
 
-    def note(self: Any, execution_id: str, record: Any) -> None:
-        if record.revision % 2:
-            right(self, execution_id, record)
+    def note_all(self: Any, writes: Any) -> None:
+        right(self, [write for write in writes if write[1].revision % 2])
 
-    patch.setattr(sqlite_changes.Changes, "note", note)
+    patch.setattr(sqlite_changes.Changes, "note_all", note_all)
 
 
 @breaks("results-are-those-of-plain-asyncio", "shape")

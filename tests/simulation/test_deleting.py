@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stepfast.backends.sqlite import rows
+from stepfast.backends.sqlite import record_writes, rows
 from stepfast.model import Execution
 from tests.lanes import seeds
 from tests.simulation.invariants import ID, Violation, check
@@ -111,6 +111,13 @@ def first_records_ask_for_no_execution(patch: Patch) -> None:
     patch.setattr(rows, "INSERT_RECORD", text)
 
 
+def short_first_records_ask_for_no_execution(patch: Patch) -> None:
+    for name in ("INSERT_CLAIM", "INSERT_RESULT"):
+        text = getattr(record_writes, name).replace("first_generation <= ?", "? NOT NULL")
+        assert text != getattr(record_writes, name)
+        patch.setattr(record_writes, name, text)
+
+
 def records_follow_those_of_a_later_generation(patch: Patch) -> None:
     text = rows.UPDATE_RECORD.replace("generation <= ?", "? NOT NULL")
     assert text != rows.UPDATE_RECORD
@@ -119,7 +126,12 @@ def records_follow_those_of_a_later_generation(patch: Patch) -> None:
 
 @pytest.mark.parametrize(
     "broken",
-    [a_new_one_begins_at_generation_0, first_records_ask_for_no_execution, records_follow_those_of_a_later_generation],
+    [
+        a_new_one_begins_at_generation_0,
+        first_records_ask_for_no_execution,
+        short_first_records_ask_for_no_execution,
+        records_follow_those_of_a_later_generation,
+    ],
 )
 def test_it_is_noticed_when_deletion_is_broken(broken: Callable[[Patch], None], monkeypatch: Patch) -> None:
     broken(monkeypatch)

@@ -259,7 +259,7 @@ def a_resume_does_not_cut_the_order(patch: Patch) -> None:
 def a_resume_takes_records_away_instead_of_reopening_them(patch: Patch) -> None:
     sql = "DELETE FROM commands WHERE execution_id = ? AND id = ?"
     new = f"[tx.execute({sql!r}, (id, one.id)) for one in records]"
-    edited(patch, sqlite.SqliteBackend, "rewind", ("self._put_records(tx, id, records)", new))
+    edited(patch, sqlite.SqliteBackend, "rewind", ("put_records(tx, self._changes, id, records)", new))
 
 
 @breaks("no-execution-is-stuck", "torn")

@@ -133,7 +133,9 @@ class _Observed:
                 on_attempt(execution_id, commit.record)
         if commit.end is not None:
             self._ended(commit.end, committed.end)
-        self._changed(execution_id, committed.record)
+        if committed.record:
+            for on_changed in self._on_changed:
+                on_changed(run_of(execution_id)[0])
         return committed
 
     async def finish(self, end: End) -> bool:

@@ -152,7 +152,7 @@ class Committed:
         return self.record
 
 
-NOT_COMMITTED = Committed(False)
+COMMITTED, NOT_COMMITTED = Committed(True), Committed(False)
 
 
 class Store(RunStore, TurnStore, InterventionStore, ShownStore, ForkStore, Protocol):

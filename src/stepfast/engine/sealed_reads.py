@@ -166,6 +166,8 @@ class SealedReads(Generic[S]):
         if peeked is None:
             return None
         stored, record = peeked
+        if stored.sent is None and self._ring.store is None:
+            return peeked  # in the clear, and nobody remembers that
         key = self._keys.of(stored)
         if key is None:
             return peeked

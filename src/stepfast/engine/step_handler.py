@@ -99,17 +99,18 @@ class StepHandler:
 
     async def handle(self, delivery: Delivery, read: Snapshot | None = None) -> Disposition:
         """Runs the step and what follows from it alone, if the step is free. read: as of ReplayOpener.open."""
-        disposition, message = await self._handle(delivery, read), delivery.message
+        message = delivery.message
+        taken = None if message.hint is None else await self._without_replay(message, message.hint, delivery)
+        if taken is None:
+            disposition = await self._by_replay(delivery, read)
+        else:
+            disposition = await self._chain.run(taken) if isinstance(taken, OwnedStep) else taken
         if message.permits and isinstance(disposition, Delete) and not isinstance(disposition, PassedOn):
             await self._give_back_unused(message.run_id, message.command_id, message.permits)
         return disposition
 
-    async def _handle(self, delivery: Delivery, read: Snapshot | None) -> Disposition:
+    async def _by_replay(self, delivery: Delivery, read: Snapshot | None) -> Disposition:
         message = delivery.message
-        if message.hint is not None:
-            disposition = await self._without_replay(message, message.hint, delivery)
-            if disposition is not None:
-                return disposition
         async with self._opener.open(message.execution_id, read=read) as opened:
             snapshot, replay = opened.snapshot, opened.replay
             if snapshot is None:
@@ -130,11 +131,13 @@ class StepHandler:
                 return Later(self._clock.now() + 1.0)
             if replay.decided:
                 replay.lines.drop()  # The advance that sent the message has logged them.
-            return await self._with_replay(snapshot, opened, replay, delivery)
+            taken = await self._with_replay(snapshot, opened, replay, delivery)
+            return await self._chain.run(taken) if isinstance(taken, OwnedStep) else taken
 
     async def _with_replay(
         self, snapshot: Snapshot, opened: OpenedReplay, replay: Replay, delivery: Delivery
-    ) -> Disposition:
+    ) -> OwnedStep | Disposition:
+        """Claims the step that the message leads to; the disposition of the message where that step is not free."""
         execution = snapshot.execution
         match decide(replay, execution, delivery, self._clock.now()):
             case Settle(disposition):
@@ -154,15 +157,16 @@ class StepHandler:
             case Claim() as claim:
                 return await self._claim(delivery, execution, opened, claim, None)
 
-    async def _without_replay(self, message: Message, hint: Hint, delivery: Delivery) -> Disposition | None:
-        """Runs a step on the word of its message: an advance finds out what follows from it (rule *seal*).
+    async def _without_replay(self, message: Message, hint: Hint, delivery: Delivery) -> OwnedStep | Disposition | None:
+        """Claims a step on the word of its message: an advance finds out what follows from it (rule *seal*).
 
         None where only a replay can say what becomes of the message. The step may have its outcome: a delivery without
         the hint may have started a chain from it, and then this message leads to the end of that chain. Or an entry
         that was appended since does not ask for the step any more: workflow code may have taken it back. Or the code
         that is deployed here has no such step in this pool.
         """
-        peeked = await self._store.peek(message.run_id, message.command_id)
+        run_id = message.run_id
+        peeked = await self._store.peek(run_id, message.command_id)
         if peeked is None:
             return Delete()
         (execution, record), now, sent_at = peeked, self._clock.now(), delivery.sent_at
@@ -179,13 +183,13 @@ class StepHandler:
         if hint.order is None:
             return await self._claim(delivery, execution, None, Claim(command, record), None)
         sealed = hint.seal != "" and hint.command is None
-        entries = await self._store.entries(message.run_id, hint.order - sealed, command.id)
+        entries = await self._store.entries(run_id, hint.order - sealed, command.id)
         if sealed:
             for pause in SEAL_PAUSES:
                 if entries or now - sent_at > SEAL_SECONDS:
                     break
                 await self._clock.sleep(pause)
-                entries = await self._store.entries(message.run_id, hint.order - 1, command.id)
+                entries = await self._store.entries(run_id, hint.order - 1, command.id)
             now = self._clock.now()
             if not entries:  # The entry that asks for the step is not written yet, or never will be.
                 return Later(now + pause_after(now - sent_at))
@@ -205,8 +209,8 @@ class StepHandler:
 
     async def _claim(
         self, delivery: Delivery, execution: Execution, opened: OpenedReplay | None, claim: Claim, order: int | None
-    ) -> Disposition:
-        """Claims the step and runs it. order: see OwnedStep.
+    ) -> OwnedStep | Disposition:
+        """Claims the step, which is to be run then. order: see OwnedStep.
 
         The claim is conditional on exactly the record that was read, so that of several workers with the same message
         one wins (rule *claim*). The others look again a moment later.
@@ -215,37 +219,39 @@ class StepHandler:
             if opened is not None:
                 opened.keep()
             return Elsewhere()
-        held = await self._take(delivery, execution, claim)
-        if isinstance(held, Record):
-            written = await self._store.commit(execution.run_id, Commit(held, wake=True))
-            return Delete() if written else Later(self._clock.now() + 1.0)
-        if isinstance(held, StepWaits):
-            if opened is not None:
-                opened.keep()
-            return held.disposition
-        (permits, passes), now = held, self._clock.now()
+        permits: tuple[Permit, ...] = ()
+        passes: tuple[GatePass, ...] = ()
+        if claim.command.step is not None and claim.command.step.limits:
+            held = await self._take(delivery, execution, claim)
+            if isinstance(held, Record):
+                written = await self._store.commit(execution.run_id, Commit(held, wake=True))
+                return Delete() if written else Later(self._clock.now() + 1.0)
+            if isinstance(held, StepWaits):
+                if opened is not None:
+                    opened.keep()
+                return held.disposition
+            permits, passes = held
+        now = self._clock.now()
         record = claim_of(execution, claim.command, claim.record, claim.chained, now)
         if (permits or passes) and (waits := with_waits(record.waited, passes, permits, now)) is not record.waited:
             record = changed(record, waited=waits)
         interrupted = record.recorded  # It was interrupted for the last time: the record says so and nothing runs.
         due = _asked_at(execution, claim.command) if record.attempt == 1 else None
-        if not await self._store.commit(execution.run_id, Commit(record, wake=interrupted, due=due)):
+        committed = await self._store.commit(execution.run_id, Commit(record, wake=interrupted, due=due))
+        if not committed.record:
             await self._give_back_refused(delivery.message, claim.command, permits)
             return Later(now + 1.0)
         if interrupted:
             await self._limiter.give_back(step_name(delivery.message.run_id, claim.command.id), permits)
             return Delete()
-        return await self._chain.run(
-            OwnedStep(delivery.message, execution, opened, claim.command, record, now, order, False, permits, passes)
-        )
+        return OwnedStep(delivery.message, execution, opened, claim.command, record, now, order, False, permits, passes)
 
     async def _take(
         self, delivery: Delivery, execution: Execution, claim: Claim
     ) -> tuple[tuple[Permit, ...], tuple[GatePass, ...]] | StepWaits | Record:
         """What the step has of its limits and gates; the record to write where a function of a limit is at fault."""
         command, record, message = claim.command, claim.record, delivery.message
-        if command.step is None or not command.step.limits:
-            return (), ()
+        assert command.step is not None
         try:
             wants = wants_of(command.step, execution, command, record)
         except LimitKeyFailed as error:

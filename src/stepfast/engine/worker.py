@@ -11,7 +11,8 @@ The caller then deletes, delays, refuses or leaves the message. Rules: docs/prot
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Coroutine
+from typing import Any, Protocol
 
 from stepfast.engine.messages import MessageKind
 from stepfast.engine.park_handler import ParkHandler
@@ -24,7 +25,7 @@ from stepfast.model import Snapshot
 class Handler(Protocol):
     """Handles the messages of one kind."""
 
-    async def handle(self, delivery: Delivery) -> Disposition:
+    def handle(self, delivery: Delivery) -> Coroutine[Any, Any, Disposition]:
         """Does what a message asks for; safe to call any number of times for the same message."""
 
 
@@ -35,14 +36,14 @@ class Worker:
         self._attempts, self._step = step.attempts, step
         self._handlers: dict[MessageKind, Handler] = {"step": step, "timer": timer, "park": park}
 
-    async def handle(self, delivery: Delivery, read: Snapshot | None = None) -> Disposition:
+    def handle(self, delivery: Delivery, read: Snapshot | None = None) -> Coroutine[Any, Any, Disposition]:
         """Does what a message asks for; safe to call any number of times for the same message.
 
         read: what an advance has read that has just sent the message of a step. None for other messages.
         """
         if read is not None:
-            return await self._step.handle(delivery, read)
-        return await self._handlers[delivery.message.kind].handle(delivery)
+            return self._step.handle(delivery, read)
+        return self._handlers[delivery.message.kind].handle(delivery)
 
     def interrupt(self, reason: str) -> int:
         """Stops the attempts that run, since this process is to end; returns how many (see Attempts.interrupt)."""

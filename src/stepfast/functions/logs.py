@@ -35,6 +35,11 @@ class about:
         _execution.reset(self._token)
 
 
+def from_here_about(execution_id: str | None) -> None:
+    """All log lines that this task writes from now on carry the execution's id."""
+    _execution.set(execution_id)
+
+
 @contextmanager
 def request(request_id: str | None) -> Iterator[None]:
     """Log lines written inside carry the invocation's request id."""

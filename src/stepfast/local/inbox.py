@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import math
 import threading
 import time
 from collections import deque
@@ -70,34 +71,34 @@ class _Messages:
     """Messages by due time. Each message is held at most once, with its earliest time. Not thread-safe."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Stored]] = []
+        self.heap: list[tuple[float, int, Stored]] = []
         self._at: dict[int, float] = {}
 
     def put(self, stored: Stored, at: float) -> None:
         held = self._at.get(stored.seq)
         if held is None or at < held:
             self._at[stored.seq] = at
-            heapq.heappush(self._heap, (at, stored.seq, stored))
+            heapq.heappush(self.heap, (at, stored.seq, stored))
 
     def drop(self, seq: int) -> None:
         self._at.pop(seq, None)
-        if len(self._heap) > 2 * len(self._at) + STALE_ENTRIES_KEPT:
-            self._heap = [entry for entry in self._heap if self._at.get(entry[1]) == entry[0]]
-            heapq.heapify(self._heap)
+        if len(self.heap) > STALE_ENTRIES_KEPT and len(self.heap) > 2 * len(self._at) + STALE_ENTRIES_KEPT:
+            self.heap = [entry for entry in self.heap if self._at.get(entry[1]) == entry[0]]
+            heapq.heapify(self.heap)
 
     def due_at(self, seq: int) -> float | None:
         return self._at.get(seq)
 
     def first_at(self) -> float:
         """The due time of the first message; infinity if there is none."""
-        while self._heap and self._at.get(self._heap[0][1]) != self._heap[0][0]:
+        while self.heap and self._at.get(self.heap[0][1]) != self.heap[0][0]:
             # The entry is stale: its message was dropped, or put again for an earlier time.
-            heapq.heappop(self._heap)
-        return self._heap[0][0] if self._heap else float("inf")
+            heapq.heappop(self.heap)
+        return self.heap[0][0] if self.heap else float("inf")
 
     def pop(self) -> Stored:
         """Removes and returns the first message. Call `first_at` before: it removes stale entries from the top."""
-        _, seq, stored = heapq.heappop(self._heap)
+        _, seq, stored = heapq.heappop(self.heap)
         del self._at[seq]
         return stored
 
@@ -177,10 +178,13 @@ class Inbox:
     def drop_message(self, seq: int) -> None:
         """Removes a message whose outcome has been written."""
         with self._lock:
-            self._anywhere.drop(seq)
-            self._for_leader.drop(seq)
-            for id in [id for id, stored in self._following.items() if stored.seq == seq]:
-                del self._following[id]
+            if self._anywhere.heap:
+                self._anywhere.drop(seq)
+            if self._for_leader.heap:
+                self._for_leader.drop(seq)
+            if self._following:
+                for id in [id for id, stored in self._following.items() if stored.seq == seq]:
+                    del self._following[id]
 
     def put_wake(self, execution_id: str, seq: int, resend: Resend | None = None) -> None:
         """Asks for an advance. While an advance of this execution runs, another one follows it."""
@@ -226,7 +230,7 @@ class Inbox:
         if leader is not None and leader.waiting:
             leader.waiting = False
             return leader
-        if (leader is None or leader.stands_still()) and self._waiting:
+        if self._waiting and (leader is None or leader.stands_still()):
             return self._waiting.popleft()
         return None
 
@@ -234,20 +238,30 @@ class Inbox:
 
     def take(self, bell: Bell, now: float) -> Advance | Stored | None:
         """The next advance or message for this worker; None if nothing is due, or another thread should take it."""
+        taken = self.take_some(bell, now, 1)
+        return taken[0] if taken else None
+
+    def take_some(self, bell: Bell, now: float, most: int) -> list[Advance | Stored]:
+        """What this worker can begin at once: the leader at most `most` advances and messages, another thread one."""
+        taken: list[Advance | Stored] = []
         with self._lock:
             bell.turned_at, bell.full, bell.waiting = monotonic(), False, False
             leads = bell is self._leader
             if self._closed or not (leads or self._leader is None or self._leader.stands_still()):
-                return None
-            if self._to_advance:
+                return taken
+            room = most if leads else 1
+            while self._to_advance and len(taken) < room:
                 execution_id = self._to_advance.popleft()
-                advance = Advance(execution_id, *self._wakes.pop(execution_id))
-                self._advancing[execution_id] = advance
-                return advance
-            messages, at = self._anywhere, self._anywhere.first_at()
-            if leads and (first := self._for_leader.first_at()) < at:
-                messages, at = self._for_leader, first
-            return messages.pop() if at <= now else None
+                advance = self._advancing[execution_id] = Advance(execution_id, *self._wakes.pop(execution_id))
+                taken.append(advance)
+            while len(taken) < room:
+                messages, at = self._anywhere, self._anywhere.first_at() if self._anywhere.heap else math.inf
+                if leads and self._for_leader.heap and (first := self._for_leader.first_at()) < at:
+                    messages, at = self._for_leader, first
+                if at > now:
+                    break
+                taken.append(messages.pop())
+        return taken
 
     def wait(self, bell: Bell, now: float) -> float:
         """Registers an idle worker. Returns the seconds until it should look again, at most IDLE_POLL_SECONDS."""

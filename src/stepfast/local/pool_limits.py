@@ -91,6 +91,10 @@ class Limits:
         self._lock = threading.Lock()
         self._pools = {name: _Pool(limits.get(name), processes.get(name)) for name in {**limits, **processes}}
 
+    def apply_to(self, message: Message) -> bool:
+        """Whether a message needs a place: it is of a step, and its pool has a limit or processes."""
+        return message.pool in self._pools and message.kind == "step"
+
     def enter(self, stored: Stored) -> bool:
         """Takes a place for a message. False if none is free: the message waits here until `leave` returns it."""
         message = stored.delivery.message

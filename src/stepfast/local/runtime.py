@@ -304,12 +304,13 @@ class Runtime:
 
     # -- work ----------------------------------------------------------------------------------------------
 
-    async def _do_work(self, work: Advance | Stored) -> Following | None:
+    def _do_work(self, work: Advance | Stored) -> Coroutine[Any, Any, Following | None]:
+        """Called in a task that does nothing else."""
         if isinstance(work, Advance):
-            with logs.about(work.execution_id):
-                return await self._advance(work)
-        await self._handle_in_pool(work)
-        return None
+            logs.from_here_about(work.execution_id)
+            return self._advance(work)
+        logs.from_here_about(work.delivery.message.execution_id)
+        return self._handled(work, None)
 
     async def _advance(self, work: Advance) -> Following | None:
         read = None
@@ -323,18 +324,19 @@ class Runtime:
             loop.call_later(delay, self._inbox.put_wake, work.execution_id, work.seq, work.resend)
         finally:
             following = self._inbox.advanced(work)
-        return None if following is None else (following, self._handle_in_pool(following, read))
+        return None if following is None else (following, self._handled(following, read))
 
-    async def _handle_in_pool(self, stored: Stored, read: Snapshot | None = None) -> None:
-        """Handles a message if its pool has a place for it. Otherwise the message waits in its pool's limit.
+    def _handled(self, stored: Stored, read: Snapshot | None) -> Coroutine[Any, Any, None]:
+        """Handles a message. read: of the advance that has just sent it."""
+        limited = self._limits.apply_to(stored.delivery.message)
+        return self._handle_in_pool(stored, read) if limited else self._handle(stored, read)
 
-        read: of the advance that has just sent it.
-        """
+    async def _handle_in_pool(self, stored: Stored, read: Snapshot | None) -> None:
+        """Handles a message if its pool has a place for it. Otherwise the message waits in its pool's limit."""
         if not self._limits.enter(stored):
             return
         try:
-            with logs.about(stored.delivery.message.execution_id):
-                await self._handle(stored, read)
+            await self._handle(stored, read)
         finally:
             for waiting in self._limits.leave(stored):
                 self._inbox.put_message(waiting, self._clock.now())
@@ -345,10 +347,10 @@ class Runtime:
         This also happens for a thread that was blocked meanwhile, whose message another thread has handled as well:
         dropping and deleting are idempotent, and the inbox keeps one copy of a message.
         """
-        message = stored.delivery.message
         try:
             disposition: Disposition = await self._worker.handle(stored.delivery, read)
         except Exception as error:
+            message = stored.delivery.message
             about = f"the {message.kind} {message.command_id!r} of execution {message.execution_id}"
             delay = self._failures.note(about, error)
             disposition = Later(self._clock.now() + delay)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import threading
 import time
@@ -47,7 +48,8 @@ class WorkerThread(LoopThread):
         super().__init__(name)
         self._prepare = prepare
         self._inbox, self._clock, self._do = inbox, clock, do
-        self._in_hand: dict[asyncio.Task[None], Work] = {}
+        self._in_hand: dict[int, tuple[asyncio.Task[None], Work]] = {}
+        self._numbers = itertools.count()
         self.bell = Bell(self.loop, asyncio.Event())
         self.retiring = self._stop_requested = False
         self.blocked_at: Place | None = None
@@ -55,23 +57,19 @@ class WorkerThread(LoopThread):
         self.begin(self._serve())
 
     async def _serve(self) -> None:
-        bell = self.bell
-
-        def done(task: asyncio.Task[None]) -> None:
-            self._in_hand.pop(task, None)
-            bell.event.set()
-
+        bell, in_hand = self.bell, self._in_hand
         with contextlib.suppress(StepfastError):  # whatever reads next will try again, and log it
             self._prepare()
         while not self.retiring:
             bell.event.clear()
-            if len(self._in_hand) >= (IN_HAND_OF_LEADER if self._inbox.leads(self.loop) else IN_HAND):
+            room = (IN_HAND_OF_LEADER if self._inbox.leads(self.loop) else IN_HAND) - len(in_hand)
+            if room <= 0:
                 self._inbox.busy(bell)
                 wait = 1.0
-            elif (work := self._inbox.take(bell, self._clock.now())) is not None:
-                task = self.loop.create_task(self._handle(work))
-                self._in_hand[task] = work
-                task.add_done_callback(done)
+            elif taken := self._inbox.take_some(bell, self._clock.now(), room):
+                for work in taken:
+                    number = next(self._numbers)
+                    in_hand[number] = asyncio.Task(self._handle(work, number), loop=self.loop), work
                 continue
             else:
                 wait = self._inbox.wait(bell, self._clock.now())
@@ -79,18 +77,21 @@ class WorkerThread(LoopThread):
                 await asyncio.wait_for(bell.event.wait(), wait)
             except TimeoutError:
                 pass
-        while self._in_hand and not self._stop_requested:
-            await asyncio.wait(self._in_hand, timeout=60.0)
+        while in_hand and not self._stop_requested:
+            await asyncio.wait([task for task, _ in in_hand.values()], timeout=60.0)
         if not self._stop_requested:  # `_cancel_all` ends the loop otherwise, after the cancelled tasks.
             self.end()
 
-    async def _handle(self, work: Work) -> None:
-        following = await self._do(work)
-        if following is not None:
-            work, handled = following
-            if (task := asyncio.current_task()) is not None:
-                self._in_hand[task] = work
-            await handled
+    async def _handle(self, work: Work, number: int) -> None:
+        try:
+            following = await self._do(work)
+            if following is not None:
+                work, handled = following
+                self._in_hand[number] = self._in_hand[number][0], work
+                await handled
+        finally:
+            del self._in_hand[number]
+            self.bell.event.set()
 
     def ask_to_stop(self) -> None:
         # asyncio.wait_for of CPython 3.11 may swallow a cancellation that arrives together with the event it waits for
@@ -128,7 +129,7 @@ class WorkerThread(LoopThread):
         """
         frame = self.frame()
         keep = None if in_step(frame) else local_of(frame, WorkerThread._handle, "work")
-        for work in list(self._in_hand.values()):
+        for _, work in list(self._in_hand.values()):
             if work is keep:
                 continue
             if isinstance(work, Advance):
@@ -139,7 +140,7 @@ class WorkerThread(LoopThread):
 
     def holds(self) -> set[int]:
         """The numbers of the messages in hand."""
-        return {work.seq for work in list(self._in_hand.values()) if isinstance(work, Stored)}
+        return {work.seq for _, work in list(self._in_hand.values()) if isinstance(work, Stored)}
 
 
 class WorkerPool:

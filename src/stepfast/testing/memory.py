@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from stepfast.backends.sqlite import writes
+from stepfast.backends.sqlite.pending_writes import FunctionWrite, PendingWrite
 from stepfast.backends.sqlite.schema import SCHEMA
 from stepfast.backends.sqlite.transaction import Transaction
 
@@ -36,13 +37,19 @@ class MemoryFile:
 
     async def write(self, run: Callable[[Transaction], T]) -> T:
         """One transaction, with what was posted before it; it never waits."""
+        write = FunctionWrite(run)
+        self.put(write)
+        return write.result
+
+    def put(self, write: PendingWrite[Any]) -> None:
+        """The same for a write with a place for its result."""
         posted, self._posted = self._posted, []
         transaction = Transaction(self._db)
         self._db.execute("BEGIN")
         try:
-            for write in posted:
-                write(transaction)
-            result = run(transaction)
+            for run in posted:
+                run(transaction)
+            write.result = write.run(transaction)
             transaction.complete()
         except BaseException:
             self._db.execute("ROLLBACK")
@@ -50,7 +57,6 @@ class MemoryFile:
         self._db.execute("COMMIT")
         self.commits += 1
         transaction.committed()
-        return result
 
     def post(self, run: Callable[[Transaction], None]) -> None:
         """Has the next commit include a write, as the real file does. A crash before that commit loses the write."""

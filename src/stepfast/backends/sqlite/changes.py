@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from stepfast.model import Record
@@ -20,12 +21,13 @@ MAX_KEPT_RECORDS = 20_000
 class _Log:
     """Every record of one execution written after `start`, in order, each with its number.
 
-    ids: of all records that the execution has; None where it may have others than these.
+    last: of each of these records, as it was written last. complete: the execution has no other records than these.
     """
 
     start: int
     entries: list[tuple[int, Record]] = field(default_factory=list)
-    ids: set[str] | None = None
+    last: dict[str, Record] = field(default_factory=dict)
+    complete: bool = False
 
 
 class Changes:
@@ -41,13 +43,19 @@ class Changes:
 
     def note(self, execution_id: str, record: Record) -> None:
         """Takes down a committed write."""
+        self.note_all([(execution_id, record)])
+
+    def note_all(self, writes: Sequence[tuple[str, Record]]) -> None:
+        """Takes down committed writes of records, each with its execution."""
         with self._lock:
-            self._number += 1
-            log = self._log(execution_id)
-            log.entries.append((self._number, record))
-            if log.ids is not None:
-                log.ids.add(record.id)
-            self._kept += 1
+            noted, log = None, None
+            for execution_id, record in writes:
+                if log is None or execution_id != noted:
+                    noted, log = execution_id, self._log(execution_id)
+                self._number += 1
+                log.entries.append((self._number, record))
+                log.last[record.id] = record
+                self._kept += 1
             self._make_room()
 
     def note_empty(self, execution_id: str, mark: int) -> None:
@@ -55,16 +63,19 @@ class Changes:
         with self._lock:
             if mark < self._floor:
                 return  # A log was dropped meanwhile, and with it perhaps what was written after that read.
-            log = self._log(execution_id)
-            if log.ids is None:
-                log.ids = {record.id for _, record in log.entries}
+            self._log(execution_id).complete = True
             self._make_room()
 
     def lacks(self, execution_id: str, record_id: str) -> bool:
         """Whether the execution is known to have no such record, so that nobody need read the file."""
-        with self._lock:
-            log = self._logs.get(execution_id)
-            return log is not None and log.ids is not None and record_id not in log.ids
+        # Without the lock: a log that is dropped meanwhile said how things stood when it was looked up.
+        log = self._logs.get(execution_id)
+        return log is not None and log.complete and record_id not in log.last
+
+    def last(self, execution_id: str, record_id: str) -> Record | None:
+        """The record as it was written last; None where that is not known."""
+        log = self._logs.get(execution_id)
+        return None if log is None else log.last.get(record_id)
 
     def _log(self, execution_id: str) -> _Log:
         log = self._logs.get(execution_id)

@@ -12,7 +12,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -22,7 +22,7 @@ from typing import Any, Literal, TypeVar
 from stepfast.backends.sqlite import private_files
 from stepfast.backends.sqlite.errors import failure_of
 from stepfast.backends.sqlite.owner import DatabaseLock
-from stepfast.backends.sqlite.pending_writes import PendingWrite, Turn, settle_all
+from stepfast.backends.sqlite.pending_writes import FunctionWrite, OwnTurn, PendingWrite, settle_all
 from stepfast.backends.sqlite.presence import OpenedFile
 from stepfast.backends.sqlite.schema import FORGET, SCHEMA_VERSION, bring_up_to_date
 from stepfast.backends.sqlite.transaction import Transaction
@@ -43,6 +43,9 @@ LOG_BYTES = 4_200_000
 TURN = 0.005
 """Seconds for which a loop may commit write after write without a turn of its own."""
 
+# stepfast has put a function around time.monotonic that asks whether workflow code calls it. None does here.
+monotonic: Callable[[], float] = getattr(time.monotonic, "__wrapped__", time.monotonic)
+
 
 class SqliteFile:
     """Opens the file for this process alone; StartupError when another has it, or a newer version wrote it.
@@ -57,10 +60,10 @@ class SqliteFile:
         """Grows with each commit. While it stands, reads find what they have found before."""
         self._failures = RepeatedFailures(log)
         self._lock = DatabaseLock(path)
-        self._turn = Turn()
+        self._turn = OwnTurn()
         self._writing = threading.Lock()
         self._connections: list[sqlite3.Connection] = []
-        self._pending: deque[list[PendingWrite[Any]]] = deque()
+        self._pending: deque[tuple[asyncio.AbstractEventLoop | None, list[PendingWrite[Any]]]] = deque()
         self._posted: deque[PendingWrite[Any] | tuple[str, tuple[Any, ...]]] = deque()
         self._open()
 
@@ -184,9 +187,10 @@ class SqliteFile:
             raise failure_of(error, "the database cannot be read", self.path) from error
 
     def _reader(self) -> sqlite3.Connection:
-        if self._turn.connection is None:
-            self._turn.connection = self._connect()
-        return self._turn.connection
+        turn = self._turn.own
+        if turn.connection is None:
+            turn.connection = self._connect()
+        return turn.connection
 
     # -- writing -----------------------------------------------------------------------------------------
 
@@ -196,30 +200,31 @@ class SqliteFile:
         `run` decides and writes within one transaction that no other write interrupts. Raises Unavailable
         when the commit failed: then nothing of it was written.
         """
-        loop, turn = asyncio.get_running_loop(), self._turn
-        if not turn.due and time.monotonic() < turn.until and is_idle(loop):
-            return self._write_alone(run)
-        future: asyncio.Future[T] = loop.create_future()
-        turn.writes.append(PendingWrite(run, future))
-        if not turn.due:
-            turn.due = True
-            loop.call_soon(self._flush)
-        return await future
+        write = FunctionWrite(run)
+        committed = self.put(write)
+        return write.outcome() if committed is None else await committed
 
-    def _write_alone(self, run: Callable[[Transaction], T]) -> T:
-        """Commits without waiting for the turn's end: nothing else on this loop could join in."""
-        write: PendingWrite[T] = PendingWrite(run)
-        self._pending.append([write])
-        with self._writing:
-            self._commit_pending()
-        if write.error is not None:
-            raise write.error
-        result: T = write.result
-        return result
+    def put(self, write: PendingWrite[T]) -> asyncio.Future[T] | None:
+        """Has a write run in this turn's transaction. The future has its result, and is done once that is durable.
+
+        None for a write that is committed already, with its outcome: nothing else on this loop could have joined in.
+        """
+        turn = self._turn.own
+        loop = turn.loop
+        if loop is None:
+            loop = asyncio.get_running_loop()
+            if monotonic() < turn.until and is_idle(loop):
+                self._commit_turn(None, [write])
+                return None
+            turn.loop = loop
+            loop.call_soon(self._flush)
+        future = write.future = asyncio.Future(loop=loop)
+        turn.writes.append(write)
+        return future
 
     def post(self, run: Callable[[Transaction], None]) -> None:
         """Leaves a write to the next commit, ahead of whatever is written after it; nobody waits for it."""
-        self._posted.append(PendingWrite(run, posted=True))
+        self._posted.append(FunctionWrite(run, posted=True))
 
     def post_row(self, sql: str, values: tuple[Any, ...]) -> None:
         """As `post`, for one statement. Those of one kind that follow each other are run together."""
@@ -237,7 +242,7 @@ class SqliteFile:
                 continue
             if posted[0] != kind:
                 kind, rows = posted[0], []
-                taken.append(PendingWrite(partial(_run_all, kind, rows), posted=True))
+                taken.append(FunctionWrite(partial(_run_all, kind, rows), posted=True))
             rows.append(posted[1])
         return taken
 
@@ -257,38 +262,35 @@ class SqliteFile:
         Waiting here, rather than going on with other work, is on purpose: while a thread computes, the
         committing one would have to win the interpreter lock back after every statement.
         """
-        turn = self._turn
-        writes, turn.writes, turn.due = turn.writes, [], False
-        self._pending.append(writes)
-        with self._writing:
-            self._commit_pending()
-        turn.until = time.monotonic() + TURN
+        turn = self._turn.own
+        loop, writes = turn.loop, turn.writes
+        turn.loop, turn.writes = None, []
+        self._commit_turn(loop, writes)
+        turn.until = monotonic() + TURN
 
-    def _commit_pending(self) -> None:
+    def _commit_turn(self, loop: asyncio.AbstractEventLoop | None, writes: list[PendingWrite[Any]]) -> None:
+        """Commits the writes of a turn of this loop. None: of a writer that waits for no future."""
+        self._pending.append((loop, writes))
+        with self._writing:
+            self._commit_pending(loop)
+
+    def _commit_pending(self, here: asyncio.AbstractEventLoop | None = None) -> None:
+        """Commits all that waits. here: the loop of this thread, if it may be told at once."""
         batch = self._take_posted()
+        turns: list[tuple[asyncio.AbstractEventLoop | None, list[PendingWrite[Any]]]] = []
         while self._pending:
-            batch.extend(self._pending.popleft())
+            turns.append(turn := self._pending.popleft())
+            batch += turn[1]
         if batch:
             self._commit(batch)
-            self._settle(batch)
-
-    def _settle(self, batch: list[PendingWrite[Any]]) -> None:
-        """Tells the waiters: those of this thread's loop at once, others through their loops."""
-        here = asyncio._get_running_loop()
-        elsewhere: dict[asyncio.AbstractEventLoop, list[PendingWrite[Any]]] = defaultdict(list)
-        for write in batch:
-            if write.future is None:
-                continue
-            loop = write.future.get_loop()
+        for loop, writes in turns:
             if loop is here:
-                write.settle()
-            else:
-                elsewhere[loop].append(write)
-        for loop, writes in elsewhere.items():
-            try:
-                loop.call_soon_threadsafe(settle_all, writes)
-            except RuntimeError:
-                pass  # asyncio raises it for a loop that is closed, and then nobody waits any more
+                settle_all(writes)
+            elif loop is not None:
+                try:
+                    loop.call_soon_threadsafe(settle_all, writes)
+                except RuntimeError:
+                    pass  # asyncio raises it for a loop that is closed, and then nobody waits any more
 
     def _commit(self, batch: list[PendingWrite[Any]]) -> None:
         transaction = Transaction(self._writer)

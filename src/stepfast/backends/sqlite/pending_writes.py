@@ -5,46 +5,83 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
+
+from stepfast.backends.sqlite.transaction import Transaction
 
 T = TypeVar("T")
 
 
-@dataclass(slots=True, eq=False)
 class PendingWrite(Generic[T]):
-    """What comes of a write.
+    """A write, and what comes of it.
 
-    run: gets the Transaction of the commit. future: None for a write that nobody waits for, and for one whose writer
-    commits it itself.
+    future: None for a write that nobody waits for, and for one whose writer commits it itself. posted: nobody waits for
+    it, and it is tried again after a failure of the file.
     """
 
-    run: Callable[[Any], T]
-    future: asyncio.Future[T] | None = None
-    posted: bool = False
-    result: Any = None
-    error: BaseException | None = None
+    __slots__ = ("error", "future", "posted", "result")
+    result: T
 
-    def settle(self) -> None:
-        if self.future is None or self.future.done():
-            return
+    def __init__(self, posted: bool = False) -> None:
+        self.future: asyncio.Future[T] | None = None
+        self.posted = posted
+        self.error: BaseException | None = None
+
+    def run(self, tx: Transaction) -> T:
+        """Decides and writes, within the transaction of the commit. May be called again, after a rollback."""
+        raise NotImplementedError
+
+    def outcome(self) -> T:
+        """The result of a write that was committed; raises the error of one that was not."""
         if self.error is not None:
-            self.future.set_exception(self.error)
-        else:
-            self.future.set_result(self.result)
+            raise self.error
+        return self.result
 
 
-class Turn(threading.local):
-    """The writes that this thread's event loop has gathered, and whether their commit is on its way."""
+class FunctionWrite(PendingWrite[T]):
+    """A write by a function."""
+
+    __slots__ = ("function",)
+
+    def __init__(self, function: Callable[[Transaction], T], posted: bool = False) -> None:
+        super().__init__(posted)
+        self.function = function
+
+    def run(self, tx: Transaction) -> T:
+        return self.function(tx)
+
+
+class LoopTurn:
+    """The writes that the event loop of a thread has gathered for the end of its turn.
+
+    loop: the loop, as long as their commit is on its way. until: the time up to which a loop without other work may
+    commit without a turn of its own. connection: of this thread, for reading.
+    """
+
+    __slots__ = ("connection", "loop", "until", "writes")
 
     def __init__(self) -> None:
         self.writes: list[PendingWrite[Any]] = []
-        self.due = False
+        self.loop: asyncio.AbstractEventLoop | None = None
         self.until = 0.0
         self.connection: sqlite3.Connection | None = None
 
 
-def settle_all(writes: list[PendingWrite[Any]]) -> None:
+class OwnTurn(threading.local):
+    """The turn of the calling thread's loop."""
+
+    def __init__(self) -> None:
+        self.own = LoopTurn()
+
+
+def settle_all(writes: Sequence[PendingWrite[Any]]) -> None:
+    """Tells those who wait for these writes. Called on the loop that the writes came from."""
     for write in writes:
-        write.settle()
+        future = write.future
+        if future is None or future.done():
+            continue
+        if write.error is not None:
+            future.set_exception(write.error)
+        else:
+            future.set_result(write.result)

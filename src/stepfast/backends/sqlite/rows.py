@@ -122,16 +122,24 @@ SELECT_PLACED = (
 )
 """A record as it stands in its row, where a large value is its digest; and how long its input and its output are."""
 _RECORD_ROW = ("execution_id", *_RECORD)
-INSERT_RECORD = (
-    f"INSERT INTO commands ({', '.join(_RECORD_ROW)}) SELECT {', '.join('?' * len(_RECORD_ROW))}"
-    " WHERE EXISTS (SELECT 1 FROM executions WHERE execution_id = ? AND first_generation <= ?)"
-    " ON CONFLICT DO NOTHING"
-)
+
+
+def insert_record(columns: tuple[str, ...]) -> str:
+    """The statement that puts the first record of a command, with these columns."""
+    return (
+        f"INSERT INTO commands ({', '.join(columns)}) SELECT {', '.join('?' * len(columns))}"
+        " WHERE EXISTS (SELECT 1 FROM executions WHERE execution_id = ? AND first_generation <= ?)"
+        " ON CONFLICT DO NOTHING"
+    )
+
+
+INSERT_RECORD = insert_record(_RECORD_ROW)
 _KEYS = 2
 """Columns of _RECORD_ROW that are the key: SQLite would write the key's index anew for an update that sets them."""
+IF_FOLLOWS = "execution_id = ? AND id = ? AND revision = ? AND generation <= ?"
 UPDATE_RECORD = (
     f"UPDATE commands SET ({', '.join(_RECORD_ROW[_KEYS:])}) = ({', '.join('?' * (len(_RECORD_ROW) - _KEYS))})"
-    " WHERE execution_id = ? AND id = ? AND revision = ? AND generation <= ?"
+    f" WHERE {IF_FOLLOWS}"
 )
 INSERT_LARGE = "INSERT INTO large_values VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 SELECT_ENTRY = f"SELECT {', '.join(_ENTRY)} FROM orders"
@@ -323,7 +331,7 @@ def record_write(execution_id: str, record: Record) -> Write:
         execution_id, record.id, record.kind, record.name, record.status, record.generation, record.revision,
         record.attempt, record.interrupted, record.token, record.lease, record.due, placed(record.input),
         placed(record.output), _failure_text(record.error), record.first_at, record.started_at, record.ended_at,
-        _chained_text(then) if then else None,
+        chained_text(then) if then else None,
         record.signal,
         json.dumps([asdict(attempt) for attempt in record.attempts]) if record.attempts else None,
         json.dumps(record.children) if record.children else None,
@@ -345,7 +353,7 @@ def signal_write(execution_id: str, signal: Signal, number: int, total: int) -> 
     return Write(INSERT_SIGNAL, values, placed.large)
 
 
-def _chained_text(then: Chained) -> str:
+def chained_text(then: Chained) -> str:
     # In every write of a chain: pydantic's serializer is an order of magnitude faster than json.dumps.
     return to_json((then.id, then.lease, then.generation, then.digest, then.started_at)).decode()
 

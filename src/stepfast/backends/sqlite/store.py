@@ -14,22 +14,16 @@ from functools import partial
 from stepfast.backends.sqlite import deletion, forks, label_rows, metrics, overdue, rows, runs, showing, starts, writes
 from stepfast.backends.sqlite import signals as signal_rows
 from stepfast.backends.sqlite.file import SqliteFile
+from stepfast.backends.sqlite.pending_writes import PendingWrite
 from stepfast.backends.sqlite.reads import SqliteReads
+from stepfast.backends.sqlite.record_writes import put_record, put_records
 from stepfast.backends.sqlite.transaction import Transaction
 from stepfast.engine.embedded import Overdue
 from stepfast.engine.embedded import Stored as Stored
 from stepfast.engine.fork_store import ForkCopy
 from stepfast.engine.intervention_store import StatusTurn
 from stepfast.engine.messages import Message
-from stepfast.engine.ports import (
-    NOT_COMMITTED,
-    Clock,
-    Commit,
-    Committed,
-    Delivery,
-    End,
-    NextRun,
-)
+from stepfast.engine.ports import COMMITTED, NOT_COMMITTED, Clock, Commit, Committed, Delivery, End, NextRun
 from stepfast.engine.start_items import Hold, TurnedAway
 from stepfast.errors import ExecutionDeleted, Refused
 from stepfast.model import (
@@ -124,20 +118,9 @@ class SqliteBackend(SqliteReads):
         return await self._file.write(run)
 
     async def commit(self, run_id: str, commit: Commit) -> Committed:
-        execution_id, _ = run_of(run_id)
-        write = rows.record_write(execution_id, commit.record)
-
-        def run(tx: Transaction) -> Committed:
-            if not tx.put(write):
-                return NOT_COMMITTED
-            tx.after.append(lambda: self._changes.note(execution_id, commit.record))
-            if commit.wake:
-                self._wake(tx, execution_id)
-            if commit.shown is not None:
-                showing.show(tx, *commit.shown)
-            return Committed(True, commit.end is not None and self._end(tx, commit.end))
-
-        return await self._file.write(run)
+        write = _RecordCommit(self, run_of(run_id)[0], commit)
+        committed = self._file.put(write)
+        return write.outcome() if committed is None else await committed
 
     async def continue_as_new(self, turn: NextRun) -> bool:
         id = turn.execution.execution_id
@@ -156,13 +139,13 @@ class SqliteBackend(SqliteReads):
 
     async def report(self, run_id: str, record: Record, generation: int) -> bool:
         execution_id, _ = run_of(run_id)
-        write = rows.record_write(execution_id, record)
         runs = "SELECT 1 FROM executions WHERE execution_id = ? AND status = 'RUNNING' AND generation = ?"
 
         def run(tx: Transaction) -> bool:
-            if tx.execute(runs, (execution_id, generation)).fetchone() is None or not tx.put(write):
+            if tx.execute(runs, (execution_id, generation)).fetchone() is None:
                 return False
-            tx.after.append(lambda: self._changes.note(execution_id, record))
+            if not put_record(tx, self._changes, execution_id, record):
+                return False
             self._wake(tx, execution_id)
             return True
 
@@ -215,7 +198,7 @@ class SqliteBackend(SqliteReads):
             if not any(writes.put_status(tx, execution, status, execution.generation) for status in UNDER_WAY):
                 return False
             writes.append(tx, id, OrderEntry(order, execution.generation, ended=True))
-            self._put_records(tx, id, records)
+            put_records(tx, self._changes, id, records)
             metrics.add(tx, end)
             if end.wake:
                 self._wake(tx, id)
@@ -247,7 +230,7 @@ class SqliteBackend(SqliteReads):
             if hold is not None:
                 starts.give(tx, hold.id, id)
             writes.append(tx, id, cut)
-            self._put_records(tx, id, records)
+            put_records(tx, self._changes, id, records)
             writes.add_history(tx, id, history)
             writes.drop_dead_letters(tx, id)
             self._wake(tx, id)
@@ -319,11 +302,6 @@ class SqliteBackend(SqliteReads):
         for id in execution_ids:
             tx.wakes.pop(id, None)  # Its row is deleted, and an execution that takes the id now needs another.
 
-    def _put_records(self, tx: Transaction, execution_id: str, records: Sequence[Record]) -> None:
-        for record in records:
-            tx.put(rows.record_write(execution_id, record))
-            tx.after.append(partial(self._changes.note, execution_id, record))
-
     def _wake(self, tx: Transaction, execution_id: str) -> None:
         """Puts a wake. One is enough for all that a transaction writes, since no advance follows before the commit."""
         if execution_id in tx.wakes:
@@ -345,7 +323,7 @@ class SqliteBackend(SqliteReads):
     def _send(self, tx: Transaction, messages: Sequence[tuple[Message, float | None]], now: float) -> None:
         stored = [self._stored(message, due, now) for message, due in messages]
         writes.put_messages(tx, stored)
-        tx.after += [partial(self._arrived, arrival) for arrival in stored]
+        tx.after.append(partial(self._arrived, stored))
 
     def _stored(self, message: Message, due: float | None, now: float) -> Stored:
         return Stored(next(self._numbers), now if due is None else due, Delivery(message, now, due))
@@ -353,8 +331,9 @@ class SqliteBackend(SqliteReads):
     def _dropped(self, seq: int) -> None:
         self.on_dropped(seq)
 
-    def _arrived(self, stored: Stored) -> None:
-        self.on_message(stored)
+    def _arrived(self, stored: Sequence[Stored]) -> None:
+        for arrival in stored:
+            self.on_message(arrival)
 
     def delete(self, seq: int) -> None:
         """Drops a message whose work is done; if the write is lost, it is found done once more."""
@@ -396,3 +375,25 @@ class SqliteBackend(SqliteReads):
         """Executions that are to be advanced, with the number of their last wake."""
         with self._file.reading() as db:
             return overdue.wakes(db)
+
+
+class _RecordCommit(PendingWrite[Committed]):
+    """The write of `SqliteBackend.commit`. It is no function with a closure, since each step makes one or two."""
+
+    __slots__ = ("backend", "commit", "execution_id")
+
+    def __init__(self, backend: SqliteBackend, execution_id: str, commit: Commit) -> None:
+        self.future, self.posted, self.error = None, False, None
+        self.backend, self.execution_id, self.commit = backend, execution_id, commit
+
+    def run(self, tx: Transaction) -> Committed:
+        backend, commit = self.backend, self.commit
+        if not put_record(tx, backend._changes, self.execution_id, commit.record):
+            return NOT_COMMITTED
+        if commit.wake and self.execution_id not in tx.wakes:
+            backend._wake(tx, self.execution_id)
+        if commit.shown is not None:
+            showing.show(tx, *commit.shown)
+        if commit.end is None:
+            return COMMITTED
+        return Committed(True, backend._end(tx, commit.end))

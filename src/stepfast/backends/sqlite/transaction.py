@@ -9,6 +9,7 @@ from typing import Any
 
 from stepfast.backends.sqlite.rows import INSERT_LARGE, Write
 from stepfast.engine.metrics import Tally
+from stepfast.model import Record
 
 
 @dataclass(slots=True)
@@ -18,7 +19,8 @@ class Transaction:
     before: done before the commit. figures: what is added to the table of figures, by workflow, hour and name. after:
     done first after the commit. wakes: by execution, the wake that its first write in this transaction has put; they
     are reported last, so that whoever is woken sees all that was committed with the wake. sealed: the encrypted
-    executions that it deletes, each with the text that names its data key.
+    executions that it deletes, each with the text that names its data key. records: those that it writes, each with its
+    execution.
     """
 
     connection: sqlite3.Connection
@@ -27,6 +29,7 @@ class Transaction:
     after: list[Callable[[], None]] = field(default_factory=list)
     wakes: dict[str, Callable[[], None]] = field(default_factory=dict)
     sealed: list[tuple[str, str]] = field(default_factory=list)
+    records: list[tuple[str, Record]] = field(default_factory=list)
 
     def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
         return self.connection.execute(sql, parameters)
