@@ -157,6 +157,7 @@ class Chain:
         if committed.record and replay is not None:
             if shown is not None:
                 replay.showing.written = replay.showing.calls
+            replay.records[move.record.id] = move.record  # what is stored, so that the replay keeps no second copy
             replay.lines.flush()  # No advance will come by here, so nobody else logs these lines.
         return committed
 
