@@ -106,7 +106,9 @@ class Step(Generic[P, R]):
             if direct.in_direct_run():
                 return direct.run_step(self.function, self.is_async, args, kwargs)
             return cast("Coroutine[object, None, R]", self.function(*args, **kwargs))
-        return StepCall(self, self.arguments.bind(args, kwargs), loop)  # a call with wrong arguments raises TypeError here
+        return StepCall(
+            self, self.arguments.bind(args, kwargs), loop
+        )  # a call with wrong arguments raises TypeError here
 
     def options(
         self,
@@ -149,7 +151,7 @@ class StepCall(CommandCall[R]):
 
     __slots__ = ("_arguments", "step")
 
-    def __init__(self, step: Step[..., R], arguments: dict[str, Any], loop: CommandLoop) -> None:
+    def __init__(self, step: Step[..., R], arguments: dict[str, Any], loop: CommandLoop | None = None) -> None:
         self.step, self._arguments = step, arguments
         CommandCall.__init__(self, step.name, f"step {step.name!r}", loop)
 

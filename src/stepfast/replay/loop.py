@@ -196,7 +196,7 @@ class WorkflowLoop(CommandLoop, asyncio.AbstractEventLoop):
         try:
             while ready and not self._stopped:
                 for _ in range(len(ready)):
-                    handle = ready.popleft()
+                    handle: Any = ready.popleft()
                     if not handle._cancelled:
                         try:  # as Handle._run, without its frame
                             handle._context.run(handle._callback, *handle._args)
