@@ -13,8 +13,8 @@ from typing import Literal
 from stepfast.records import dataclass
 from stepfast.standing import ForkedFrom, Intervention, StartInfo
 from stepfast.stored_text import Text
+from stepfast.unguarded import Changing, unguarded
 from stepfast.unguarded import replace as unguarded_replace
-from stepfast.unguarded import unguarded
 
 ExecutionStatus = Literal["RUNNING", "PAUSED", "SUCCEEDED", "FAILED", "CLOSED", "CANCELLED"]
 CommandStatus = Literal["OPEN", "RUNNING", "RETRYING", "SUCCEEDED", "FAILED", "CANCELLED"]
@@ -130,6 +130,9 @@ class Record:
     repair: str | None = None
     waited: str | None = None
     progress: str | None = None
+
+    succeeded = Changing("status", "generation", "revision", "lease", "due", "output", "ended_at")
+    leading_to = Changing("then")
 
     @property
     def recorded(self) -> bool:

@@ -84,10 +84,7 @@ def outcome(run: OwnedStep, ended: Ended, now: float, draw: random.Random) -> Re
     if error is None:
         try:
             text = ended.output if ended.output is not None else step.result.text(ended.value)
-            return changed(
-                run.record, status="SUCCEEDED", generation=generation, revision=revision, lease=None, due=None,
-                output=text, ended_at=now,
-            )  # fmt: skip
+            return run.record.succeeded("SUCCEEDED", generation, revision, None, None, text, now)
         except NotStorable as refused:
             error = refused
     held = changed(run.record, generation=generation, revision=revision, lease=None, due=None)

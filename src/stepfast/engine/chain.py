@@ -20,7 +20,7 @@ from stepfast.engine.limit_items import Permit, step_name
 from stepfast.engine.limit_wants import wants_of
 from stepfast.engine.limiting import Limiter
 from stepfast.engine.moves import EndRun, GoOn, HandOver, Move, PutBack, Room, next_move, takes_outcome
-from stepfast.engine.ports import Clock, Commit, Committed, Delete, End, Later, Leave, Queue, Store
+from stepfast.engine.ports import Clock, Commit, Delete, Later, Leave, Queue, Store
 from stepfast.engine.recording import Recorder
 from stepfast.engine.showing import news_of
 from stepfast.errors import LimitKeyFailed
@@ -81,13 +81,16 @@ class Chain:
             next_passes: tuple[GatePass, ...] = ()
             if isinstance(move, GoOn) and move.next.step is not None and move.next.step.limits:
                 move, taken, next_passes = await self._with_permits(run, move, move.next.step)
-            committed = await self._write(run, move)
+            commit = _commit_of(run, move)
+            committed = await self._recorder.record(run, commit)
             if permits:
                 await self._limiter.give_back(name, permits)
-            if not committed:
+            if not committed.record:
                 if isinstance(move, GoOn):
                     await self._limiter.give_back(step_name(run.message.run_id, move.next.id), taken)
                 return Leave()  # Fenced: another worker owns the step, or the execution has ended.
+            if isinstance(move, GoOn | EndRun):
+                _note_written(run, commit)
             match move:
                 case PutBack(_, due):
                     run.keep()
@@ -139,27 +142,6 @@ class Chain:
             return move
         return HandOver(replace(move.record, then=None))
 
-    async def _write(self, run: OwnedStep, move: Move) -> Committed:
-        """Records the outcome; where an advance is needed to find out what follows, with a wake."""
-        replay, shown, wake = run.replay, None, False
-        end: End | None = None
-        match move:
-            case GoOn():
-                if replay is not None and (news := news_of(run.execution, replay)) is not None:
-                    shown = (run.execution, news)
-            case EndRun(_, end):
-                pass
-            case HandOver():
-                replay, wake = None, True
-            case PutBack():
-                replay = None
-        committed = await self._recorder.record(run, Commit(move.record, end, wake=wake, shown=shown))
-        if committed.record and replay is not None:
-            if shown is not None:
-                replay.showing.written = replay.showing.calls
-            replay.lines.flush()  # No advance will come by here, so nobody else logs these lines.
-        return committed
-
     async def _send_after_resume(self, run: OwnedStep, due: float) -> None:
         """Sends the message of a step that was put back anew, if the execution was resumed while the attempt ran.
 
@@ -179,3 +161,29 @@ class Chain:
             hint=None,
         )
         await self._queue.send([(message, due)])
+
+
+def _commit_of(run: OwnedStep, move: Move) -> Commit:
+    """What is written for a move: the outcome, with a wake where an advance is needed to find out what follows."""
+    match move:
+        case GoOn(record):
+            replay, shown = run.replay, None
+            if replay is not None and (news := news_of(run.execution, replay)) is not None:
+                shown = (run.execution, news)
+            return Commit(record, wake=False, shown=shown)
+        case EndRun(record, end):
+            return Commit(record, end, wake=False)
+        case HandOver(record):
+            return Commit(record, wake=True)
+        case PutBack(record):
+            return Commit(record, wake=False)
+
+
+def _note_written(run: OwnedStep, commit: Commit) -> None:
+    """The replay has come as far as what is written. No advance will come by here, so nobody else logs its lines."""
+    replay = run.replay
+    if replay is not None:
+        if commit.shown is not None:
+            replay.showing.written = replay.showing.calls
+        replay.records[commit.record.id] = commit.record  # so that the replay keeps no second copy
+        replay.lines.flush()

@@ -191,17 +191,9 @@ def chained_record(
     token: of the claim that the chain began with. A worker that claims the step from a dead chain makes
     a token of its own.
     """
+    revision, began = record.revision if record is not None else 0, chained.started_at
+    # Each step of a chain makes one. By position, since a call of a class by keywords takes twice the time (3.11).
     return Record(
-        command.id,
-        "step",
-        command.name,
-        "RUNNING",
-        execution.generation,
-        revision=record.revision if record else 0,
-        attempt=1,
-        token=token,
-        lease=chained.lease,
-        input=command.input,
-        first_at=chained.started_at,
-        started_at=chained.started_at,
-    )
+        command.id, "step", command.name, "RUNNING", execution.generation, revision, 1, 0, token, chained.lease, None,
+        command.input, None, None, began, began,
+    )  # fmt: skip

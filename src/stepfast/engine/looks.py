@@ -38,7 +38,7 @@ class LookPace:
     @property
     def pause(self) -> float:
         """Seconds from a look until the next is due. The runner asks once a second: a look comes a little later."""
-        return max(0.0, self.apart - WATCH / 2)
+        return self.apart - WATCH / 2 if self.apart > WATCH / 2 else 0.0
 
 
 EVERY_TIME = LookPace()

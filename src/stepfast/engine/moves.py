@@ -10,7 +10,7 @@ from stepfast.engine.finish import succeeded
 from stepfast.engine.ports import End
 from stepfast.engine.update_answers import owes_answers
 from stepfast.language.steps import Step
-from stepfast.model import Chained, Record, changed
+from stepfast.model import Chained, Record
 from stepfast.records import dataclass
 from stepfast.replay.replay import Command, Replay
 from stepfast.unguarded import unguarded
@@ -107,7 +107,7 @@ def next_move(run: OwnedStep, record: Record, replay: Replay | None, room: Room,
         return HandOver(record)
     lease = now + command.step.lease + LEASE_MARGIN
     claim = Chained(command.id, lease, run.execution.generation, command.digest, now)
-    return GoOn(changed(record, then=claim), command, claim)
+    return GoOn(record.leading_to(claim), command, claim)
 
 
 def _next_command(run: OwnedStep, replay: Replay, room: Room) -> Command | None:

@@ -122,15 +122,17 @@ class _Observed:
 
     async def commit(self, execution_id: str, commit: Commit) -> Committed:
         committed = await self._store.commit(execution_id, commit)
-        if self._on_due and committed.record and commit.due is not None:
-            for on_due in self._on_due:
-                on_due(execution_id, commit.record, commit.due)
-        if committed.record and commit.record.kind == "signal" and commit.record.status == "SUCCEEDED":
-            for listener in self._listeners:
-                listener.on_waited(execution_id, commit.record)
-        if committed.record and commit.record.kind == "step":
-            for on_attempt in self._on_attempt:
-                on_attempt(execution_id, commit.record)
+        if committed.record:
+            record = commit.record
+            if commit.due is not None:
+                for on_due in self._on_due:
+                    on_due(execution_id, record, commit.due)
+            if record.kind == "step":
+                for on_attempt in self._on_attempt:
+                    on_attempt(execution_id, record)
+            elif record.kind == "signal" and record.status == "SUCCEEDED":
+                for listener in self._listeners:
+                    listener.on_waited(execution_id, record)
         if commit.end is not None:
             self._ended(commit.end, committed.end)
         if committed.record:

@@ -28,9 +28,10 @@ class Recorder:
         pause = FIRST_PAUSE
         while True:
             try:
-                if committed := await self._store.commit(run.execution.run_id, commit):
+                committed = await self._store.commit(run.execution.run_id, commit)
+                if committed.record or not run.unanswered:
                     return committed
-                rightful = await self._after_refusal(run, commit.record) if run.unanswered else None
+                rightful = await self._after_refusal(run, commit.record)
             except Unavailable:
                 run.unanswered = True
                 if self._clock.now() + pause > (run.record.lease or 0.0):

@@ -19,13 +19,15 @@ class CommandCall(Coroutine[object, None, R]):
 
     __slots__ = ("__name__", "__weakref__", "_called", "_inner", "_loop", "_number", "_started")
 
-    def __init__(self, name: str, called: str) -> None:
+    def __init__(self, name: str, called: str, loop: CommandLoop | None = None) -> None:
         self.__name__ = name
         self._called = called
         self._inner: Coroutine[Any, Any, R] | None = None
-        self._loop: CommandLoop = running_loop()  # type: ignore[assignment]  # nothing else makes a call
+        if loop is None:
+            loop = cast(CommandLoop, running_loop())  # nothing else makes a call
+        self._loop = loop
         self._started = True  # while it is not counted: a call that is refused has nothing to begin
-        self._number = self._loop.unawaited.called(called)
+        self._number = loop.unawaited.called(called)
         self._started = False
 
     def _ask(self, commands: Commands) -> Awaitable[Any]:
@@ -66,7 +68,8 @@ class CommandCall(Coroutine[object, None, R]):
     def __await__(self) -> Generator[Any, Any, R]:
         if self._started:
             return self._coroutine().__await__()
-        self._begin()
+        self._started = True
+        self._loop.unawaited.begun(self._number)
         outcome: Generator[Any, Any, R] = self._issue().__await__()
         return outcome
 

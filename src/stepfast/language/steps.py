@@ -17,7 +17,7 @@ from stepfast.language.options import name_of as _name
 from stepfast.language.options import policy_of as _policy
 from stepfast.language.options import seconds_of as _seconds
 from stepfast.language.retry import Retry
-from stepfast.language.workflow_loop import Commands, in_workflow
+from stepfast.language.workflow_loop import CommandLoop, Commands, loop_of_workflow
 from stepfast.values.codec import UNTYPED, Codec
 
 P = ParamSpec("P")
@@ -101,11 +101,14 @@ class Step(Generic[P, R]):
 
     # The return type has no Any, since mypy would then infer Any for gather() of two different steps.
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[object, None, R]:
-        if in_workflow() is None:
+        loop = loop_of_workflow()
+        if loop is None:
             if direct.in_direct_run():
                 return direct.run_step(self.function, self.is_async, args, kwargs)
             return cast("Coroutine[object, None, R]", self.function(*args, **kwargs))
-        return StepCall(self, self.arguments.bind(args, kwargs))  # a call with wrong arguments raises TypeError here
+        return StepCall(
+            self, self.arguments.bind(args, kwargs), loop
+        )  # a call with wrong arguments raises TypeError here
 
     def options(
         self,
@@ -148,9 +151,9 @@ class StepCall(CommandCall[R]):
 
     __slots__ = ("_arguments", "step")
 
-    def __init__(self, step: Step[..., R], arguments: dict[str, Any]) -> None:
+    def __init__(self, step: Step[..., R], arguments: dict[str, Any], loop: CommandLoop | None = None) -> None:
         self.step, self._arguments = step, arguments
-        super().__init__(step.name, f"step {step.name!r}")
+        CommandCall.__init__(self, step.name, f"step {step.name!r}", loop)
 
     def _ask(self, commands: Commands) -> Awaitable[Any]:
         return commands.step(self.step, self._arguments)

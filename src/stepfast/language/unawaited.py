@@ -29,7 +29,7 @@ class Unawaited:
     """Collects what was never awaited, for the loop of one replay.
 
     closed: True once the replay is discarded; objects dropped after that do not count. only_looks: code that must not
-    call steps, as errors name it.
+    call steps, as errors name it. lost_calls: what was dropped so far, as errors describe it.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Unawaited:
         self.only_looks: str | None = None
         self._calls: dict[int, str] = {}
         self._numbers = 0
-        self._dropped: list[str] = []
+        self.lost_calls: list[str] = []
         self._failed: list[tuple[str, BaseException]] = []
         self._gathers: list[weakref.ref[Any]] = []
         self._ended = False
@@ -60,7 +60,7 @@ class Unawaited:
         """Notes that the object of a call was finalized before anything began to await it."""
         if self.closed or is_collecting() or asyncio._get_running_loop() is not loop:
             return
-        self._dropped.append(f"{self._calls.pop(number, 'a step')} was called and never awaited: it has not run")
+        self.lost_calls.append(f"{self._calls.pop(number, 'a step')} was called and never awaited: it has not run")
 
     def coroutine(self, coroutine: Any) -> bool:
         """Notes a coroutine that was finalized without being awaited; False where the collector did so."""
@@ -69,7 +69,7 @@ class Unawaited:
         if is_collecting():
             return False
         name = getattr(coroutine, "__qualname__", type(coroutine).__name__)
-        self._dropped.append(f"coroutine {name!r} was made and never awaited: it has not run")
+        self.lost_calls.append(f"coroutine {name!r} was made and never awaited: it has not run")
         return True
 
     # -- tasks -------------------------------------------------------------------------------------------
@@ -106,15 +106,15 @@ class Unawaited:
 
     # -- the verdict ---------------------------------------------------------------------------------------
 
-    def error(self) -> NeverAwaited | None:
-        """The error for the objects dropped so far; None if there are none."""
-        return _never_awaited(self._dropped) if self._dropped else None
+    def error(self) -> NeverAwaited:
+        """The error for the objects in `lost_calls`, of which there must be one."""
+        return _never_awaited(self.lost_calls)
 
     def check(self) -> None:
         """Raises NeverAwaited for everything never awaited. Call it once the workflow has returned."""
         calls = [f"{call} was called and never awaited: it has not run" for call in self._calls.values()]
-        if self._dropped or calls:
-            raise _never_awaited([*self._dropped, *calls])
+        if self.lost_calls or calls:
+            raise _never_awaited([*self.lost_calls, *calls])
         if self._failed:
             errors = [error for _, error in self._failed]
             messages = [

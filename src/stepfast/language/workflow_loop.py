@@ -92,10 +92,16 @@ def running_loop() -> object | None:
     return None if _running is None else _running()
 
 
+def loop_of_workflow() -> CommandLoop | None:
+    """The loop of the workflow code that runs in this thread, or None outside workflow code."""
+    loop = running_loop() if _running is None else _running()
+    return loop if isinstance(loop, CommandLoop) else None
+
+
 def in_workflow() -> Commands | None:
     """The commands of the replay running in this thread, or None outside workflow code."""
-    loop = running_loop()
-    return loop.commands if isinstance(loop, CommandLoop) else None
+    loop = loop_of_workflow()
+    return None if loop is None else loop.commands
 
 
 _path: contextvars.ContextVar[str | None] = contextvars.ContextVar("stepfast_path", default=None)
@@ -115,9 +121,8 @@ def issuing_under(path: str) -> Iterator[None]:
         _path.reset(token)
 
 
-def path_of_block() -> str | None:
-    """The path of the block of `issuing_under` that runs, or None."""
-    return _path.get()
+path_of_block: Callable[[], str | None] = _path.get
+"""The path of the block of `issuing_under` that runs, or None."""
 
 
 def outside_of_block(context: contextvars.Context | None) -> contextvars.Context | None:

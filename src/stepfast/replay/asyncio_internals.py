@@ -114,7 +114,7 @@ def begun(coroutine: Coroutine[Any, Any, T], scope: contextvars.Context) -> asyn
     if outer is not None:
         leave_task(loop, outer)
     try:
-        first._run()
+        scope.run(first._callback, *first._args)  # as Handle._run, which logs what asyncio's own tasks never raise
     finally:
         if outer is not None:
             enter_task(loop, outer)

@@ -19,7 +19,7 @@ from stepfast.language.workflow_loop import outside_of_block, path_of_block
 from stepfast.language.workflows import Workflow
 from stepfast.model import Chained, Execution, OnCancel, Record
 from stepfast.replay import children, continuing
-from stepfast.replay.asyncio_internals import current_task, get_running_loop, owner_of
+from stepfast.replay.asyncio_internals import current_task, owner_of
 from stepfast.replay.cancelling import id_after
 from stepfast.replay.choices import Choices
 from stepfast.replay.commands import Command, CommandFuture, Withdrawn, shortened
@@ -66,13 +66,13 @@ class Issuing(Patching):
     def step(self, step: Step[..., Any], arguments: dict[str, Any]) -> asyncio.Future[Any]:
         id = self._id(step.name)
         _ = step.result.adapter  # raises for a type without JSON form, before the step runs
-        text = step.arguments.encode(arguments)
+        text = step.arguments.codec.text(arguments)
         record = self.records.get(id)
         begun = record is not None and record.status != "OPEN" and record.input is not None
         if record is not None and begun and record.repair is None and not self._stands(step, record, text):
             recorded = shortened(text_of(record.input) or "")
             raise self._mismatch(id, f"with the input {recorded}", f"it with {shortened(text)}")
-        return self._issue(Command(id, "step", step.name, None, input=text, step=step))
+        return self._issue(Command(id, "step", step.name, None, text, step))
 
     def _stands(self, step: Step[..., Any], record: Record, asked: str) -> bool:
         try:
@@ -226,7 +226,7 @@ class Issuing(Patching):
 
     def _task(self) -> WorkflowTask | None:
         """The task whose code runs; None between tasks."""
-        task = current_task(self.loop) if get_running_loop() is self.loop else None
+        task = current_task(self.loop)  # None while another loop runs in this one: see _Entered
         return task if isinstance(task, WorkflowTask) else None
 
     def _path(self) -> str:
@@ -243,8 +243,8 @@ class Issuing(Patching):
             reserved, task.reserved = task.reserved, None
             return reserved
         path = path_of_block() or (task.path if task is not None else "")
-        self._uses[path, name] += 1
-        used = self._uses[path, name]
+        key = (path, name)
+        self._uses[key] = used = self._uses.get(key, 0) + 1
         id = (f"{path}/" if path else "") + (name if used == 1 else f"{name}#{used}")
         return id_after(id) if self.cancelled else id
 

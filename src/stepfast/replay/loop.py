@@ -96,8 +96,8 @@ class WorkflowLoop(CommandLoop, asyncio.AbstractEventLoop):
     slow_callback_duration = 0.1
     """Libraries read this attribute. The loop itself measures nothing."""
 
-    def get_debug(self) -> bool:
-        return False
+    # asyncio asks each future's loop, and `bool()` answers False without a frame.
+    get_debug = staticmethod(bool)
 
     def get_exception_handler(self) -> None:
         return None
@@ -192,18 +192,23 @@ class WorkflowLoop(CommandLoop, asyncio.AbstractEventLoop):
         ready, budget = self.ready, SPIN
         if not ready:
             return True
-        with self.entered():
+        entered = _Entered(self)
+        try:
             while ready and not self._stopped:
                 for _ in range(len(ready)):
-                    handle = ready.popleft()
+                    handle: Any = ready.popleft()
                     if not handle._cancelled:
-                        try:
-                            handle._run()
-                        except (SystemExit, KeyboardInterrupt):
-                            pass  # asyncio raises these from the loop, but the task keeps them as well
+                        try:  # as Handle._run, without its frame
+                            handle._context.run(handle._callback, *handle._args)
+                        except BaseException:
+                            # asyncio raises SystemExit and KeyboardInterrupt from its loop, but the task keeps them as
+                            # well. It logs any other error of a callback; call_exception_handler has no use for it.
+                            pass
                     budget -= 1
                     if budget == 0:
                         return not ready
+        finally:
+            entered.leave()
         return True
 
     def shut_down(self) -> Iterator[asyncio.Future[Any]]:
@@ -279,36 +284,38 @@ class WorkflowLoop(CommandLoop, asyncio.AbstractEventLoop):
                 leave_task(self, task)
 
     def entered(self) -> _Entered:
-        """Makes this the running loop of the thread, and afterwards puts back the loop and the task around it."""
-        if self._generators is None:
-            # The loop is discarded: it ends a generator that was left, or answers a query.
-            return _Entered(self, Generators(self))
-        return _Entered(self, self._generators)
+        """Makes this the running loop of the thread. Leaving the block puts back the loop and the task around it."""
+        return _Entered(self)
 
 
 class _Entered:
-    """A context manager as a class, for speed: it is entered for every result that a replay takes."""
+    """Makes a loop the running one as it is made, until `leave`: in few calls, since each result is taken in one."""
 
-    __slots__ = ("_generators", "_hooks", "_loop", "_outer", "_task")
+    __slots__ = ("_hooks", "_outer", "_task")
 
-    def __init__(self, loop: WorkflowLoop, generators: Generators) -> None:
-        self._loop, self._generators = loop, generators
-
-    def __enter__(self) -> None:
+    def __init__(self, loop: WorkflowLoop) -> None:
         self._outer = outer = get_running_loop()
-        self._task = current_task(outer) if outer is not None else None
+        self._task = task = current_task(outer) if outer is not None else None
         self._hooks = sys.get_asyncgen_hooks()
-        if outer is not None and self._task is not None:
-            leave_task(outer, self._task)
-        set_running_loop(self._loop)
-        generators: Any = self._generators  # Python calls the hooks with its own generators only
+        generators: Any = loop._generators  # Python calls the hooks with its own generators only
+        if generators is None:  # the loop is discarded: it ends a generator that was left, or answers a query
+            generators = Generators(loop)
+        if outer is not None and task is not None:
+            leave_task(outer, task)
+        set_running_loop(loop)
         sys.set_asyncgen_hooks(generators.first_iteration, generators.finalize)
 
-    def __exit__(self, *error: object) -> None:
+    def leave(self) -> None:
         sys.set_asyncgen_hooks(*self._hooks)
         set_running_loop(self._outer)
         if self._outer is not None and self._task is not None:
             enter_task(self._outer, self._task)
+
+    def __enter__(self) -> None:
+        """For a `with` over it."""
+
+    def __exit__(self, *error: object) -> None:
+        self.leave()
 
 
 def _run_in(context: contextvars.Context, function: Callable[..., None], *args: Any) -> None:

@@ -107,15 +107,16 @@ class Replay(Issuing):
 
     def _step(self, extend: bool) -> bool:
         """Runs the code until it waits, then applies one outcome. False when there is no outcome to apply."""
-        if not self.loop.run_until_blocked():
+        loop = self.loop
+        if loop.ready and not loop.run_until_blocked():
             self._break(deadlocks.in_circles())
         if self._broken is not None:
             self._finish()
         elif self._awaited is not None and self._awaited.done():
             self._shut_down()
             return True
-        elif self._shutdown is None and (forgotten := self.loop.unawaited.error()) is not None:
-            self._break(forgotten)
+        elif loop.unawaited.lost_calls and self._shutdown is None:
+            self._break(loop.unawaited.error())
             self._finish()
         elif self._position < len(self.applied) and (cancel := self._next_cancel()) is not None:
             self._cancel(cancel)
@@ -154,7 +155,8 @@ class Replay(Issuing):
     def _next(self, extend: bool) -> str | None:
         if len(self.outstanding) == 1:  # there is no choice, so the order need not be recorded
             only = next(iter(self.outstanding))
-            return only if has_outcome(only, self.records) else None
+            record = self.records.get(only)
+            return only if record is not None and record.recorded else None
         if self._position < len(self.applied):
             next_id = self.applied[self._position]
             if next_id not in self.outstanding:
@@ -235,9 +237,11 @@ class Replay(Issuing):
         if alone:
             self._choices.clear_outcomes()
         self._succession.add(command, alone=alone)
-        self.loop.clock = max(self.loop.clock, record.ended_at or 0.0)
+        loop, ended = self.loop, record.ended_at or 0.0
+        if ended > loop.clock:
+            loop.clock = ended
         if command.kind == "timer":
-            self.loop.ready.append(waiter)
+            loop.ready.append(waiter)
             return
         if record.status == "SUCCEEDED":
             codec = command.step.result if command.step else command.codec

@@ -133,7 +133,12 @@ class Codec:
         Raises NotStorable, with the path of the field, for a value of the wrong type, and for a value that would come
         back as another: NaN, open files, a datetime in a named zone, a date in `date | str`.
         """
-        return self._or_not_storable(value, self._text)
+        try:
+            return self._text(value)
+        except StepfastError:
+            raise
+        except Exception as error:  # a custom validator or serializer may raise anything
+            raise self._refusal(error) from error
 
     def encode(self, value: Any) -> tuple[str, Any]:
         """The text of a value, as from `text`, and the value decoded from it. Raises NotStorable."""
@@ -241,12 +246,15 @@ class Codec:
             raise InvalidRequest(f"{self.where}: {_describe_error(error)}", (("", _describe_error(error)),)) from error
 
     def _read(self, text: str) -> Any:
-        if self._is_json and len(text) > SHORT_TEXT_CHARS:
-            try:  # from_json, then validate_python, takes half the time of validate_json
-                return self._validator.validate_python(from_json(text), by_alias=True, by_name=True)
-            except ValueError:  # the validator below raises with all details
-                pass
-        validator = self._validator if len(text) < LARGE_TEXT_CHARS else self._fast_validator
+        validator = self._validator
+        if (size := len(text)) > SHORT_TEXT_CHARS:
+            if self._is_json:
+                try:  # from_json, then validate_python, takes half the time of validate_json
+                    return validator.validate_python(from_json(text), by_alias=True, by_name=True)
+                except ValueError:  # the validator below raises with all details
+                    pass
+            if size >= LARGE_TEXT_CHARS:
+                validator = self._fast_validator
         value = validator.validate_json(text, by_alias=True, by_name=True)
         if text[-1:] <= " " and (marks := unset.marks_in(text)) is not None:
             unset.apply(marks, value)

@@ -22,23 +22,25 @@ def flat_text(value: Any, valid: Any) -> str | None:
         return _atom(value, valid)
     if type(value) is not dict or not len(value) == len(valid) <= _FEW_KEYS:
         return None
-    parts = []
-    for (key, item), (valid_key, valid_item) in zip(value.items(), valid.items(), strict=True):
-        name, text = _atom(key, valid_key), _atom(item, valid_item)
-        if type(key) is not str or name is None or text is None:
+    parts = ""
+    keys = iter(value)
+    for valid_key, valid_item in valid.items():
+        key = next(keys)
+        text = _atom(value[key], valid_item)
+        if text is None or type(key) is not str or (name := _atom(key, valid_key)) is None:
             return None
-        parts.append(f"{name}:{text}")
-    return "{" + ",".join(parts) + "}"
+        parts = f"{parts},{name}:{text}" if parts else f"{name}:{text}"
+    return f"{{{parts}}}"
 
 
 def _atom(value: Any, valid: Any) -> str | None:
     kind = type(valid)
     if type(value) is not kind or value != valid:
         return None
-    if kind is str:
-        return encode_basestring(valid) if valid.isascii() else None
     if kind is int:
         return repr(valid) if -_SHORT_INTEGER < valid < _SHORT_INTEGER else None
+    if kind is str:
+        return encode_basestring(valid) if valid.isascii() else None
     if kind is bool:
         return "true" if valid else "false"
     return "null" if valid is None else None
