@@ -1,0 +1,222 @@
+"""Runs quick `def` steps in a thread for which their loop waits, at most for a millisecond.
+
+The other way costs two switches of threads, each with a system call or more, and a turn of the loop. A step function
+counts as quick by its latest runs. That is a guess, and only speed depends on it: an attempt that takes longer than the
+loop waits goes on in its thread, and comes back as any other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Generic, TypeVar
+from weakref import WeakKeyDictionary
+
+from stepfast.engine.step_threads import Threads
+from stepfast.language.steps import Step
+from stepfast.replay.asyncio_internals import is_idle
+
+T = TypeVar("T")
+
+HOLD_SECONDS = 0.001
+"""The longest time that a loop waits for a thread."""
+QUICK_SECONDS = 0.0001
+"""A run that takes at most this long is quick."""
+RUNS_AFTER_SLOW = 32
+"""The quick runs in a row that make a step function quick again after a slow one."""
+TOGETHER = 32
+"""The most attempts that a thread gets at once."""
+
+
+class Pace:
+    """Whether a step function is quick, by its latest runs. The first run of all is in doubt."""
+
+    __slots__ = ("_missing",)
+
+    def __init__(self) -> None:
+        self._missing = 1
+
+    @property
+    def quick(self) -> bool:
+        return self._missing <= 0
+
+    def took(self, seconds: float) -> None:
+        if seconds > QUICK_SECONDS:
+            self._missing = RUNS_AFTER_SLOW
+        elif self._missing > 0:
+            self._missing -= 1
+
+
+class Attempt(Generic[T]):
+    """An attempt of a quick step.
+
+    outcome: what it returned, once it has. later: made when the loop has waited in vain; done with the outcome.
+    """
+
+    __slots__ = ("function", "later", "outcome", "pace")
+
+    def __init__(self, function: Callable[[], T], pace: Pace) -> None:
+        self.function, self.pace = function, pace
+        self.outcome: T | None = None
+        self.later: asyncio.Future[T] | None = None
+
+    def result(self) -> T | asyncio.Future[T]:
+        return self.later or self.outcome  # type: ignore[return-value]
+
+
+class Batch(Generic[T]):
+    """Attempts that one thread runs one after the other while the loop waits.
+
+    Once the loop has waited in vain it sets `late`, and then looks for outcomes again; the thread sets an outcome, and
+    then looks whether it is late. So at least one of the two settles `later`.
+    """
+
+    def __init__(self, attempts: list[Attempt[T]], threads: Threads, loop: asyncio.AbstractEventLoop) -> None:
+        self._attempts, self._threads, self._loop = attempts, threads, loop
+        self._left = deque(attempts)
+        self._under_way: Attempt[T] | None = None
+        self._late = False
+        self._done = threading.Lock()
+        self._done.acquire()
+        self._outcomes = threads.outcomes(loop)
+
+    def hold(self) -> None:
+        """Has a thread run the attempts, and waits. Afterwards each attempt has its outcome, or `later`.
+
+        Raises RuntimeError if the system allows no more threads.
+        """
+        self._threads.give(self._run)
+        try:
+            ended = self._done.acquire(True, HOLD_SECONDS)
+        except BaseException:  # of a signal's handler, in the main thread
+            self._leave()
+            raise
+        if not ended:
+            self._leave()
+
+    def _run(self) -> None:
+        left, clock = self._left, self._loop.time
+        began = clock()
+        while True:
+            try:
+                attempt = left.popleft()
+            except IndexError:
+                break
+            self._under_way = attempt
+            self._end(attempt)
+            ended = clock()
+            attempt.pace.took(ended - began)
+            began = ended
+        self._under_way = None
+        self._done.release()
+
+    def _end(self, attempt: Attempt[T]) -> None:
+        outcome = attempt.outcome = attempt.function()
+        if self._late and attempt.later is not None:
+            self._outcomes.put(attempt.later, outcome)
+
+    def _leave(self) -> None:
+        """The loop goes on without the attempts that have no outcome."""
+        for attempt in self._attempts:
+            if attempt.outcome is None:
+                attempt.later = self._loop.create_future()
+        self._late = True
+        slow = self._under_way
+        if slow is not None and slow.outcome is None:
+            slow.pace.took(HOLD_SECONDS)
+        for attempt in self._attempts:
+            if attempt.later is not None and attempt.outcome is not None and not attempt.later.done():
+                attempt.later.set_result(attempt.outcome)
+        self._loop.call_later(HOLD_SECONDS, self._look, len(self._left))
+
+    def _look(self, before: int) -> None:
+        """Gives each attempt that has not begun a thread of its own, once a slow one holds it up."""
+        left = len(self._left)
+        if left and (left < before or self._under_way is None):  # its thread gets on, or has not had a turn
+            self._loop.call_later(HOLD_SECONDS, self._look, left)
+            return
+        while self._left:
+            try:
+                attempt = self._left.popleft()
+            except IndexError:  # the thread has just taken the last one
+                return
+            try:
+                self._threads.give(partial(self._end, attempt))
+            except RuntimeError:  # the system allows no more threads
+                self._left.appendleft(attempt)
+                self._loop.call_later(HOLD_SECONDS, self._look, len(self._left))
+                return
+
+
+class _Turn(Generic[T]):
+    """The attempts that begin together in one turn of a loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, threads: Threads) -> None:
+        self.loop, self._threads = loop, threads
+        self._waiting: list[tuple[Attempt[T], asyncio.Future[T | asyncio.Future[T]]]] = []
+
+    async def run(self, attempt: Attempt[T]) -> T | asyncio.Future[T]:
+        loop, waiting = self.loop, self._waiting
+        if is_idle(loop):  # nothing else begins in this turn
+            Batch([attempt], self._threads, loop).hold()
+            return attempt.result()
+        held: asyncio.Future[T | asyncio.Future[T]] = loop.create_future()
+        waiting.append((attempt, held))
+        if len(waiting) == 1:
+            loop.call_soon(self._begin)
+        return await held
+
+    def _begin(self) -> None:
+        batch, self._waiting = self._waiting[:TOGETHER], self._waiting[TOGETHER:]
+        if self._waiting:
+            self.loop.call_soon(self._begin)
+        batch = [(attempt, held) for attempt, held in batch if not held.done()]  # a task was cancelled before it began
+        if not batch:
+            return
+        try:
+            Batch([attempt for attempt, _ in batch], self._threads, self.loop).hold()
+        except RuntimeError as error:
+            for _, held in batch:
+                held.set_exception(error)
+            return
+        for attempt, held in batch:
+            held.set_result(attempt.result())
+
+
+class _OfThread(threading.local):
+    turn: _Turn[Any] | None = None
+
+
+class QuickSteps(Generic[T]):
+    """Runs attempts of `def` steps in threads; the loop of the caller waits for those that are quick."""
+
+    def __init__(self, threads: Threads) -> None:
+        self._threads = threads
+        self._paces: WeakKeyDictionary[Step[..., Any], Pace] = WeakKeyDictionary()
+        self._caller = _OfThread()
+
+    async def run(self, step: Step[..., Any], function: Callable[[], T]) -> T | asyncio.Future[T]:
+        """What the function returns, which is not None and raises nothing; or a future for it.
+
+        It returns when the attempt has ended or the loop has waited for it in vain, which is at once for slow steps.
+        """
+        loop, pace = asyncio.get_running_loop(), self._paces.get(step)
+        if pace is None:
+            pace = self._paces[step] = Pace()
+        if not pace.quick:
+            return self._threads.run(partial(_timed, pace, function, loop.time))
+        turn = self._caller.turn
+        if turn is None or turn.loop is not loop:
+            turn = self._caller.turn = _Turn(loop, self._threads)
+        return await turn.run(Attempt(function, pace))
+
+
+def _timed(pace: Pace, function: Callable[[], T], clock: Callable[[], float]) -> T:
+    began = clock()
+    try:
+        return function()
+    finally:
+        pace.took(clock() - began)
