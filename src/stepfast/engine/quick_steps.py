@@ -97,7 +97,7 @@ class Batch(Generic[T]):
         if not ended:
             self._leave()
 
-    def _run(self) -> None:
+    def _run(self) -> threading.Lock:
         left, clock = self._left, self._loop.time
         began = clock()
         while True:
@@ -111,7 +111,7 @@ class Batch(Generic[T]):
             attempt.pace.took(ended - began)
             began = ended
         self._under_way = None
-        self._done.release()
+        return self._done
 
     def _end(self, attempt: Attempt[T]) -> None:
         outcome = attempt.outcome = attempt.function()

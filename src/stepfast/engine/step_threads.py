@@ -48,8 +48,11 @@ class Threads:
             results = self._caller.results = ThreadOutcomes(loop)
         return results
 
-    def give(self, work: Callable[[], None]) -> None:
-        """Has a thread do the work, which raises nothing: the thread that became idle last, or a new one."""
+    def give(self, work: Callable[[], threading.Lock | None]) -> None:
+        """Has a thread do the work: the thread that became idle last, or a new one.
+
+        The work raises nothing. It may return a lock, which the thread releases when it is idle again.
+        """
         try:
             thread = self._idle.pop()
         except IndexError:
@@ -66,18 +69,21 @@ class _StepThread(threading.Thread):
     that has waited releases the lock of the queue, for which the other threads wait (CPython 3.11 and 3.12).
     """
 
-    def __init__(self, idle: list[_StepThread], work: Callable[[], None]) -> None:
+    def __init__(self, idle: list[_StepThread], work: Callable[[], threading.Lock | None]) -> None:
         super().__init__(name="stepfast-step", daemon=True)
-        self.work: Callable[[], None] | None = work
+        self.work: Callable[[], threading.Lock | None] | None = work
         self.wake = threading.Lock()
         self.wake.acquire()
         self._idle = idle
 
     def run(self) -> None:
         while self.work is not None:
-            self.work()
+            awaited = self.work()
             self.work = None
             self._idle.append(self)
+            # Last of all: whoever wakes needs the interpreter lock, which the wait below gives away.
+            if awaited is not None:
+                awaited.release()
             if not self.wake.acquire(timeout=IDLE_SECONDS):
                 try:
                     self._idle.remove(self)
