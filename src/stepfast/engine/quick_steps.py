@@ -34,20 +34,32 @@ TOGETHER = 32
 class Pace:
     """Whether a step function is quick, by its latest runs. The first run of all is in doubt."""
 
-    __slots__ = ("_missing",)
+    __slots__ = ("_missing", "quick")
 
     def __init__(self) -> None:
-        self._missing = 1
-
-    @property
-    def quick(self) -> bool:
-        return self._missing <= 0
+        self._missing, self.quick = 1, False
 
     def took(self, seconds: float) -> None:
         if seconds > QUICK_SECONDS:
-            self._missing = RUNS_AFTER_SLOW
-        elif self._missing > 0:
+            self._missing, self.quick = RUNS_AFTER_SLOW, False
+        elif not self.quick:
             self._missing -= 1
+            self.quick = self._missing <= 0
+
+
+def alone(
+    threads: Threads, loop: asyncio.AbstractEventLoop, function: Callable[[], T], pace: Pace
+) -> asyncio.Future[T]:
+    """Runs an attempt in a thread of its own, for which the loop does not wait."""
+    return threads.run(partial(_timed, pace, function, loop.time))
+
+
+def _timed(pace: Pace, function: Callable[[], T], clock: Callable[[], float]) -> T:
+    began = clock()
+    try:
+        return function()
+    finally:
+        pace.took(clock() - began)
 
 
 class Attempt(Generic[T]):
@@ -63,8 +75,9 @@ class Attempt(Generic[T]):
         self.outcome: T | None = None
         self.later: asyncio.Future[T] | None = None
 
-    def result(self) -> T | asyncio.Future[T]:
-        return self.later or self.outcome  # type: ignore[return-value]
+    def result(self) -> T | asyncio.Future[T] | None:
+        """None: it has not begun."""
+        return self.later or self.outcome
 
 
 class Batch(Generic[T]):
@@ -162,7 +175,7 @@ class _Turn(Generic[T]):
         loop, waiting = self.loop, self._waiting
         if is_idle(loop):  # nothing else begins in this turn
             Batch([attempt], self._threads, loop).hold()
-            return attempt.result()
+            return attempt.result()  # type: ignore[return-value]
         held: asyncio.Future[T | asyncio.Future[T]] = loop.create_future()
         waiting.append((attempt, held))
         if len(waiting) == 1:
@@ -170,20 +183,25 @@ class _Turn(Generic[T]):
         return await held
 
     def _begin(self) -> None:
-        batch, self._waiting = self._waiting[:TOGETHER], self._waiting[TOGETHER:]
+        taken, self._waiting = self._waiting[:TOGETHER], self._waiting[TOGETHER:]
         if self._waiting:
             self.loop.call_soon(self._begin)
-        batch = [(attempt, held) for attempt, held in batch if not held.done()]  # a task was cancelled before it began
-        if not batch:
-            return
+        held = [(attempt, turn) for attempt, turn in taken if not turn.done()]  # a cancelled task does not begin
+        batch = [attempt for attempt, _ in held if attempt.pace.quick]
         try:
-            Batch([attempt for attempt, _ in batch], self._threads, self.loop).hold()
-        except RuntimeError as error:
-            for _, held in batch:
-                held.set_exception(error)
-            return
-        for attempt, held in batch:
-            held.set_result(attempt.result())
+            if batch:
+                Batch(batch, self._threads, self.loop).hold()
+            for attempt, _ in held:
+                if attempt.result() is None:  # an attempt of an earlier batch has turned out to be slow
+                    attempt.later = alone(self._threads, self.loop, attempt.function, attempt.pace)
+        except RuntimeError as error:  # the system allows no more threads
+            for attempt, turn in held:
+                if attempt.result() is None:
+                    turn.set_exception(error)
+        finally:
+            for attempt, turn in held:
+                if (result := attempt.result()) is not None:
+                    turn.set_result(result)
 
 
 class _OfThread(threading.local):
@@ -207,16 +225,8 @@ class QuickSteps(Generic[T]):
         if pace is None:
             pace = self._paces[step] = Pace()
         if not pace.quick:
-            return self._threads.run(partial(_timed, pace, function, loop.time))
+            return alone(self._threads, loop, function, pace)
         turn = self._caller.turn
         if turn is None or turn.loop is not loop:
             turn = self._caller.turn = _Turn(loop, self._threads)
         return await turn.run(Attempt(function, pace))
-
-
-def _timed(pace: Pace, function: Callable[[], T], clock: Callable[[], float]) -> T:
-    began = clock()
-    try:
-        return function()
-    finally:
-        pace.took(clock() - began)
