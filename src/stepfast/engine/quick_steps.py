@@ -1,4 +1,4 @@
-"""Runs quick `def` steps in a thread for which their loop waits, at most for a millisecond.
+"""Runs quick `def` steps in a thread for which their loop waits, at most for half a millisecond.
 
 The other way costs two switches of threads, each with a system call or more, and a turn of the loop. A step function
 counts as quick by its latest runs. That is a guess, and only speed depends on it: an attempt that takes longer than the
@@ -21,10 +21,10 @@ from stepfast.replay.asyncio_internals import is_idle
 
 T = TypeVar("T")
 
-HOLD_SECONDS = 0.001
-"""The longest time that a loop waits for a thread."""
+HOLD_SECONDS = 0.0005
+"""The longest time that a loop waits for a thread. An attempt that it has waited for in vain was slow."""
 QUICK_SECONDS = 0.0001
-"""A run that takes at most this long is quick."""
+"""A run in a thread of its own was quick if it took at most this long."""
 RUNS_AFTER_SLOW = 32
 """The quick runs in a row that make a step function quick again after a slow one."""
 TOGETHER = 32
@@ -39,10 +39,14 @@ class Pace:
     def __init__(self) -> None:
         self._missing, self.quick = 1, False
 
+    def slow(self) -> None:
+        self._missing, self.quick = RUNS_AFTER_SLOW, False
+
     def took(self, seconds: float) -> None:
+        """Notes a run in a thread of its own."""
         if seconds > QUICK_SECONDS:
-            self._missing, self.quick = RUNS_AFTER_SLOW, False
-        elif not self.quick:
+            self.slow()
+        else:
             self._missing -= 1
             self.quick = self._missing <= 0
 
@@ -111,8 +115,7 @@ class Batch(Generic[T]):
             self._leave()
 
     def _run(self) -> threading.Lock:
-        left, clock = self._left, self._loop.time
-        began = clock()
+        left = self._left
         while True:
             try:
                 attempt = left.popleft()
@@ -120,9 +123,6 @@ class Batch(Generic[T]):
                 break
             self._under_way = attempt
             self._end(attempt)
-            ended = clock()
-            attempt.pace.took(ended - began)
-            began = ended
         self._under_way = None
         return self._done
 
@@ -139,7 +139,7 @@ class Batch(Generic[T]):
         self._late = True
         slow = self._under_way
         if slow is not None and slow.outcome is None:
-            slow.pace.took(HOLD_SECONDS)
+            slow.pace.slow()
         for attempt in self._attempts:
             if attempt.later is not None and attempt.outcome is not None and not attempt.later.done():
                 attempt.later.set_result(attempt.outcome)
