@@ -7,7 +7,8 @@ import threading
 from functools import partial
 from typing import Any
 
-from stepfast.engine.step_runner import Pulse, Threads, _wait
+from stepfast.engine.step_runner import Pulse, _wait
+from stepfast.engine.step_threads import Threads
 from stepfast.model import Stop
 
 SECONDS = 30.0
@@ -49,7 +50,7 @@ def _with_others(ran: threading.Barrier, number: int) -> int:
 
 def _until_idle(threads: Threads, number: int) -> None:
     """Returns once so many threads have handed over what they had. The loop gets no turn meanwhile."""
-    while threads._idle < number:
+    while len(threads._idle) < number:
         pass
 
 

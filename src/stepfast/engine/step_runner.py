@@ -9,20 +9,19 @@ import asyncio
 import contextvars
 import inspect
 import logging
-import queue
-import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from functools import partial
 from typing import Any, Protocol
 
+from stepfast.engine.quick_steps import QuickSteps
+from stepfast.engine.step_threads import Threads
 from stepfast.errors import StepCancelled, StepTimeout
 from stepfast.frames import calls
 from stepfast.language.context import StepContext, current
 from stepfast.language.steps import Step
 from stepfast.model import Failure, Stop
 from stepfast.records import dataclass
-from stepfast.replay.asyncio_internals import begun
-from stepfast.thread_outcomes import ThreadOutcomes
+from stepfast.replay.asyncio_internals import begun as begin
 from stepfast.unguarded import unguarded
 
 log = logging.getLogger(__name__)
@@ -157,65 +156,11 @@ class AttemptRunner(Protocol):
         """Runs one attempt to its end, its timeout, or until its watch says why it must stop."""
 
 
-class _OfThread(threading.local):
-    results: ThreadOutcomes | None = None
-
-
-class Threads:
-    """Daemon threads for `def` steps, made when needed, ended after a minute without work.
-
-    A step that never returns keeps its thread and nothing else: it delays neither other steps nor the
-    end of the process, as it would in concurrent.futures.
-    """
-
-    def __init__(self) -> None:
-        self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._idle = 0
-        self._lock = threading.Lock()
-        self._caller = _OfThread()
-
-    def run(self, function: Callable[[], Any]) -> asyncio.Future[Any]:
-        """A future of the running loop for the function's result."""
-        loop, results = asyncio.get_running_loop(), self._caller.results
-        if results is None or results.loop is not loop:
-            results = self._caller.results = ThreadOutcomes(loop)
-        future: asyncio.Future[Any] = loop.create_future()
-        put = results.put
-
-        def work() -> None:
-            put(future, function())
-
-        with self._lock:
-            self._work.put(work)
-            if self._idle > 0:
-                self._idle -= 1
-            else:
-                threading.Thread(target=self._serve, name="stepfast-step", daemon=True).start()
-        return future
-
-    def _serve(self) -> None:
-        work: Callable[[], None] | None = self._work.get()
-        while work is not None:
-            work()
-            with self._lock:
-                self._idle += 1
-            try:
-                work = self._work.get(timeout=60.0)
-            except queue.Empty:
-                with self._lock:
-                    # Work may have come in the moment the wait ended; then this thread was counted on.
-                    if self._idle > 0:
-                        self._idle -= 1
-                        work = None
-                    else:
-                        work = self._work.get()
-
-
 class Runner:
     """Runs steps on the current event loop and its threads."""
 
     def __init__(self, threads: Threads | None = None) -> None:
-        self._threads = threads or Threads()
+        self._quick: QuickSteps[Ended] = QuickSteps(threads or Threads())
 
     async def run(self, call: AttemptCall) -> Ended:
         """Runs one attempt to its end, its timeout, or until its watch says why it must stop.
@@ -226,12 +171,19 @@ class Runner:
         step, pulse = call.step, call.pulse
         scope = contextvars.copy_context()
         scope.run(current.set, call.context)
-        running = self._start(step, call.arguments, scope)
-        if running.done():
-            quick: Ended = running.result()
-            if not _is_awaitable(quick.value):
-                return quick
-            running = self._awaited(quick.value, scope)
+        running: asyncio.Future[Any]
+        begun: Ended | asyncio.Future[Ended]
+        if step.is_async:
+            running = begin(_attempt(step, call.arguments), scope)
+            begun = running.result() if running.done() else running
+        else:
+            begun = await self._quick.run(step, partial(_attempt_in_thread, step, call.arguments, scope))
+        if isinstance(begun, Ended):
+            if not _is_awaitable(begun.value):
+                return begun
+            running = self._awaited(begun.value, scope)
+        else:
+            running = begun
         call = self._watched(call)
         loop = asyncio.get_running_loop()
         began = beaten = loop.time()
@@ -239,6 +191,8 @@ class Runner:
         stop: Stop | None = None
         while True:
             left = began + step.timeout - loop.time()
+            if pulse.interrupted is not None and stop is None:
+                left = 0.0  # it was interrupted before this attempt could wait for it
             await _wait(running, pulse, max(0.0, min(left, period)))
             if running.done():
                 ended: Ended = running.result()
@@ -263,13 +217,6 @@ class Runner:
         """The call, with what else its watch is to know. Only of an attempt that does not end at once."""
         return call
 
-    def _start(
-        self, step: Step[..., Any], arguments: inspect.BoundArguments, scope: contextvars.Context
-    ) -> asyncio.Future[Any]:
-        if step.is_async:
-            return begun(_attempt(step, arguments), scope)
-        return self._threads.run(partial(_attempt_in_thread, step, arguments, scope))
-
     def _awaited(self, value: Awaitable[Any], scope: contextvars.Context) -> asyncio.Future[Any]:
         """Goes on with what a `def` returned: under many decorators an `async def` becomes a `def` that returns one."""
 
@@ -279,7 +226,7 @@ class Runner:
             except BaseException as error:
                 return Ended(error=error)
 
-        return begun(rest(), scope)
+        return begin(rest(), scope)
 
     async def _stop(self, call: AttemptCall, running: asyncio.Future[Any], stop: Stop) -> Ended:
         """Cuts an attempt off; if it ends well all the same, it has its result."""

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from stepfast.engine.step_runner import CANCEL_GRACE_SECONDS, AttemptCall, AttemptWatch, Ended, Pulse, Runner, Threads
+from stepfast.engine.step_runner import CANCEL_GRACE_SECONDS, AttemptCall, AttemptWatch, Ended, Pulse, Runner
+from stepfast.engine.step_threads import Threads
 from stepfast.language.steps import Step
 from stepfast.local.inbox import Inbox
 from stepfast.local.process_attempts import run_in_process

@@ -11,7 +11,8 @@ from typing import Any, Protocol
 
 from stepfast import delays
 from stepfast.client.unserved import nothing_serves
-from stepfast.engine.step_runner import AttemptCall, AttemptWatch, Ended, Runner, Threads, cut_off
+from stepfast.engine.step_runner import AttemptCall, AttemptWatch, Ended, Runner, cut_off
+from stepfast.engine.step_threads import Threads
 from stepfast.language.context import StepContext
 from stepfast.language.steps import Step
 from stepfast.simulator.simulated_loop import HOLD_SECONDS, SimulatedLoop
