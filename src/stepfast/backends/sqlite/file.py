@@ -197,7 +197,7 @@ class SqliteFile:
         when the commit failed: then nothing of it was written.
         """
         loop, turn = asyncio.get_running_loop(), self._turn
-        if not turn.due and time.monotonic() < turn.until and is_idle(loop):
+        if not turn.due and is_idle(loop) and (time.monotonic() < turn.until or not loop.is_running()):
             return self._write_alone(run)
         future: asyncio.Future[T] = loop.create_future()
         turn.writes.append(PendingWrite(run, future))
