@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -18,9 +18,6 @@ from stepfast.language.registry import Registry
 from stepfast.model import Execution
 from stepfast.records import dataclass
 from stepfast.values.sameness import was_sent
-
-_urandom = getattr(os.urandom, "__wrapped__", os.urandom)
-"""The plain one: stepfast replaces the name for the sake of workflow code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +100,6 @@ async def create_above(store: Store, execution: Execution) -> tuple[Execution, E
 
 def new_id(now: float) -> str:
     """A UUID of version 7 (RFC 9562): those made at one time lie side by side in an index."""
-    chance = int.from_bytes(_urandom(10), "big") & ~(15 << 76 | 3 << 62)
+    chance = int.from_bytes(secrets.token_bytes(10), "big") & ~(15 << 76 | 3 << 62)
     text = f"{(int(now * 1000) & (1 << 48) - 1) << 80 | 7 << 76 | 2 << 62 | chance:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -12,7 +12,6 @@ import contextvars
 import importlib
 import sys
 import threading
-import time
 import warnings
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar
@@ -21,6 +20,7 @@ from stepfast.errors import ForbiddenInWorkflow
 from stepfast.frames import with_code
 from stepfast.language.unawaited import is_waiting
 from stepfast.language.workflow_loop import CommandLoop, in_workflow
+from stepfast.replay.determinism import plain_monotonic
 
 T = TypeVar("T")
 
@@ -82,10 +82,6 @@ class QuickHandle(asyncio.Handle):
         self._cancelled, self._repr, self._source_traceback = False, None, None
 
 
-_monotonic: Callable[[], float] = getattr(time.monotonic, "__wrapped__", time.monotonic)
-"""The plain one: stepfast replaces the name for the sake of workflow code."""
-
-
 class QuickLoop(asyncio.SelectorEventLoop):
     """asyncio's loop, whose `call_soon` costs two calls and not five. Each step goes through it three times.
 
@@ -97,7 +93,7 @@ class QuickLoop(asyncio.SelectorEventLoop):
     _ready: Any
 
     def time(self) -> float:
-        return _monotonic()
+        return plain_monotonic()
 
     def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:  # type: ignore[override]
         if self._debug or self._closed:
