@@ -100,9 +100,9 @@ Patch = pytest.MonkeyPatch
 
 
 def a_new_one_begins_at_generation_0(patch: Patch) -> None:
-    text = rows.INSERT_EXECUTION
-    a, b = text.index("AND generation >= :generation"), len("AND generation >= :generation")
-    patch.setattr(rows, "INSERT_EXECUTION", text[:a] + "AND 0" + text[a + b :])
+    text = rows.INSERT_EXECUTION.replace("generation >= ?", "? IS NULL")
+    assert text != rows.INSERT_EXECUTION
+    patch.setattr(rows, "INSERT_EXECUTION", text)
 
 
 def first_records_ask_for_no_execution(patch: Patch) -> None:

@@ -36,11 +36,14 @@ class EventLog(StoreListener):
 
 def log_start(execution: Execution) -> None:
     """Logs that an execution was started."""
-    _log(logging.INFO, execution, "started")
+    if log.isEnabledFor(logging.INFO):
+        _log(logging.INFO, execution, "started")
 
 
 def log_end(execution: Execution) -> None:
     """Logs the status with which an execution ended; a failure names its step and error type."""
+    if not log.isEnabledFor(logging.WARNING if execution.status == "FAILED" else logging.INFO):
+        return
     if execution.status != "FAILED" or execution.error is None:
         took = max(0.0, (execution.ended_at or execution.created_at) - execution.created_at)
         _log(logging.INFO, execution, f"{execution.status} after {took:.2f} s")

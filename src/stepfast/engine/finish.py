@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 import secrets
-from dataclasses import replace
 
 from stepfast.engine.cancelling import end_cleaned_up
 from stepfast.engine.continuing import continue_as_new
@@ -17,6 +17,7 @@ from stepfast.model import Execution
 from stepfast.replay.children import has_open_child
 from stepfast.replay.failures import causes_of, failure_of
 from stepfast.replay.replay import Replay
+from stepfast.unguarded import replace
 
 
 async def finish(store: Store, queue: Queue, clock: Clock, execution: Execution, replay: Replay) -> bool:
@@ -45,7 +46,7 @@ async def finish(store: Store, queue: Queue, clock: Clock, execution: Execution,
     ended = replace(
         execution,
         status="FAILED",
-        error=replace(failure_of(replay), parked=parked),
+        error=dataclasses.replace(failure_of(replay), parked=parked),
         causes=causes_of(replay),
         ended_at=clock.now(),
     )

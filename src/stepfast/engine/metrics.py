@@ -48,6 +48,7 @@ class Tally:
         )
 
 
+_ONE = Tally(1)
 Tallies = Mapping[str, Tally]
 """By name: a status, TOOK and a bucket, STEP and a step's name."""
 
@@ -60,9 +61,9 @@ def hour_of(at: float) -> int:
 def tallies_of(execution: Execution, records: Iterable[Record]) -> dict[str, Tally]:
     """What an execution adds as it ends: with what its last generation did, since each generation ends once."""
     ended_at = execution.ended_at or execution.created_at
-    tallies: dict[str, Tally] = {execution.status: Tally(1)}
+    tallies: dict[str, Tally] = {execution.status: _ONE}
     if execution.status == "SUCCEEDED":
-        tallies[f"{TOOK}{bucket_of(ended_at - execution.created_at)}"] = Tally(1)
+        tallies[f"{TOOK}{bucket_of(ended_at - execution.created_at)}"] = _ONE
     steps: dict[str, list[float]] = {}
     for record in records:
         if record.kind == "step" and record.attempt and record.generation == execution.generation:

@@ -5,10 +5,6 @@ A replay comes from the replay cache where one is kept, and starts again where n
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
-
 from stepfast.engine.order import Order
 from stepfast.engine.ports import Store
 from stepfast.engine.replay_cache import Live, LiveReplays
@@ -81,38 +77,35 @@ class ReplayOpener:
     def __init__(self, store: Store, registry: Registry, lives: LiveReplays) -> None:
         self._store, self._registry, self._lives = store, registry, lives
 
-    @asynccontextmanager
-    async def open(
+    def open(
         self,
         execution_id: str,
         *,
         ended: bool = False,
         opened: OpenedReplay | None = None,
         read: Snapshot | None = None,
-    ) -> AsyncIterator[OpenedReplay]:
+    ) -> _Opening:
         """Reads the execution and opens its replay; closes it at the end of the block, unless it was kept.
 
         ended: replay an execution that is not RUNNING, too. opened: what is opened already, so that nothing is read.
         read: the execution as whoever has kept its replay has read it a moment ago. It counts if that replay is there.
         """
-        if opened is None:
-            opened = self._kept(execution_id, read) if read is not None else None
-        if opened is None:
-            opened = await self._read(execution_id, ended)
-        try:
-            yield opened
-        finally:
-            opened.close()
+        return _Opening(self, execution_id, ended, opened, read)
 
-    def _kept(self, execution_id: str, read: Snapshot) -> OpenedReplay | None:
+    def kept(self, execution_id: str, read: Snapshot) -> OpenedReplay | None:
         """The kept replay, which has taken the records of this read. None if none is kept that goes on with it."""
         live = self._lives.take(execution_id, going_on=read)
         if live is None:
             return None
         live = Live(live.replay, live.order, live.mark, settled=live.settled)
-        return OpenedReplay(self._lives, replace(read, records={}), live, True)
+        return OpenedReplay(
+            self._lives,
+            Snapshot(read.execution, read.cursor, {}, read.signals, read.has_signals, read.holder),
+            live,
+            True,
+        )
 
-    async def _read(self, execution_id: str, ended: bool) -> OpenedReplay:
+    async def read(self, execution_id: str, ended: bool) -> OpenedReplay:
         snapshot, kept, mark = await self._lives.load(self._store, execution_id)
         live = None
         if kept is not None:
@@ -127,3 +120,28 @@ class ReplayOpener:
             return None
         workflow = self._registry.get(snapshot.execution.workflow)
         return Replay(workflow, snapshot.execution) if workflow is not None else None
+
+
+class _Opening:
+    """A context manager as a class, for speed: whoever handles an execution enters one."""
+
+    __slots__ = ("_ended", "_execution_id", "_opened", "_opener", "_read")
+
+    def __init__(
+        self, opener: ReplayOpener, execution_id: str, ended: bool, opened: OpenedReplay | None, read: Snapshot | None
+    ) -> None:
+        self._opener, self._execution_id, self._ended = opener, execution_id, ended
+        self._opened, self._read = opened, read
+
+    async def __aenter__(self) -> OpenedReplay:
+        opened = self._opened
+        if opened is None and self._read is not None:
+            opened = self._opener.kept(self._execution_id, self._read)
+        if opened is None:
+            opened = await self._opener.read(self._execution_id, self._ended)
+        self._opened = opened
+        return opened
+
+    async def __aexit__(self, *error: object) -> None:
+        if self._opened is not None:
+            self._opened.close()

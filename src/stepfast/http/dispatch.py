@@ -7,13 +7,15 @@ of their parameters stay Powertools': they describe the API, and each value is c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from enum import Enum
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Route
 from aws_lambda_powertools.event_handler.middlewares import openapi_validation
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+from pydantic import BaseModel
 
 from stepfast.http import problems
 from stepfast.http.path_pattern import PathPattern
@@ -23,6 +25,10 @@ from stepfast.http.route_index import RouteModule, modules
 _powertools: Any = openapi_validation
 _MOST_SLASHES = 64
 """Paths with more slashes are compared with every route, so that nobody fills the memory with lengths of paths."""
+
+
+_MOST_KNOWN_QUERIES, _LONGEST_KNOWN_QUERY = 100, 100
+_PLAIN = (str, int, float, type(None), Enum)
 
 
 class RegisteredRoute:
@@ -43,6 +49,10 @@ class RegisteredRoute:
         if self._arguments is None:
             self._arguments = _RouteArguments(route)
         return problems.as_dict(self.function(**self._arguments.of(path, request)))
+
+    def has_taken(self, query: str) -> bool:
+        """Whether exactly this query string was right in an earlier request, and what it says is known."""
+        return self._arguments is not None and query in self._arguments.queries
 
 
 class RouteTable:
@@ -108,13 +118,20 @@ class RouteTable:
 
 
 class _RouteArguments:
-    """Makes the arguments of a route's function. Parameters that are not sent have their defaults."""
+    """Makes the arguments of a route's function. Parameters that are not sent have their defaults.
+
+    queries: the values of query strings that were right. Clients send few of them, over and over.
+    """
 
     def __init__(self, route: Route) -> None:
         fields = route.dependant
         self._path, self._query, self._header = fields.path_params, fields.query_params, fields.header_params
         self._body = fields.body_params
-        self._names = [field.alias.lower() for field in self._header]
+        self._names = frozenset(field.alias.lower() for field in self._header)
+        self.queries: dict[str, dict[str, Any]] = {}
+        values, errors = _powertools._request_params_to_args(self._header, {})
+        self._without_headers: dict[str, Any] | None = values if not errors and _are_plain(values) else None
+        self._object = _object_of(self._body)
         if fields.cookie_params:
             raise TypeError("a route that reads cookies: dispatch has no code for it")
 
@@ -125,16 +142,35 @@ class _RouteArguments:
             values.update(sent)
             errors += wrong
         if self._body:
-            sent, wrong = _powertools._request_body_to_args(required_params=self._body, received_body=request.json_body)
+            sent, wrong = self._of_body(request.json_body)
             values.update(sent)
             errors += wrong
         if errors:
             raise RequestValidationError(_powertools._normalize_errors(errors))
         return values
 
+    def _of_body(self, body: Any) -> Any:
+        if self._object is not None and type(body) is dict:
+            value, errors = self._object.validate(value=body)
+            if not errors:
+                return {self._object.name: value}, []
+        return _powertools._request_body_to_args(required_params=self._body, received_body=body)
+
     def _of_query(self, request: Any) -> Any:
         if not self._query:
             return {}, []
+        text = request.get("rawQueryString") or ""
+        known = self.queries.get(text)
+        if known is not None:
+            return known, []
+        values, errors = self._of_new_query(request)
+        if not errors and len(text) <= _LONGEST_KNOWN_QUERY and _are_plain(values):
+            if len(self.queries) >= _MOST_KNOWN_QUERIES:
+                self.queries.clear()
+            self.queries[text] = values
+        return values, errors
+
+    def _of_new_query(self, request: Any) -> Any:
         query = request.resolved_query_string_parameters
         if query:
             repeated = {name for name, sent in query.items() if len(sent) > 1}
@@ -146,6 +182,22 @@ class _RouteArguments:
             return {}, []
         sent = request.get("headers") or {}
         headers: Any = {}
-        if any(name.lower() in self._names for name in sent):
+        if self._names.isdisjoint(map(str.lower, sent)):
+            if self._without_headers is not None:
+                return self._without_headers, []
+        else:
             headers = _powertools._normalize_multi_params(request.resolved_headers_field, self._header)
         return _powertools._request_params_to_args(self._header, headers)
+
+
+def _are_plain(values: Mapping[str, Any]) -> bool:
+    """Whether nobody could change one of the values, so that many requests may have them."""
+    return all(isinstance(value, _PLAIN) for value in values.values())
+
+
+def _object_of(body: Sequence[Any]) -> Any:
+    """The field of a body that is one JSON object as it stands; None where Powertools has to take it apart."""
+    if len(body) != 1 or getattr(body[0].field_info, "embed", None):
+        return None
+    annotation = body[0].field_info.annotation
+    return body[0] if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None

@@ -11,10 +11,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import functools
 import json
 import logging
+import os
 import time
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from http import HTTPStatus
 from typing import Any
@@ -184,10 +185,10 @@ def to_event(scope: MutableMapping[str, Any]) -> Object:
                 "sourceIp": (scope.get("client") or ("",))[0],
                 "userAgent": headers.get("user-agent", ""),
             },
-            "requestId": str(uuid.uuid4()),
+            "requestId": _request_id(),
             "routeKey": "$default",
             "stage": "$default",
-            "time": time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(now)),
+            "time": _time_text(int(now)),
             "timeEpoch": int(now * 1000),
         },
         "isBase64Encoded": False,
@@ -200,6 +201,18 @@ def to_event(scope: MutableMapping[str, Any]) -> Object:
             joined[name] = f"{joined[name]},{value}" if name in joined else value
         event["queryStringParameters"] = joined
     return event
+
+
+@functools.lru_cache(maxsize=4)
+def _time_text(second: int) -> str:
+    """A time as API Gateway writes it."""
+    return time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(second))
+
+
+def _request_id() -> str:
+    """Random, in the form of a UUID, as API Gateway's are."""
+    text = os.urandom(16).hex()
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-8{text[17:20]}-{text[20:]}"
 
 
 def _path(path: str) -> str:
@@ -270,7 +283,8 @@ async def _read(receive: Receive, declared: int, pace: Pace) -> bytes:
     while True:
         left = begun + pace.grace + len(body) / pace.rate - time.monotonic()
         try:
-            message = await asyncio.wait_for(receive(), max(0.0, left))
+            async with asyncio.timeout(max(0.0, left)):
+                message = await receive()
         except TimeoutError:
             raise Unreadable(408, "request-timeout", "the body did not arrive in time") from None
         if message["type"] == "http.disconnect":

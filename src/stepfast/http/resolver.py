@@ -93,7 +93,8 @@ class Resolver(APIGatewayHttpResolver):
         key, function = registered.key, registered.function
         auth.require(vars(function)["needs"], granted)
         restricting.check(restricting.RULES.get(key), parameters, self.find)
-        queries.check(function, request.resolved_query_string_parameters)
+        if not registered.has_taken(event.get("rawQueryString") or ""):
+            queries.check(function, request.resolved_query_string_parameters)
 
         def act() -> dict[str, Any]:
             try:

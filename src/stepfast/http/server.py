@@ -22,6 +22,8 @@ from stepfast.http.listener import Listener, room
 from stepfast.http.streaming import EventStreams
 from stepfast.http.waiting import HeldRequests
 
+LOOP = "stepfast.replay.asyncio_internals:QuickLoop"
+"""The class of the server's loop. On Windows too it is a SelectorEventLoop: a ProactorEventLoop has no add_reader."""
 SHUTDOWN_SECONDS = 3
 """Seconds that running requests get to finish when the server shuts down."""
 
@@ -75,7 +77,7 @@ class Server(uvicorn.Server):
             application(handler, self._lanes, getattr(handler, "admit", None), pace, self._held, self._streams),
             http=protocol(patience or Patience(), self._waiting),  # type: ignore[arg-type]
             ws="none",
-            loop="asyncio:SelectorEventLoop",  # on Windows too: its ProactorEventLoop has no add_reader
+            loop=LOOP,
             lifespan="off",
             interface="asgi3",
             log_config=None,

@@ -20,6 +20,7 @@ from stepfast.errors import ForbiddenInWorkflow
 from stepfast.frames import with_code
 from stepfast.language.unawaited import is_waiting
 from stepfast.language.workflow_loop import CommandLoop, in_workflow
+from stepfast.replay.determinism import plain_monotonic
 
 T = TypeVar("T")
 
@@ -82,11 +83,17 @@ class QuickHandle(asyncio.Handle):
 
 
 class QuickLoop(asyncio.SelectorEventLoop):
-    """asyncio's loop, whose `call_soon` costs two calls and not five. Each step goes through it three times."""
+    """asyncio's loop, whose `call_soon` costs two calls and not five. Each step goes through it three times.
+
+    It reads its clock at every turn, and so without asking whether workflow code runs.
+    """
 
     _debug: bool
     _closed: bool
     _ready: Any
+
+    def time(self) -> float:
+        return plain_monotonic()
 
     def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:  # type: ignore[override]
         if self._debug or self._closed:

@@ -32,6 +32,9 @@ OBSERVERS = frozenset(
 _EPOCH_OF_UUID1 = 0x01B21DD213814000
 """The time from 15 October 1582 to 1 January 1970, in units of 100 ns (RFC 9562, section 5.1)."""
 
+plain_monotonic: Callable[[], float] = getattr(time.monotonic, "__wrapped__", time.monotonic)
+"""The function of the standard library, which does not ask whether workflow code calls it."""
+
 Replacement = Callable[..., Any]
 
 

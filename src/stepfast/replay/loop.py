@@ -257,20 +257,24 @@ class WorkflowLoop(CommandLoop, asyncio.AbstractEventLoop):
         """
         self.discarded = self.unawaited.closed = True
         generators = self._generators.drain() if self._generators is not None else []
+        if generators or any(_unended(reference()) for _, _, reference in self.tasks):
+            self._end_all(generators)
+        self.tasks.clear()
+        self.ready.clear()
+        # The generators refer to the loop: without this, each loop would wait for the garbage collector.
+        self._generators = None
+
+    def _end_all(self, generators: list[HeldGenerator]) -> None:
         with self.entered():
             for coroutine, context, reference in reversed(self.tasks):
                 task = reference()
                 code = coroutine if coroutine is not None or task is None else task.get_coro()
-                if code is not None and (task is None or not task.done()):
+                if code is not None and _unended(task):
                     _run_in(context, self._end_task, code, task)
             for held in generators:
                 generator: Any = held.generator
                 if generator is not None and generator.ag_frame is not None:
                     _run_in(held.context, _end, generator, "ag_frame", held.closing or generator.aclose())
-        self.tasks.clear()
-        self.ready.clear()
-        # The generators refer to the loop: without this, each loop would wait for the garbage collector.
-        self._generators = None
 
     def _end_task(self, coroutine: Any, task: WorkflowTask | None) -> None:
         if isinstance(coroutine, CommandCall):
@@ -316,6 +320,11 @@ class _Entered:
 
     def __exit__(self, *error: object) -> None:
         self.leave()
+
+
+def _unended(task: WorkflowTask | None) -> bool:
+    """Whether the coroutine of a task may still run. Of a task that is gone only the coroutine itself could say."""
+    return task is None or not task.done()
 
 
 def _run_in(context: contextvars.Context, function: Callable[..., None], *args: Any) -> None:

@@ -213,7 +213,7 @@ class SqliteFile:
         loop = turn.loop
         if loop is None:
             loop = asyncio.get_running_loop()
-            if monotonic() < turn.until and is_idle(loop):
+            if is_idle(loop) and (monotonic() < turn.until or not loop.is_running()):
                 self._commit_turn(None, [write])
                 return None
             turn.loop = loop

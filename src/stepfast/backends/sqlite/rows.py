@@ -89,9 +89,8 @@ SELECT_BYTES = (
 """How many bytes the values of an execution have together."""
 SELECT_FAULT = "SELECT execution_id, workflow, created_at, generation - first_generation, error FROM executions"
 INSERT_EXECUTION = (
-    f"INSERT INTO executions ({', '.join(_EXECUTION_ROW)}) "
-    f"SELECT {', '.join(':' + column for column in _EXECUTION_ROW)} "
-    "WHERE NOT EXISTS (SELECT 1 FROM deleted WHERE execution_id = :execution_id AND generation >= :generation)"
+    f"INSERT INTO executions ({', '.join(_EXECUTION_ROW)}) SELECT {', '.join('?' * len(_EXECUTION_ROW))} "
+    "WHERE NOT EXISTS (SELECT 1 FROM deleted WHERE execution_id = ? AND generation >= ?)"
     " ON CONFLICT DO NOTHING"
 )
 UPDATE_EXECUTION = (
@@ -234,10 +233,17 @@ def fault(row: tuple[Any, ...]) -> Fault:
 
 def execution_write(execution: Execution) -> Write:
     """The statement that puts a new execution."""
-    placed = _Placed(execution.execution_id)
-    values = _execution_values(execution)
-    values |= {name: placed(values[name]) for name in ("input", "result")}
-    return Write(INSERT_EXECUTION, values, placed.large)
+    placed, link = _Placed(execution.execution_id), execution.link
+    row = (
+        execution.execution_id, execution.workflow, execution.status, execution.generation, execution.first_generation,
+        placed(execution.input), placed(execution.result), _failure_text(execution.error),
+        json.dumps(execution.causes) if execution.causes else None,
+        json.dumps(dict(execution.labels)) if execution.labels else None,
+        execution.created_at, execution.ended_at, execution.resumed_at, execution.sent, _link_text(link),
+        execution.progress, execution.run, execution.began_at, execution.traceparent, start_text(execution.start),
+        intervention_text(execution), execution.shown, forked_text(execution.forked), _parent(link),
+    )  # fmt: skip
+    return Write(INSERT_EXECUTION, (*row, execution.execution_id, execution.generation), placed.large)
 
 
 def status_write(execution: Execution, status: str, generation: int) -> Write:
@@ -257,11 +263,15 @@ def intervention_text(execution: Execution) -> str | None:
 
 def link_write(execution: Execution, link: Link) -> Write:
     """The statement that writes the link of a child that stands like this."""
-    values = _execution_values(replace(execution, link=link)) | {"if_link": _link_text(execution.link)}
-    return Write(UPDATE_LINK, {name: values[name] for name in _LINK_VALUES})
-
-
-_LINK_VALUES = ("execution_id", "status", "generation", "link", "parent", "if_link")
+    values = {
+        "execution_id": execution.execution_id,
+        "status": execution.status,
+        "generation": execution.generation,
+        "link": _link_text(link),
+        "parent": _parent(link),
+        "if_link": _link_text(execution.link),
+    }
+    return Write(UPDATE_LINK, values)
 
 
 LINK_RUN = [field.name for field in fields(Link)].index("run")
@@ -270,6 +280,11 @@ LINK_RUN = [field.name for field in fields(Link)].index("run")
 
 def _link_text(link: Link | None) -> str | None:
     return None if link is None else json.dumps(list(asdict(link).values()))
+
+
+def _parent(link: Link | None) -> str | None:
+    """The execution that takes a child along; None once it has left the child to itself."""
+    return None if link is None or link.left else link.parent
 
 
 def run_write(execution: Execution, generation: int) -> Write:
@@ -284,17 +299,6 @@ def input_write(execution_id: str, input: str) -> Write:
     """The statement that gives an execution that has not begun another input."""
     placed = _Placed(execution_id)
     return Write(UPDATE_INPUT, (placed(input), execution_id), placed.large)
-
-
-def _execution_values(execution: Execution) -> dict[str, Any]:
-    values = {name: getattr(execution, name) for name in _EXECUTION}
-    values["link"], values["start"] = _link_text(execution.link), start_text(execution.start)
-    values["parent"] = execution.link.parent if execution.link is not None and execution.is_child else None
-    values["error"] = _failure_text(execution.error)
-    values["intervention"], values["forked"] = intervention_text(execution), forked_text(execution.forked)
-    values["causes"] = json.dumps(execution.causes) if execution.causes else None
-    values["labels"] = json.dumps(dict(execution.labels)) if execution.labels else None
-    return values
 
 
 def record(row: tuple[Any, ...], opened_at: float) -> Record:
