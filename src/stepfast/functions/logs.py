@@ -20,7 +20,7 @@ _request: ContextVar[str | None] = ContextVar("stepfast_request", default=None)
 class about:
     """Log lines written inside, by this task and by the threads of its steps, carry the execution's id.
 
-    A class, since the embedded home enters one for each message: a generator would take three times as long.
+    A class, since processes of pools enter one for each step: a generator would take three times as long.
     """
 
     __slots__ = ("_execution_id", "_token")
