@@ -23,7 +23,7 @@ class WorkflowFuture(asyncio.Future[Any]):
     __slots__ = ("number",)
 
     def __init__(self, number: int, loop: WorkflowLoop) -> None:
-        super().__init__(loop=loop)
+        asyncio.Future.__init__(self, loop=loop)
         self.number = number
 
     def __hash__(self) -> int:
