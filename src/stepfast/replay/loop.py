@@ -29,6 +29,7 @@ from stepfast.replay.asyncio_internals import (
     get_running_loop,
     leave_task,
     order_cancel_scopes,
+    run_turn,
     set_running_loop,
 )
 from stepfast.replay.generators import Generator, Generators, HeldGenerator
@@ -195,18 +196,9 @@ class WorkflowLoop(CommandLoop, asyncio.AbstractEventLoop):
         outside = _enter(self)
         try:
             while ready and not self._stopped:
-                for _ in range(len(ready)):
-                    handle: Any = ready.popleft()
-                    if not handle._cancelled:
-                        try:  # as Handle._run, without its frame
-                            handle._context.run(handle._callback, *handle._args)
-                        except BaseException:
-                            # asyncio raises SystemExit and KeyboardInterrupt from its loop, but the task keeps them as
-                            # well. It logs any other error of a callback; call_exception_handler has no use for it.
-                            pass
-                    budget -= 1
-                    if budget == 0:
-                        return not ready
+                budget -= run_turn(ready, budget)
+                if budget == 0:
+                    return not ready
         finally:
             _leave(outside)
         return True

@@ -16,7 +16,6 @@ from stepfast.language.continuing import ContinueAsNew
 from stepfast.language.workflows import Workflow
 from stepfast.model import Execution, Record
 from stepfast.replay import children, continuing, deadlocks
-from stepfast.replay.asyncio_internals import explained
 from stepfast.replay.cancelling import CancelMark, mark_of
 from stepfast.replay.choices import has_outcome
 from stepfast.replay.commands import Command as Command
@@ -275,7 +274,7 @@ class Replay(Issuing):
             except asyncio.CancelledError as error:
                 self.error = error
             except BaseException as error:
-                self.error = explained(error)
+                self.error = deadlocks.explained(error)
         self.close()
 
     def close(self) -> None:
