@@ -6,12 +6,13 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
+from stepfast import workflow
 from stepfast.engine.messages import Message
 from stepfast.engine.ports import Commit, Committed, Delete, Delivery
 from stepfast.engine.step_handler import StepHandler
 from stepfast.engine.step_runner import Runner
 from stepfast.errors import Unavailable
-from tests.engine.steps import one_call
+from tests.engine.steps import call, one_call
 from tests.engine.test_opening import Home
 
 
@@ -53,5 +54,27 @@ def test_an_end_is_written_though_its_record_got_no_answer() -> None:
         assert not store.away
         execution = await home.store.read("e1")
         assert (execution.status, execution.result) == ("SUCCEEDED", "1")
+
+    asyncio.run(run())
+
+
+@workflow
+async def chained_calls_and_siblings() -> list[int]:
+    first = await call(await call(0))
+    return list(await asyncio.gather(call(first), call(first)))
+
+
+def test_a_kept_replay_holds_the_very_records_that_its_chain_has_stored() -> None:
+    home = Home(chained_calls_and_siblings)
+    store: Any = home.store
+    handler = StepHandler(store, store, Patient(), home.registry, Runner(), lives=home.lives)
+
+    async def run() -> None:
+        assert await handler.handle(Delivery(Message("step", "e1", "call", 0), Patient().now())) == Delete()
+        live, stored = home.lives.take("e1"), (await store.load("e1")).records
+        assert live is not None
+        assert live.replay.records == stored
+        assert [record.then is not None for record in stored.values()] == [True, False]
+        live.close()
 
     asyncio.run(run())

@@ -30,8 +30,8 @@ PUBLIC = frozenset({"_get_running_loop", "_set_running_loop"})
 OURS = frozenset({("self", "_run"), ("self", "_callback")})
 """Common names, which classes of stepfast have too."""
 ELSEWHERE: dict[str, set[str]] = {
-    # Runs a handle; whether what a discarded replay ran has ended (documented in inspect); asyncio need not warn of it.
-    "replay/loop.py": {"_run", "ag_frame", "cr_frame"},
+    # Whether what a discarded replay ran has ended (documented in inspect); asyncio need not warn of it.
+    "replay/loop.py": {"ag_frame", "cr_frame"},
     "replay/tasks.py": {"_log_destroy_pending", "cr_frame"},
     # The code that stands in for uuid's functions, given to frames.with_code.
     "replay/interception.py": {"__code__"},

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from stepfast.model import Record, changed
-from stepfast.unguarded import replace, unguarded
+from stepfast.model import Chained, Record, changed
+from stepfast.unguarded import Changing, replace, unguarded
 
 
 @unguarded
@@ -39,6 +39,8 @@ class Place:
     name: str
     at: tuple[int, ...] = ()
 
+    moved = Changing("at")
+
 
 def test_a_replaced_value_leaves_the_value_alone_and_has_the_rest_of_it() -> None:
     place = Place("a", (1,))
@@ -59,3 +61,22 @@ def test_a_changed_record_leaves_the_record_alone_and_knows_its_fields() -> None
     assert record.status == "OPEN"
     with pytest.raises(AttributeError):
         changed(record, unknown=1)
+
+
+def test_a_method_for_certain_changes_gives_what_replace_gives_when_it_is_compiled_and_later() -> None:
+    place = Place("a", (1,))
+    for _ in range(2):
+        assert place.moved((2,)) == Place("a", (2,)) == replace(place, at=(2,))
+    assert place == Place("a", (1,))
+    with pytest.raises(TypeError):
+        place.moved((2,), "b")
+
+
+def test_the_outcome_and_the_claim_of_a_record_go_to_their_fields() -> None:
+    record = Record("a", "step", "a", "RUNNING", 0, 1, 1, 0, "token", 9.0, 8.0, "1", first_at=2.0, started_at=3.0)
+    ended = dataclasses.replace(
+        record, status="SUCCEEDED", generation=4, revision=5, lease=None, due=None, output="6", ended_at=7.0
+    )
+    claim = Chained("b", 10.0, 4, "digest", 11.0)
+    assert record.succeeded("SUCCEEDED", 4, 5, None, None, "6", 7.0) == ended
+    assert ended.leading_to(claim) == dataclasses.replace(ended, then=claim)

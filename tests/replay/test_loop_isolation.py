@@ -196,3 +196,36 @@ def test_owner_is_not_kept_alive_by_what_it_runs() -> None:
     gone = weakref.ref(replay)
     replay = None
     assert gone() is None
+
+
+def test_a_replay_that_goes_on_within_the_code_of_another_gives_both_their_own_ids() -> None:
+    inner: list[Replay] = []
+
+    async def branch() -> int:
+        inner.append(started(simple))
+        return await echo(1)
+
+    async def body() -> int:
+        return sum(await asyncio.gather(branch(), branch()))
+
+    outer = started(body)
+    assert list(outer.outstanding) == ["branch/echo", "branch#2/echo"]
+    assert [list(replay.outstanding) for replay in inner] == [["echo", "echo#2"]] * 2
+    for replay in (outer, *inner):
+        replay.close()
+
+
+def test_a_call_of_one_replay_that_is_awaited_in_another_is_a_command_of_the_other() -> None:
+    calls: list[Any] = []
+
+    async def makes() -> None:
+        calls.append(echo(1))
+        await asyncio.Event().wait()
+
+    async def awaits() -> int:
+        return int(await calls[0])
+
+    first, second = started(makes), started(awaits)
+    assert [list(replay.outstanding) for replay in (first, second)] == [[], ["echo"]]
+    for replay in (first, second):
+        replay.close()

@@ -81,6 +81,8 @@ class Chain:
             next_passes: tuple[GatePass, ...] = ()
             if isinstance(move, GoOn) and move.next.step is not None and move.next.step.limits:
                 move, taken, next_passes = await self._with_permits(run, move, move.next.step)
+            if replay is not None:
+                record = replay.records[record.id] = move.record  # so that the replay holds what is stored, and no copy
             commit = _commit_of(run, move)
             committed = await self._recorder.record(run, commit)
             if permits:
@@ -92,6 +94,11 @@ class Chain:
             if isinstance(move, GoOn | EndRun):
                 _note_written(run, commit)
             match move:
+                case GoOn(_, command, claim):
+                    assert replay is not None
+                    stored = replay.records.get(command.id)
+                    claimed = chained_record(run.execution, command, claim, stored, run.record.token)
+                    run.go_on(command, claimed, taken, next_passes)
                 case PutBack(_, due):
                     run.keep()
                     await self._send_after_resume(run, due)
@@ -103,11 +110,6 @@ class Chain:
                     if not committed.end and run.replay is not None:
                         await finish(self._store, self._queue, self._clock, run.execution, run.replay)
                     return Delete()
-                case GoOn(_, command, claim):
-                    assert run.replay is not None
-                    stored = run.replay.records.get(command.id)
-                    claimed = chained_record(run.execution, command, claim, stored, run.record.token)
-                    run.go_on(command, claimed, taken, next_passes)
 
     async def _with_permits(
         self, run: OwnedStep, move: GoOn, step: Step[..., object]
@@ -185,5 +187,4 @@ def _note_written(run: OwnedStep, commit: Commit) -> None:
     if replay is not None:
         if commit.shown is not None:
             replay.showing.written = replay.showing.calls
-        replay.records[commit.record.id] = commit.record  # so that the replay keeps no second copy
         replay.lines.flush()

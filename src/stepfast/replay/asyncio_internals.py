@@ -16,8 +16,7 @@ import warnings
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
-from stepfast.errors import ForbiddenInWorkflow
-from stepfast.frames import with_code
+from stepfast.frames import calls, with_code
 from stepfast.language.unawaited import is_waiting
 from stepfast.language.workflow_loop import CommandLoop, in_workflow
 from stepfast.replay.determinism import plain_monotonic
@@ -52,6 +51,7 @@ get_running_loop = asyncio._get_running_loop
 set_running_loop = asyncio._set_running_loop
 enter_task = asyncio.tasks._enter_task
 leave_task = asyncio.tasks._leave_task
+init_future = asyncio.Future.__init__  # a call through super() takes three times as long (CPython 3.11)
 # Until Python 3.11 `asyncio.current_task` is a Python function around this dict; then it is written in C.
 _tasks: Any = asyncio.tasks
 current_task: Callable[[asyncio.AbstractEventLoop], asyncio.Task[Any] | None] = (
@@ -133,16 +133,22 @@ def is_idle(loop: asyncio.AbstractEventLoop) -> bool:
     return not getattr(loop, "_ready", True)
 
 
-def explained(error: BaseException) -> BaseException:
-    """The error itself; for asyncio's error about a future of another loop, an error that says what to do instead."""
-    if isinstance(error, RuntimeError) and str(error).endswith(("a different loop", "a different event loop")):
-        mended = ForbiddenInWorkflow(
-            "workflow code awaited a future, lock or event of another event loop, which no replay can repeat: "
-            "await it in a step, send the execution a signal, or make the lock in the workflow itself"
-        )
-        mended.__cause__ = error
-        return mended
-    return error
+@calls("workflow")
+def run_turn(ready: Any, most: int) -> int:
+    """Runs the handles that are ready as a turn of a loop begins, but not more than `most`; returns how many.
+
+    It does as Handle._run, without a frame for each handle. asyncio raises SystemExit and KeyboardInterrupt from its
+    loop, but the task keeps them as well. It logs other errors of callbacks, and the loop of a workflow logs nothing.
+    """
+    turn = min(len(ready), most)
+    for _ in range(turn):
+        handle = ready.popleft()
+        if not handle._cancelled:
+            try:
+                handle._context.run(handle._callback, *handle._args)
+            except BaseException:
+                pass
+    return turn
 
 
 # -- as_completed: it makes its tasks from a set of coroutines, in the order of their memory addresses ----------------

@@ -20,9 +20,8 @@ class Choices:
         self._dues: list[tuple[float, str]] = []  # heap of timers
         self._waits: dict[str, Command] = {}
 
-    def add_command(self, command: Command) -> None:
-        if command.kind == "signal":
-            self._waits[command.id] = command
+    def add_wait(self, command: Command) -> None:
+        self._waits[command.id] = command
 
     def waits(self, outstanding: Mapping[str, Command]) -> list[Command]:
         """The waits for signals among the outstanding commands, in the order in which they were issued."""

@@ -9,6 +9,7 @@ from typing import Any
 from stepfast.language.steps import Step
 from stepfast.language.workflows import Workflow
 from stepfast.model import CommandKind, OnCancel
+from stepfast.replay.asyncio_internals import init_future
 from stepfast.replay.loop import WorkflowLoop
 from stepfast.replay.tasks import WorkflowFuture
 from stepfast.values.codec import Codec, digest
@@ -60,7 +61,8 @@ class CommandFuture(WorkflowFuture):
     def __init__(
         self, number: int, loop: WorkflowLoop, outstanding: dict[str, Command], withdrawn: Withdrawn, id: str
     ) -> None:
-        super().__init__(number, loop)
+        init_future(self, loop=loop)
+        self.number = number
         # Not the replay itself: workflow code holds its futures, and would hold the replay with them.
         self._outstanding, self._withdrawn, self.command_id = outstanding, withdrawn, id
 

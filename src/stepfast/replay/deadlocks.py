@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stepfast.errors import Deadlock
+from stepfast.errors import Deadlock, ForbiddenInWorkflow
 
 
 def in_circles() -> Deadlock:
@@ -27,3 +27,15 @@ def stuck_in_shutdown() -> Deadlock:
         "the workflow has returned, but a task that was left, and is cancelled by that, waits in its "
         "except or finally block for something that no step, timer or signal will bring"
     )
+
+
+def explained(error: BaseException) -> BaseException:
+    """The error itself; for asyncio's error about a future of another loop, an error that says what to do instead."""
+    if isinstance(error, RuntimeError) and str(error).endswith(("a different loop", "a different event loop")):
+        mended = ForbiddenInWorkflow(
+            "workflow code awaited a future, lock or event of another event loop, which no replay can repeat: "
+            "await it in a step, send the execution a signal, or make the lock in the workflow itself"
+        )
+        mended.__cause__ = error
+        return mended
+    return error

@@ -214,7 +214,8 @@ class Issuing(Patching):
         if record is not None and record.kind != command.kind:
             raise self._mismatch(id, f"as a {record.kind}", f"a {command.kind}")
         self.outstanding[id] = self.issued[id] = command
-        self._choices.add_command(command)
+        if command.kind == "signal":
+            self._choices.add_wait(command)
         self._bytes += len((command.input or "").encode())
         if record is not None and record.recorded:
             self._choices.add_outcome(command, record)

@@ -29,6 +29,7 @@ from stepfast.replay.asyncio_internals import (
     get_running_loop,
     leave_task,
     order_cancel_scopes,
+    run_turn,
     set_running_loop,
 )
 from stepfast.replay.generators import Generator, Generators, HeldGenerator
@@ -192,23 +193,14 @@ class WorkflowLoop(CommandLoop, asyncio.AbstractEventLoop):
         ready, budget = self.ready, SPIN
         if not ready:
             return True
-        entered = _Entered(self)
+        outside = _enter(self)
         try:
             while ready and not self._stopped:
-                for _ in range(len(ready)):
-                    handle: Any = ready.popleft()
-                    if not handle._cancelled:
-                        try:  # as Handle._run, without its frame
-                            handle._context.run(handle._callback, *handle._args)
-                        except BaseException:
-                            # asyncio raises SystemExit and KeyboardInterrupt from its loop, but the task keeps them as
-                            # well. It logs any other error of a callback; call_exception_handler has no use for it.
-                            pass
-                    budget -= 1
-                    if budget == 0:
-                        return not ready
+                budget -= run_turn(ready, budget)
+                if budget == 0:
+                    return not ready
         finally:
-            entered.leave()
+            _leave(outside)
         return True
 
     def shut_down(self) -> Iterator[asyncio.Future[Any]]:
@@ -293,33 +285,45 @@ class WorkflowLoop(CommandLoop, asyncio.AbstractEventLoop):
 
 
 class _Entered:
-    """Makes a loop the running one as it is made, until `leave`: in few calls, since each result is taken in one."""
+    """The block in which a loop is the running one."""
 
-    __slots__ = ("_hooks", "_outer", "_task")
+    __slots__ = ("_loop", "_outside")
 
     def __init__(self, loop: WorkflowLoop) -> None:
-        self._outer = outer = get_running_loop()
-        self._task = task = current_task(outer) if outer is not None else None
-        self._hooks = sys.get_asyncgen_hooks()
-        generators: Any = loop._generators  # Python calls the hooks with its own generators only
-        if generators is None:  # the loop is discarded: it ends a generator that was left, or answers a query
-            generators = Generators(loop)
-        if outer is not None and task is not None:
-            leave_task(outer, task)
-        set_running_loop(loop)
-        sys.set_asyncgen_hooks(generators.first_iteration, generators.finalize)
-
-    def leave(self) -> None:
-        sys.set_asyncgen_hooks(*self._hooks)
-        set_running_loop(self._outer)
-        if self._outer is not None and self._task is not None:
-            enter_task(self._outer, self._task)
+        self._loop = loop
 
     def __enter__(self) -> None:
-        """For a `with` over it."""
+        self._outside = _enter(self._loop)
 
     def __exit__(self, *error: object) -> None:
-        self.leave()
+        _leave(self._outside)
+
+
+_Outside = tuple[asyncio.AbstractEventLoop | None, asyncio.Task[Any] | None, Any]
+"""The loop and the task around a loop that was entered, and the hooks of async generators there."""
+
+
+def _enter(loop: WorkflowLoop) -> _Outside:
+    """Makes a loop the running one of the thread. A plain function, since a replay calls it for each result."""
+    outer = get_running_loop()
+    task = current_task(outer) if outer is not None else None
+    outside = outer, task, sys.get_asyncgen_hooks()
+    generators: Any = loop._generators  # Python calls the hooks with its own generators only
+    if generators is None:  # the loop is discarded: it ends a generator that was left, or answers a query
+        generators = Generators(loop)
+    if outer is not None and task is not None:
+        leave_task(outer, task)
+    set_running_loop(loop)
+    sys.set_asyncgen_hooks(generators.first_iteration, generators.finalize)
+    return outside
+
+
+def _leave(outside: _Outside) -> None:
+    outer, task, hooks = outside
+    sys.set_asyncgen_hooks(*hooks)
+    set_running_loop(outer)
+    if outer is not None and task is not None:
+        enter_task(outer, task)
 
 
 def _unended(task: WorkflowTask | None) -> bool:

@@ -16,7 +16,6 @@ from stepfast.language.continuing import ContinueAsNew
 from stepfast.language.workflows import Workflow
 from stepfast.model import Execution, Record
 from stepfast.replay import children, continuing, deadlocks
-from stepfast.replay.asyncio_internals import explained
 from stepfast.replay.cancelling import CancelMark, mark_of
 from stepfast.replay.choices import has_outcome
 from stepfast.replay.commands import Command as Command
@@ -75,7 +74,8 @@ class Replay(Issuing):
             known = self.records.get(record.id)
             self.weight += weight(record) - (0 if known is None else weight(known))
             self.records[record.id] = record
-            self._outcomes.add(record)
+            if type(record.output) is not str:
+                self._outcomes.add(record)
             if record.signal is not None:
                 self.taken_signals[record.signal] = None
             if record.then is not None and record.then.generation == self.execution.generation:
@@ -247,7 +247,9 @@ class Replay(Issuing):
             codec = command.step.result if command.step else command.codec
             assert codec is not None
             try:
-                waiter.set_result(codec.decode(self._outcomes.read(record)))
+                output = record.output
+                text = output if output and type(output) is str else self._outcomes.read(record)
+                waiter.set_result(codec.decode(text))
             except InvalidRequest as error:
                 self._break(NonDeterministic(f"what {id!r} has recorded no longer fits its type: {error}"))
             return
@@ -272,7 +274,7 @@ class Replay(Issuing):
             except asyncio.CancelledError as error:
                 self.error = error
             except BaseException as error:
-                self.error = explained(error)
+                self.error = deadlocks.explained(error)
         self.close()
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from stepfast.language.unawaited import is_waiting
-from stepfast.replay.asyncio_internals import forget_task
+from stepfast.replay.asyncio_internals import forget_task, init_future
 
 if TYPE_CHECKING:
     from stepfast.replay.loop import WorkflowLoop
@@ -23,7 +23,7 @@ class WorkflowFuture(asyncio.Future[Any]):
     __slots__ = ("number",)
 
     def __init__(self, number: int, loop: WorkflowLoop) -> None:
-        super().__init__(loop=loop)
+        init_future(self, loop=loop)
         self.number = number
 
     def __hash__(self) -> int:

@@ -134,7 +134,11 @@ class Codec:
         back as another: NaN, open files, a datetime in a named zone, a date in `date | str`.
         """
         try:
-            return self._text(value)
+            valid = self._valid(value)
+            if not self._is_json:
+                return self._check_round_trip(value, valid, self._serialize(valid))[0]
+            brief = flat_text(value, valid)
+            return self._json_text(value, valid) if brief is None else brief
         except StepfastError:
             raise
         except Exception as error:  # a custom validator or serializer may raise anything
@@ -179,12 +183,9 @@ class Codec:
         reason = "it is nested too deeply or in itself" if nested else _describe_error(error)
         return NotStorable(f"{self.where} cannot be stored as JSON: {reason}")
 
-    def _text(self, value: Any) -> str:
-        valid = self._valid(value)
-        if self._is_json and (brief := flat_text(value, valid)) is not None:
-            return brief
+    def _json_text(self, value: Any, valid: Any) -> str:
         text = self._serialize(valid)
-        if self._is_json and is_plain_json(valid) and (value is valid or exact(value, valid)):
+        if is_plain_json(valid) and (value is valid or exact(value, valid)):
             return text  # plain JSON values come back unchanged
         return self._check_round_trip(value, valid, text)[0]
 
