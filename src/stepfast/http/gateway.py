@@ -93,7 +93,7 @@ def application(
             declared = _declared(event["headers"])
             response = admit(event) if admit is not None else None
             if response is None:
-                async with bodies.taken(min(declared, MAX_BODY), speed.grace):
+                async with bodies.room(min(declared, MAX_BODY), speed.grace):
                     _add_body(event, await _read(receive, declared, speed))
                     taken = True
                     lane, asked = lanes[lane_of(event)], waiting.asked(event) if waiting is not None else None
@@ -237,17 +237,21 @@ def _headers(scope: MutableMapping[str, Any]) -> dict[str, str]:
 # -- bodies -----------------------------------------------------------------------------------------------------
 
 
+_NOTHING: contextlib.AbstractAsyncContextManager[None] = contextlib.nullcontext()
+
+
 class _BodyMemory:
     """The memory for request bodies. A body reserves all it needs at once, so two bodies cannot block each other."""
 
     def __init__(self, size: int) -> None:
         self._free, self._changed = size, asyncio.Condition()
 
+    def room(self, size: int, patience: float) -> contextlib.AbstractAsyncContextManager[None]:
+        """Has the room for a body while the block runs. Raises Unreadable (503) after `patience` seconds."""
+        return _NOTHING if size <= UNCOUNTED_BYTES else self._taken(size, patience)
+
     @contextlib.asynccontextmanager
-    async def taken(self, size: int, patience: float) -> AsyncIterator[None]:
-        if size <= UNCOUNTED_BYTES:
-            yield
-            return
+    async def _taken(self, size: int, patience: float) -> AsyncIterator[None]:
         async with self._changed:
             try:
                 await asyncio.wait_for(self._changed.wait_for(lambda: self._free >= size), patience)

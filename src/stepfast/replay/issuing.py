@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import hashlib
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Coroutine, Mapping
 from logging import LogRecord
 from typing import Any
@@ -50,7 +50,7 @@ class Issuing(Patching):
         self.showing = Showing(base_labels(execution.labels, execution.shown, execution.run))
         self._bytes = 0  # of the inputs of what was issued, and the outcomes of what was taken
         self._choices = Choices()
-        self._uses: Counter[tuple[str, str]] = Counter()
+        self._uses: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._timers: dict[int, str] = {}  # by id(), since handles with the same time and callback are equal
         self.taken: dict[str, int] = {}
         self._broken: BaseException | None = None

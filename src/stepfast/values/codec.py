@@ -287,13 +287,16 @@ class Codec:
         It holds two fingerprints: that of the JSON, whatever the order of its keys and the form of its numbers, and
         that of the validated value before any default factory runs.
         """
-        return f"{fingerprint(text)} {self._normal_fingerprint(text)}".rstrip()
+        plain = fingerprint(text)
+        return f"{plain} {self._normal_fingerprint(text, plain)}".rstrip()
 
-    def _normal_fingerprint(self, text: str) -> str:
+    def _normal_fingerprint(self, text: str, plain: str) -> str:
         if self._is_json and not schemas.mentions(self._schema, {"int", "float", "bool", "str", "typed-dict"}):
             return ""  # validation cannot change such a value
         normal = self._normal(text)
-        return "" if normal is None else fingerprint(normal)
+        if normal is None:
+            return ""
+        return plain if normal == text else fingerprint(normal)
 
     def _normal(self, text: str) -> str | None:
         try:
