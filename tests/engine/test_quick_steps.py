@@ -45,8 +45,13 @@ def _run(main: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop | None = 
 
 async def _steps(threads: Threads | None = None) -> QuickSteps[Any]:
     """Runs attempts of `noop`, which counts as quick."""
-    steps: QuickSteps[Any] = QuickSteps(threads or Threads())
+    threads = threads or Threads()
+    steps: QuickSteps[Any] = QuickSteps(threads)
     await _outcome(steps, lambda: 1)
+    while not threads._idle:
+        await asyncio.sleep(0)
+    for _ in range(2):  # the loop reads the pipe by which the thread has woken it
+        await asyncio.sleep(0)
     return steps
 
 
@@ -121,6 +126,7 @@ def test_an_attempt_that_never_returns_keeps_its_thread_and_nothing_else() -> No
             left = await steps.run(noop, never.wait)
             assert isinstance(left, asyncio.Future)
             assert not left.done()
+            assert not steps._paces[noop].quick
             assert await _together(steps, [lambda: 1] * 5) == [1] * 5
 
     try:
@@ -146,8 +152,6 @@ def test_an_outcome_that_comes_while_the_loop_gives_up_is_not_lost() -> None:
 
     async def main() -> bool:
         steps = await _steps(threads)
-        while not threads._idle:
-            await asyncio.sleep(0)
         loop.racing = True
         begun = await steps.run(noop, lambda: go.wait(SECONDS))
         loop.racing = False

@@ -83,17 +83,14 @@ class QuickHandle(asyncio.Handle):
 
 
 class QuickLoop(asyncio.SelectorEventLoop):
-    """asyncio's loop, whose `call_soon` costs two calls and not five. Each step goes through it three times.
-
-    It reads its clock at every turn, and so without asking whether workflow code runs.
-    """
+    """asyncio's loop, whose `call_soon` costs two calls and not five. Each step goes through it three times."""
 
     _debug: bool
     _closed: bool
     _ready: Any
 
     def time(self) -> float:
-        return plain_monotonic()
+        return plain_monotonic()  # at every turn, without asking whether workflow code runs
 
     def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:  # type: ignore[override]
         if self._debug or self._closed:
@@ -135,11 +132,7 @@ def is_idle(loop: asyncio.AbstractEventLoop) -> bool:
 
 @calls("workflow")
 def run_turn(ready: Any, most: int) -> int:
-    """Runs the handles that are ready as a turn of a loop begins, but not more than `most`; returns how many.
-
-    It does as Handle._run, without a frame for each handle. asyncio raises SystemExit and KeyboardInterrupt from its
-    loop, but the task keeps them as well. It logs other errors of callbacks, and the loop of a workflow logs nothing.
-    """
+    """Runs at most `most` of the handles that are ready as a turn begins, as Handle._run does; returns how many."""
     turn = min(len(ready), most)
     for _ in range(turn):
         handle = ready.popleft()
@@ -147,7 +140,7 @@ def run_turn(ready: Any, most: int) -> int:
             try:
                 handle._context.run(handle._callback, *handle._args)
             except BaseException:
-                pass
+                pass  # SystemExit and KeyboardInterrupt are kept by the task, too; the loop of a workflow logs nothing
     return turn
 
 
