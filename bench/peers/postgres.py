@@ -50,8 +50,8 @@ def server(place: Path) -> Iterator[str]:
 
 
 def _programs() -> Path:
-    found = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))
-    where = found[-1] if found else shutil.which("initdb")
+    programs = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))
+    where = programs[-1] if programs else shutil.which("initdb")
     if where is None:
         raise SystemExit("PostgreSQL is not installed")
     return Path(where).parent

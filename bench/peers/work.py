@@ -122,11 +122,11 @@ async def _timed(running: Awaitable[object]) -> float:
 
 def with_children(processes: Sequence[int]) -> list[int]:
     """These processes and those that they have started, such as PostgreSQL's, which has one for each connection."""
-    found = list(processes)
-    for pid in found:
+    pids = list(processes)
+    for pid in pids:
         for thread in Path(f"/proc/{pid}/task").iterdir():
-            found += [int(child) for child in (thread / "children").read_text().split()]
-    return list(dict.fromkeys(found))
+            pids += [int(child) for child in (thread / "children").read_text().split()]
+    return list(dict.fromkeys(pids))
 
 
 def _cpu(processes: Sequence[int]) -> float:

@@ -14,7 +14,7 @@ import pytest
 
 from stepfast import step
 from stepfast.engine import quick_steps, step_runner
-from stepfast.engine.quick_steps import RUNS_AFTER_SLOW, TOGETHER, Pace, QuickSteps
+from stepfast.engine.quick_steps import RUNS_AFTER_SLOW, TOGETHER, QuickSteps, StepPace
 from stepfast.engine.step_runner import AttemptCall, Ended, Pulse, Runner
 from stepfast.engine.step_threads import Threads
 from stepfast.language.context import StepContext
@@ -65,7 +65,7 @@ async def _together(steps: QuickSteps[Any], functions: list[Callable[[], Any]]) 
 
 
 def test_quick_attempts_share_a_thread_and_wake_no_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quick_steps, "HOLD_SECONDS", SECONDS)  # on a busy machine a thread may be late
+    monkeypatch.setattr(quick_steps, "LOOP_HOLD_SECONDS", SECONDS)  # on a busy machine a thread may be late
     loop = CountingLoop()
 
     async def main() -> set[int]:
@@ -219,11 +219,11 @@ def test_attempts_held_up_while_the_system_allows_no_thread_begin_once_it_does(m
 
 def test_a_step_is_quick_after_one_run_and_after_a_slow_one_only_after_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quick_steps, "QUICK_SECONDS", 1.0)
-    pace, seen = Pace(), list[bool]()
+    pace, seen = StepPace(), list[bool]()
     for seconds in [0.5, 2.0, *[0.5] * RUNS_AFTER_SLOW]:
         pace.took(seconds)
         seen.append(pace.quick)
-    assert not Pace().quick
+    assert not StepPace().quick
     assert seen == [True, False, *[False] * (RUNS_AFTER_SLOW - 1), True]
 
 

@@ -21,7 +21,7 @@ from stepfast.replay.asyncio_internals import is_idle
 
 T = TypeVar("T")
 
-HOLD_SECONDS = 0.0005
+LOOP_HOLD_SECONDS = 0.0005
 """The longest time that a loop waits for a thread. An attempt that it has waited for in vain was slow."""
 QUICK_SECONDS = 0.0001
 """A run in a thread of its own was quick if it took at most this long."""
@@ -31,7 +31,7 @@ TOGETHER = 32
 """The most attempts that a thread gets at once."""
 
 
-class Pace:
+class StepPace:
     """Whether a step function is quick, by its latest runs. The first run of all is in doubt."""
 
     __slots__ = ("_missing", "quick")
@@ -52,13 +52,13 @@ class Pace:
 
 
 def alone(
-    threads: Threads, loop: asyncio.AbstractEventLoop, function: Callable[[], T], pace: Pace
+    threads: Threads, loop: asyncio.AbstractEventLoop, function: Callable[[], T], pace: StepPace
 ) -> asyncio.Future[T]:
     """Runs an attempt in a thread of its own, for which the loop does not wait."""
     return threads.run(partial(_timed, pace, function, loop.time))
 
 
-def _timed(pace: Pace, function: Callable[[], T], clock: Callable[[], float]) -> T:
+def _timed(pace: StepPace, function: Callable[[], T], clock: Callable[[], float]) -> T:
     began = clock()
     try:
         return function()
@@ -66,7 +66,7 @@ def _timed(pace: Pace, function: Callable[[], T], clock: Callable[[], float]) ->
         pace.took(clock() - began)
 
 
-class Attempt(Generic[T]):
+class QuickAttempt(Generic[T]):
     """An attempt of a quick step.
 
     outcome: what it returned, once it has. later: made when the loop has waited in vain; done with the outcome.
@@ -74,7 +74,7 @@ class Attempt(Generic[T]):
 
     __slots__ = ("function", "later", "outcome", "pace")
 
-    def __init__(self, function: Callable[[], T], pace: Pace) -> None:
+    def __init__(self, function: Callable[[], T], pace: StepPace) -> None:
         self.function, self.pace = function, pace
         self.outcome: T | None = None
         self.later: asyncio.Future[T] | None = None
@@ -84,17 +84,17 @@ class Attempt(Generic[T]):
         return self.later or self.outcome
 
 
-class Batch(Generic[T]):
+class QuickBatch(Generic[T]):
     """Attempts that one thread runs one after the other while the loop waits.
 
     Once the loop has waited in vain it sets `late`, and then looks for outcomes again; the thread sets an outcome, and
     then looks whether it is late. So at least one of the two settles `later`.
     """
 
-    def __init__(self, attempts: list[Attempt[T]], threads: Threads, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, attempts: list[QuickAttempt[T]], threads: Threads, loop: asyncio.AbstractEventLoop) -> None:
         self._attempts, self._threads, self._loop = attempts, threads, loop
         self._left = deque(attempts)
-        self._under_way: Attempt[T] | None = None
+        self._under_way: QuickAttempt[T] | None = None
         self._late = False
         self._done = threading.Lock()
         self._done.acquire()
@@ -107,7 +107,7 @@ class Batch(Generic[T]):
         """
         self._threads.give(self._run)
         try:
-            ended = self._done.acquire(True, HOLD_SECONDS)
+            ended = self._done.acquire(True, LOOP_HOLD_SECONDS)
         except BaseException:  # of a signal's handler, in the main thread
             self._leave()
             raise
@@ -126,7 +126,7 @@ class Batch(Generic[T]):
         self._under_way = None
         return self._done
 
-    def _end(self, attempt: Attempt[T]) -> None:
+    def _end(self, attempt: QuickAttempt[T]) -> None:
         outcome = attempt.outcome = attempt.function()
         if self._late and attempt.later is not None:
             self._outcomes.put(attempt.later, outcome)
@@ -143,13 +143,13 @@ class Batch(Generic[T]):
         for attempt in self._attempts:
             if attempt.later is not None and attempt.outcome is not None and not attempt.later.done():
                 attempt.later.set_result(attempt.outcome)
-        self._loop.call_later(HOLD_SECONDS, self._look, len(self._left))
+        self._loop.call_later(LOOP_HOLD_SECONDS, self._look, len(self._left))
 
     def _look(self, before: int) -> None:
         """Gives each attempt that has not begun a thread of its own, once a slow one holds it up."""
         left = len(self._left)
         if left and (left < before or self._under_way is None):  # its thread gets on, or has not had a turn
-            self._loop.call_later(HOLD_SECONDS, self._look, left)
+            self._loop.call_later(LOOP_HOLD_SECONDS, self._look, left)
             return
         while self._left:
             try:
@@ -160,7 +160,7 @@ class Batch(Generic[T]):
                 self._threads.give(partial(self._end, attempt))
             except RuntimeError:  # the system allows no more threads
                 self._left.appendleft(attempt)
-                self._loop.call_later(HOLD_SECONDS, self._look, len(self._left))
+                self._loop.call_later(LOOP_HOLD_SECONDS, self._look, len(self._left))
                 return
 
 
@@ -169,12 +169,12 @@ class _Turn(Generic[T]):
 
     def __init__(self, loop: asyncio.AbstractEventLoop, threads: Threads) -> None:
         self.loop, self._threads = loop, threads
-        self._waiting: list[tuple[Attempt[T], asyncio.Future[T | asyncio.Future[T]]]] = []
+        self._waiting: list[tuple[QuickAttempt[T], asyncio.Future[T | asyncio.Future[T]]]] = []
 
-    async def run(self, attempt: Attempt[T]) -> T | asyncio.Future[T]:
+    async def run(self, attempt: QuickAttempt[T]) -> T | asyncio.Future[T]:
         loop, waiting = self.loop, self._waiting
         if is_idle(loop):  # nothing else begins in this turn
-            Batch([attempt], self._threads, loop).hold()
+            QuickBatch([attempt], self._threads, loop).hold()
             return attempt.result()  # type: ignore[return-value]
         held: asyncio.Future[T | asyncio.Future[T]] = loop.create_future()
         waiting.append((attempt, held))
@@ -190,7 +190,7 @@ class _Turn(Generic[T]):
         batch = [attempt for attempt, _ in held if attempt.pace.quick]
         try:
             if batch:
-                Batch(batch, self._threads, self.loop).hold()
+                QuickBatch(batch, self._threads, self.loop).hold()
             for attempt, _ in held:
                 if attempt.result() is None:  # an attempt of an earlier batch has turned out to be slow
                     attempt.later = alone(self._threads, self.loop, attempt.function, attempt.pace)
@@ -204,7 +204,7 @@ class _Turn(Generic[T]):
                     turn.set_result(result)
 
 
-class _OfThread(threading.local):
+class _TurnOfThread(threading.local):
     turn: _Turn[Any] | None = None
 
 
@@ -213,8 +213,8 @@ class QuickSteps(Generic[T]):
 
     def __init__(self, threads: Threads) -> None:
         self._threads = threads
-        self._paces: WeakKeyDictionary[Step[..., Any], Pace] = WeakKeyDictionary()
-        self._caller = _OfThread()
+        self._paces: WeakKeyDictionary[Step[..., Any], StepPace] = WeakKeyDictionary()
+        self._caller = _TurnOfThread()
 
     async def run(self, step: Step[..., Any], function: Callable[[], T]) -> T | asyncio.Future[T]:
         """What the function returns, which is not None and raises nothing; or a future for it.
@@ -223,10 +223,10 @@ class QuickSteps(Generic[T]):
         """
         loop, pace = asyncio.get_running_loop(), self._paces.get(step)
         if pace is None:
-            pace = self._paces[step] = Pace()
+            pace = self._paces[step] = StepPace()
         if not pace.quick:
             return alone(self._threads, loop, function, pace)
         turn = self._caller.turn
         if turn is None or turn.loop is not loop:
             turn = self._caller.turn = _Turn(loop, self._threads)
-        return await turn.run(Attempt(function, pace))
+        return await turn.run(QuickAttempt(function, pace))
