@@ -2,7 +2,7 @@
 
 `stepfast.infra.packing` writes the file when a bundle is built: the bytecode of many modules, one after the other, with
 an index before it. The modules still have their files, so tracebacks, `inspect` and resources of packages are as usual.
-A module that is not in the file, or whose bytecode is of another Python, is imported as ever.
+A module that is not in the file, or whose bytecode is of another Python, is imported as usual.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class PackedModules:
 
 
 class _PackedLoader(SourceFileLoader):
-    """Loads a module as the standard library does, but for the bytecode, which is at hand."""
+    """Loads a module as the standard library does, with bytecode that is at hand."""
 
     def __init__(self, name: str, file: str, code: memoryview) -> None:
         super().__init__(name, file)

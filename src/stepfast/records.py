@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from types import FunctionType, MemberDescriptorType, MethodType
 from typing import TYPE_CHECKING, Any
 
+_standard = dataclasses.dataclass
+"""Bound here, since `functions/quick_pydantic.py` puts `dataclass` of this module in its place for a while."""
 _LATER = ("__init__", "__repr__", "__eq__", "__hash__")
 _OWN = frozenset((*_LATER, "__setattr__", "__delattr__", "__getstate__", "__setstate__"))
 
@@ -71,7 +73,7 @@ def _copy_of(field: Any) -> Any:
 
 @dataclasses.dataclass(init=False, repr=False, eq=False, slots=True)
 class _Sample:
-    """Made by the standard library. What is the same for all of its dataclasses is taken from here."""
+    """Made by the standard library. Parts that all of its dataclasses share are taken from here."""
 
     field: int
 
@@ -86,7 +88,7 @@ def _with_slots(cls: type) -> Any:
     body = dict(vars(cls))
     annotations = body.get("__annotations__", {})
     if sys.version_info >= (3, 14) or not _is_plain(cls, body, annotations):
-        return dataclasses.dataclass(init=False, repr=False, eq=False, slots=True)(cls)
+        return _standard(init=False, repr=False, eq=False, slots=True)(cls)
     # As the standard library does it, for a class without anything out of the ordinary, in an eighth of the time.
     fields: dict[str, Any] = {}
     for name, annotation in annotations.items():
@@ -107,7 +109,7 @@ def _with_slots(cls: type) -> Any:
 
 
 def _is_plain(cls: type, body: dict[str, Any], annotations: dict[str, Any]) -> bool:
-    """Whether there is nothing in a class that the standard library has a rule of its own for."""
+    """Whether no special rule of the standard library applies to a class."""
     if type(cls) is not type or cls.__bases__ != (object,) or "__slots__" in body or "__match_args__" in body:
         return False
     for name, annotation in annotations.items():
@@ -179,5 +181,5 @@ else:
             return lambda each: dataclass(each, **options)
         plain = options == {"frozen": True, "slots": True} and not _OWN & vars(cls).keys()
         if not plain or hasattr(cls, "__dataclass_fields__"):
-            return dataclasses.dataclass(**options)(cls)  # a derived class takes fields and rules from its bases
+            return _standard(**options)(cls)  # a derived class takes fields and rules from its bases
         return _frozen_slots(cls)

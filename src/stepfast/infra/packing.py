@@ -25,10 +25,11 @@ PACKAGES = (
 A project's own function file may import these before anything of stepfast.
 """
 NOT_PACKED = (
-    *("aws_lambda_powertools/utilities", "botocore/docs", "botocore/retries", "pydantic/deprecated", "pydantic/v1"),
-    *("jmespath/__main__", "pydantic/mypy"),
+    *("botocore/docs", "botocore/retries", "jmespath/__main__", "pydantic/deprecated", "pydantic/mypy", "pydantic/v1"),
+    *(f"aws_lambda_powertools/utilities/{name}" for name in ("batch", "data_m", "feature", "idem", "kafka", "param")),
+    *(f"aws_lambda_powertools/utilities/{name}" for name in ("parser", "serial", "stream", "typing", "valid")),
 )
-"""Parts of them that no start of a function needs, or a few modules of them only."""
+"""Parts of them that no start of a function needs, by the beginnings of their paths."""
 NEEDED_FIRST = frozenset({"stepfast", "stepfast.packed_modules"})
 """What is imported before modules can come out of the file."""
 
