@@ -12,7 +12,6 @@ import dataclasses
 import importlib
 import inspect
 import sys
-import typing
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -62,7 +61,9 @@ def _in_place(module: Any, name: str, stand_in: Any) -> Iterator[None]:
 
 if "pydantic_core" not in sys.modules and "pydantic" not in sys.modules:
     # Nothing else runs while a sandbox is imported, so no other module sees these.
-    with _in_place(typing, "TypedDict", _TypedDict()):
+    # Where pydantic-core takes `TypedDict` from, by the version of Python.
+    _home = importlib.import_module("typing" if sys.version_info >= (3, 12) else "typing_extensions")
+    with _in_place(_home, "TypedDict", _TypedDict()):
         importlib.import_module(SCHEMAS)
     with _in_place(dataclasses, "dataclass", records.dataclass):
         for _name in RECORDS:
