@@ -1,7 +1,15 @@
 """Long-running workflows as plain async Python that survive crashes, outages and restarts."""
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+if "LAMBDA_TASK_ROOT" in os.environ:
+    # Before any other module of stepfast is imported, so that all of them come out of the bundle's one file.
+    from stepfast.packed_modules import install
+
+    install(os.environ["LAMBDA_TASK_ROOT"])
+    del install
 
 if TYPE_CHECKING:
     from stepfast.client import AsyncClient, AsyncExecution, Client, Execution, Start

@@ -58,7 +58,7 @@ class Engine:
 
     @cached_property
     def registry(self) -> Registry:
-        return self.host.registry or discover(Path(self.settings.workflows))
+        return self.host.registry or discover(Path(self.settings.workflows), check=False)
 
     @cached_property
     def limit_numbers(self) -> Mapping[str, Numbers]:

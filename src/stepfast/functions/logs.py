@@ -52,7 +52,8 @@ def request(request_id: str | None) -> Iterator[None]:
 
 def configure(service: str) -> None:
     """Makes the loggers of stepfast and of the user's code write JSON to standard output."""
-    from aws_lambda_powertools.logging import Logger
+    from stepfast.functions import slim_powertools  # noqa: F401 -- before anything of Powertools
+    from aws_lambda_powertools.logging import Logger  # isort: skip
 
     # Powertools names its logger after the service. Named `stepfast`, it is the parent of all stepfast loggers.
     logger = Logger(service="stepfast", utc=True, log_uncaught_exceptions=False)

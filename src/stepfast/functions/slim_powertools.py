@@ -1,5 +1,6 @@
-"""Keeps two packages of Powertools from loading all their modules, of which the API uses few.
+"""Keeps packages of Powertools from loading all their modules, of which the functions use few.
 
+The logger imports `utilities.jmespath_utils`, which loads jmespath, for an option that no function uses.
 `aws_lambda_powertools.event_handler` imports the resolvers of all services, and `utilities.data_classes` the events of
 all sources (Powertools 3.37): 50 modules in place of 10. This module puts light packages in their places, which load
 the module of a name when the name is looked up. A name that is not listed here loads the whole package as it is, so
@@ -17,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 PACKAGES: Mapping[str, Mapping[str, str]] = {
+    "aws_lambda_powertools.utilities.jmespath_utils": {},
     "aws_lambda_powertools.utilities.data_classes": {
         "ALBEvent": "alb_event",
         "APIGatewayProxyEvent": "api_gateway_proxy_event",
@@ -38,13 +40,27 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
 
 def lighten(package: str, homes: Mapping[str, str]) -> None:
     """Puts the light package in place, unless the package is loaded already or missing."""
-    spec = None if package in sys.modules else importlib.util.find_spec(package)
+    spec = None if package in sys.modules else _spec_of(package)
     if spec is None or spec.loader is None:
         return
     module = _Light(spec, homes)
     sys.modules[package] = module
     parent, _, name = package.rpartition(".")
-    setattr(sys.modules[parent], name, module)
+    if parent in sys.modules:
+        setattr(sys.modules[parent], name, module)
+
+
+def _spec_of(package: str) -> ModuleSpec | None:
+    """What `importlib.util.find_spec` returns, without importing the packages around it: those import this one."""
+    spec: ModuleSpec | None = None
+    name = ""
+    for part in package.split("."):
+        within = None if spec is None else spec.submodule_search_locations
+        name = f"{name}.{part}" if name else part
+        spec = next(filter(None, (finder.find_spec(name, within) for finder in sys.meta_path)), None)
+        if spec is None:
+            return None
+    return spec
 
 
 class _Light(ModuleType):

@@ -21,7 +21,7 @@ from stepfast.deployment import schedule_file
 from stepfast.deployment.project import is_inside
 from stepfast.deployment.schedules import ScheduledStart
 from stepfast.errors import StartupError
-from stepfast.infra import bytecode, lock, requirements, service_models
+from stepfast.infra import bytecode, lock, packing, requirements, service_models
 from stepfast.infra.target import Target
 
 # No function imports these. A bundle without them loads faster and has less to attack.
@@ -123,6 +123,7 @@ def _compile_code(source: Source, folder: Path, target: Target) -> None:
     for name in ("stepfast", source.workflows, *source.include):
         if (folder / name).is_dir():
             bytecode.add(folder / name, target.python, folder)
+    packing.pack(folder)
     if sum(path.stat().st_size for path in _files(folder)) > MAX_UNPACKED_BYTES:
         bytecode.remove(folder)
     normalise(folder)

@@ -33,6 +33,7 @@ class Registry:
     call are found by following their code, on first access of `reached` or of the attribute `steps`.
     modules: the names of the modules that were imported to find them, in that order. Another process that imports them
     has the same workflows and steps.
+    check: whether all codecs are built now. Otherwise each is built when a value is first read or written.
 
     Raises DefinitionError when two workflows share a name, or when a type has no JSON form.
     """
@@ -43,6 +44,7 @@ class Registry:
         steps: Iterable[Step[..., Any]] = (),
         *,
         modules: Iterable[str] = (),
+        check: bool = True,
     ) -> None:
         self.modules = tuple(modules)
         self.workflows: dict[str, Workflow[..., Any]] = {}
@@ -58,10 +60,11 @@ class Registry:
                     f"two workflows are named {workflow.name!r}: in {held.__module__} and {workflow.__module__}"
                 )
         self._by_name: dict[str, dict[str, Step[..., Any] | None]] = {}
-        for workflow in self.workflows.values():
-            workflow.check()
-        for step in self._named:
-            step.check()
+        if check:
+            for workflow in self.workflows.values():
+                workflow.check()
+            for step in self._named:
+                step.check()
 
     @cached_property
     def reached(self) -> Mapping[str, Reached]:
@@ -159,11 +162,12 @@ class Registry:
         return sorted({step.pool for step in self.steps} | {"default"})
 
 
-def discover(folder: Path) -> Registry:
+def discover(folder: Path, *, check: bool = True) -> Registry:
     """Imports the modules of a folder and of its subfolders, and returns the registry of their workflows and steps.
 
     folder: the folder. It is imported as a package of its parent where its name allows, so that tests beside the folder
     see the same modules.
+    check: whether the types of workflows and steps are checked now. Lambda skips it: the deployment has checked them.
 
     Every module at its top is imported. A module in a subfolder is imported if it mentions stepfast or a workflow.
     Names that begin with _ or a dot, and tests, are left out. Modules are imported in the order of their names. Raises
@@ -181,7 +185,7 @@ def discover(folder: Path) -> Registry:
     loaded = [sys.modules[name] for name in sorted(sys.modules)]
     defined = reachable.defined_in(dict.fromkeys([*modules, *(module for module in loaded if _inside(module, folder))]))
     try:
-        return Registry(defined.workflows, defined.steps, modules=names)
+        return Registry(defined.workflows, defined.steps, modules=names, check=check)
     except DefinitionError as error:
         raise StartupError(str(error)) from error
 
