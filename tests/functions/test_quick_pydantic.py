@@ -50,3 +50,11 @@ def test_pydantic_that_is_imported_already_is_left_alone() -> None:
     left = "import pydantic_core.core_schema as schema\nbefore = schema.StringSchema\n"
     left += "import stepfast.functions.quick_pydantic\nassert schema.StringSchema is before\n"
     assert said(left) == said("")
+
+
+def test_pydantic_that_cannot_be_imported_in_the_quick_way_is_imported_as_usual() -> None:
+    failing = "import stepfast.records as records\ndef fail(*args, **options): raise TypeError('unknown option')\n"
+    failing += "kept, records.dataclass = records.dataclass, fail\nimport stepfast.functions.quick_pydantic\n"
+    failing += "records.dataclass = kept\nimport pydantic_core.core_schema as schema\n"
+    failing += "assert 'Described' not in type(schema.StringSchema).__name__\n"
+    assert said(failing) == said("")

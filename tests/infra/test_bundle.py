@@ -301,8 +301,27 @@ def test_they_stay_where_the_project_or_a_package_may_call_services(tmp_path: Pa
     assert models(folder) == {"dynamodb", "sqs", "sts", "ec2", "rekognition"}
 
 
-def test_a_bundle_has_the_models_that_the_functions_call(arm: Bundle) -> None:
+@pytest.mark.parametrize(
+    ("package", "stays"), [("import ssl", False), ("from aws_lambda_powertools.utilities import parser", True)], ids=str
+)
+def test_parts_of_powertools_stay_where_a_package_may_use_them(tmp_path: Path, package: str, stays: bool) -> None:
+    folder = folder_with_models(tmp_path, workflows__shop="import httpx", httpx__client=package)
+    for name in service_models.UNUSED:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("") if name.endswith((".js", ".css")) else (folder / name).mkdir()
+    assert service_models.leave_out(folder, ("workflows",))
+    assert {(folder / name).exists() for name in service_models.UNUSED} == {stays}
+
+
+def test_a_bundle_has_the_models_and_parts_that_the_functions_use(arm: Bundle) -> None:
     assert models(arm.folder) == service_models.CALLED
+    kept = [name for name in service_models.UNUSED if (arm.folder / name).exists()]
+    assert kept == []
+    # Each part that is left out was there: a newer Powertools may have moved it.
+    import aws_lambda_powertools
+
+    packages = Path(aws_lambda_powertools.__file__).parents[1]
+    assert [name for name in service_models.UNUSED if not (packages / name).exists()] == []
 
 
 def test_a_python_of_pyenv_compiles_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@
 2.50). Python compiles each of their 850 annotations, and nothing asks for any. Here these classes are made
 without that. The frozen records of pydantic and of annotated_types compile their methods when they are first used, as
 those of stepfast do. Import it before anything that imports pydantic. If pydantic is imported already, nothing is done.
+If a pydantic cannot be imported in this way, it is imported as usual.
 """
 
 from __future__ import annotations
@@ -21,6 +22,11 @@ from stepfast import records
 SCHEMAS = "pydantic_core.core_schema"
 RECORDS = ("annotated_types", "pydantic.types", "pydantic.json_schema", "pydantic.type_adapter")
 """Modules whose import brings nearly all records of these packages, and what the first request needs of pydantic."""
+
+COMPILED = "pydantic_core._pydantic_core"
+"""The part in Rust, which a process can load only once."""
+PACKAGES = frozenset({"annotated_types", "pydantic", "pydantic_core"})
+"""What is forgotten, and imported anew when it is needed, where the quick way fails."""
 
 
 class _Described(type):
@@ -59,12 +65,25 @@ def _in_place(module: Any, name: str, stand_in: Any) -> Iterator[None]:
         setattr(module, name, held)
 
 
-if "pydantic_core" not in sys.modules and "pydantic" not in sys.modules:
-    # Nothing else runs while a sandbox is imported, so no other module sees these.
+def _import_all() -> None:
     # Where pydantic-core takes `TypedDict` from, by the version of Python.
-    _home = importlib.import_module("typing" if sys.version_info >= (3, 12) else "typing_extensions")
-    with _in_place(_home, "TypedDict", _TypedDict()):
+    home = importlib.import_module("typing" if sys.version_info >= (3, 12) else "typing_extensions")
+    with _in_place(home, "TypedDict", _TypedDict()):
         importlib.import_module(SCHEMAS)
     with _in_place(dataclasses, "dataclass", records.dataclass):
-        for _name in RECORDS:
-            importlib.import_module(_name)
+        for name in RECORDS:
+            importlib.import_module(name)
+
+
+def import_pydantic() -> None:
+    """Imports pydantic, unless it is imported already. Nothing else may run in the process meanwhile."""
+    if "pydantic_core" in sys.modules or "pydantic" in sys.modules:
+        return
+    try:
+        _import_all()
+    except Exception:  # such as of a version that makes its classes in another way
+        for name in [name for name in sys.modules if name.partition(".")[0] in PACKAGES and name != COMPILED]:
+            del sys.modules[name]
+
+
+import_pydantic()
