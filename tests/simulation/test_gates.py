@@ -37,10 +37,10 @@ def a_gate_is_told_of_a_success_after_its_outcome(patch: Patch) -> None:
         chain.Chain,
         "run",
         (
-            "        if not committed:\n",
+            "        if not committed.record:\n",
             "        if record.status == 'SUCCEEDED':\n"
             "            await self._gates._succeeded(name, run.passes)\n"
-            "        if not committed:\n",
+            "        if not committed.record:\n",
         ),
     )
 
