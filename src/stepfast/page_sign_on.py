@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 from stepfast.errors import StartupError
 from stepfast.issuer_keys import is_safe
-from stepfast.records import dataclass
 
 CLIENT_SETTINGS: Mapping[str, tuple[type, str]] = {
     "client_id": (str, "a text"),

@@ -7,14 +7,13 @@ import json
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from stepfast.api_key import KNOWN, ApiKey
 from stepfast.errors import StartupError, Unavailable
 from stepfast.issuer_keys import IssuerKeys, is_safe, read_address
 from stepfast.page_sign_on import CLIENT_SETTINGS, PageSignOn
-from stepfast.records import dataclass
 from stepfast.setting_tables import as_table, require_known
 
 log = logging.getLogger(__name__)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from stepfast.errors import DefinitionError, StartupError
 from stepfast.language.limits import Limit, Numbers, numbers_with
 from stepfast.language.registry import Registry
-from stepfast.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,12 @@ import json
 import math
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, cast, get_args
 
 from stepfast.errors import StartupError
-from stepfast.records import dataclass
 
 Auth = Literal["keys", "iam", "jwt"]
 

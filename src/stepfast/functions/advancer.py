@@ -8,9 +8,6 @@ undelivered names its execution, and the sweep tries that again.
 
 from __future__ import annotations
 
-from stepfast.functions import quick_pydantic as quick_pydantic  # before all that imports pydantic
-
-# isort: split
 import asyncio
 import base64
 import json

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from stepfast.functions import quick_pydantic as quick_pydantic  # before all that imports pydantic
-
-# isort: split
 import json
 import logging
 import re

@@ -6,9 +6,6 @@ can be redriven again.
 
 from __future__ import annotations
 
-from stepfast.functions import quick_pydantic as quick_pydantic  # before all that imports pydantic
-
-# isort: split
 from stepfast.backends.aws.messages import Posted
 from stepfast.deployment.settings import Settings
 from stepfast.engine.park_handler import ParkHandler

@@ -5,9 +5,6 @@ A sweep stores its position in the table, and the next sweep continues there.
 
 from __future__ import annotations
 
-from stepfast.functions import quick_pydantic as quick_pydantic  # before all that imports pydantic
-
-# isort: split
 import logging
 from typing import Any
 

@@ -7,9 +7,6 @@ schedule, the schedule's pause and its overlap policy hold.
 
 from __future__ import annotations
 
-from stepfast.functions import quick_pydantic as quick_pydantic  # before all that imports pydantic
-
-# isort: split
 import json
 from typing import Any
 

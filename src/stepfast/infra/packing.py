@@ -58,7 +58,7 @@ def pack(folder: Path) -> bool:
 
 def _compiled(folder: Path) -> Iterator[tuple[str, bool, Path]]:
     """The modules that are packed, in the order of their names: name, whether it is a package, file of bytecode."""
-    found = []
+    modules = []
     for package in ("stepfast", *PACKAGES):
         pattern = f"{package}.*.pyc" if (folder / f"{package}.py").is_file() else "*.pyc"
         top = folder / bytecode.FOLDER if (folder / f"{package}.py").is_file() else folder / package
@@ -68,5 +68,5 @@ def _compiled(folder: Path) -> Iterator[tuple[str, bool, Path]]:
             if not parts.startswith(NOT_PACKED):
                 is_package = place.name == "__init__"
                 module = parts.removesuffix("/__init__") if is_package else parts
-                found.append((module.replace("/", "."), is_package, path))
-    return iter(sorted(found))
+                modules.append((module.replace("/", "."), is_package, path))
+    return iter(sorted(modules))
