@@ -6,12 +6,13 @@ import glob
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from bench.peers.work import free_port
 
 ACCOUNT = "postgres"
 """Whom the server runs as where this program runs as root, which PostgreSQL refuses. Debian's package makes it."""
@@ -36,7 +37,7 @@ def server(place: Path) -> Iterator[str]:
     with log:
         made = [str(programs / "initdb"), "--auth=trust", "--username=bench", "--no-instructions", "-D", str(data)]
         subprocess.run(made, check=True, stdout=log, stderr=log, cwd="/", **rights)
-        port = _free_port()
+        port = free_port()
         command = [str(programs / "postgres"), "-D", str(data), "-h", "127.0.0.1", "-p", str(port), "-k", ""]
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", **rights)
         try:
@@ -55,10 +56,3 @@ def _programs() -> Path:
     if where is None:
         raise SystemExit("PostgreSQL is not installed")
     return Path(where).parent
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port

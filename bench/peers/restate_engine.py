@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import importlib
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.peers.calls import call_out
-from bench.peers.work import RESULT_BYTES, TIMER_SECONDS, Engine, batches, folder, put_through, render
+from bench.peers.work import RESULT_BYTES, TIMER_SECONDS, Engine, batches, folder, free_port, put_through, render
 
 REQUEST_TIMEOUT_SECONDS = 120.0
 
@@ -68,7 +67,7 @@ def endpoint(port: int) -> None:
 
 async def main() -> None:
     httpx: Any = importlib.import_module("httpx")
-    ports = [_free_port() for _ in range(4)]
+    ports = [free_port() for _ in range(4)]
     ingress, admin, node, served = ports
     with ExitStack() as stack:
         server = stack.enter_context(_process("server", [sys.argv[2]], _settings(ingress, admin, node)))
@@ -166,13 +165,6 @@ async def _registered(client: Any, admin: int, served: int) -> None:
             return
         await asyncio.sleep(0.1)
     raise RuntimeError(f"the endpoint could not be registered: {answer.text}")
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def server_binary(node_modules: Path) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import statistics
 import sys
 import time
@@ -142,6 +143,14 @@ def _resident(processes: Sequence[int]) -> float:
     # Pss: what processes share, such as PostgreSQL's buffers, counts once.
     sizes = [Path(f"/proc/{pid}/smaps_rollup").read_text().partition("\nPss:")[2] for pid in with_children(processes)]
     return sum(float(size.split()[0]) for size in sizes) / 1024
+
+
+def free_port() -> int:
+    """A port of the loopback that nothing listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
 
 
 def folder() -> Path:

@@ -75,7 +75,7 @@ class _PackedLoader(SourceFileLoader):
 
     def get_data(self, path: str) -> bytes:
         if path.endswith(".pyc"):
-            return self._code  # type: ignore[return-value]  # the standard library reads it as it reads bytes
+            return bytes(self._code)
         return super().get_data(path)
 
 

@@ -36,7 +36,8 @@ class Desk:
         self.inbox.lead(self.bell)
 
     def take(self, now: float = NOW) -> Advance | Stored | None:
-        return self.inbox.take(self.bell, now)
+        taken = self.inbox.take(self.bell, now, 1)
+        return taken[0] if taken else None
 
     def advancing(self, id: str = "e1") -> Advance:
         self.inbox.put_wake(id, 1)

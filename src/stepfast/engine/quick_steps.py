@@ -175,7 +175,9 @@ class _Turn(Generic[T]):
         loop, waiting = self.loop, self._waiting
         if is_idle(loop):  # nothing else begins in this turn
             QuickBatch([attempt], self._threads, loop).hold()
-            return attempt.result()  # type: ignore[return-value]
+            result = attempt.result()
+            assert result is not None  # `hold` has left an outcome or a future
+            return result
         held: asyncio.Future[T | asyncio.Future[T]] = loop.create_future()
         waiting.append((attempt, held))
         if len(waiting) == 1:

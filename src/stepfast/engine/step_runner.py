@@ -21,7 +21,7 @@ from stepfast.language.context import StepContext, current
 from stepfast.language.steps import Step
 from stepfast.model import Failure, Stop
 from stepfast.records import dataclass
-from stepfast.replay.asyncio_internals import begun as begin
+from stepfast.replay.asyncio_internals import begun
 from stepfast.unguarded import unguarded
 
 log = logging.getLogger(__name__)
@@ -171,19 +171,18 @@ class Runner:
         step, pulse = call.step, call.pulse
         scope = contextvars.copy_context()
         scope.run(current.set, call.context)
-        running: asyncio.Future[Any]
-        begun: Ended | asyncio.Future[Ended]
+        attempt: Ended | asyncio.Future[Ended]
         if step.is_async:
-            running = begin(_attempt(step, call.arguments), scope)
-            begun = running.result() if running.done() else running
+            task = begun(_attempt(step, call.arguments), scope)
+            attempt = task.result() if task.done() else task
         else:
-            begun = await self._quick.run(step, partial(_attempt_in_thread, step, call.arguments, scope))
-        if isinstance(begun, Ended):
-            if not _is_awaitable(begun.value):
-                return begun
-            running = self._awaited(begun.value, scope)
+            attempt = await self._quick.run(step, partial(_attempt_in_thread, step, call.arguments, scope))
+        if not isinstance(attempt, Ended):
+            running = attempt
+        elif _is_awaitable(attempt.value):
+            running = self._awaited(attempt.value, scope)
         else:
-            running = begun
+            return attempt
         call = self._watched(call)
         loop = asyncio.get_running_loop()
         began = beaten = loop.time()
@@ -226,7 +225,7 @@ class Runner:
             except BaseException as error:
                 return Ended(error=error)
 
-        return begin(rest(), scope)
+        return begun(rest(), scope)
 
     async def _stop(self, call: AttemptCall, running: asyncio.Future[Any], stop: Stop) -> Ended:
         """Cuts an attempt off; if it ends well all the same, it has its result."""

@@ -14,8 +14,8 @@ import contextlib
 import functools
 import json
 import logging
-import os
 import time
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from http import HTTPStatus
 from typing import Any
@@ -185,7 +185,7 @@ def to_event(scope: MutableMapping[str, Any]) -> Object:
                 "sourceIp": (scope.get("client") or ("",))[0],
                 "userAgent": headers.get("user-agent", ""),
             },
-            "requestId": _request_id(),
+            "requestId": str(uuid.uuid4()),
             "routeKey": "$default",
             "stage": "$default",
             "time": _time_text(int(now)),
@@ -207,12 +207,6 @@ def to_event(scope: MutableMapping[str, Any]) -> Object:
 def _time_text(second: int) -> str:
     """A time as API Gateway writes it."""
     return time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(second))
-
-
-def _request_id() -> str:
-    """Random, in the form of a UUID, as API Gateway's are."""
-    text = os.urandom(16).hex()
-    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-8{text[17:20]}-{text[20:]}"
 
 
 def _path(path: str) -> str:

@@ -11,15 +11,14 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-import math
 import threading
-import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from stepfast.engine.embedded import Stored
 from stepfast.engine.resending import Resend
+from stepfast.replay.determinism import plain_monotonic
 
 LEADER_STALL_SECONDS = 0.5
 """The time without a turn of the leader's loop after which other threads take work as well.
@@ -33,9 +32,6 @@ STALE_ENTRIES_KEPT = 1000
 """Entries of dropped messages from which on they are removed together, so that none waits for years in memory."""
 IDLE_POLL_SECONDS = 1.0
 """The longest wait of an idle thread between two looks."""
-
-# stepfast has put a function around time.monotonic that asks whether workflow code calls it. None does here.
-monotonic: Callable[[], float] = getattr(time.monotonic, "__wrapped__", time.monotonic)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +51,7 @@ class Bell:
     event: asyncio.Event
     waiting: bool = False
     full: bool = False
-    turned_at: float = field(default_factory=monotonic)
+    turned_at: float = field(default_factory=plain_monotonic)
 
     def ring(self) -> None:
         try:
@@ -64,41 +60,41 @@ class Bell:
             pass  # The loop is closed because its worker has stopped. The other workers poll.
 
     def stands_still(self) -> bool:
-        return self.full or (not self.waiting and monotonic() - self.turned_at > LEADER_STALL_SECONDS)
+        return self.full or (not self.waiting and plain_monotonic() - self.turned_at > LEADER_STALL_SECONDS)
 
 
 class _Messages:
     """Messages by due time. Each message is held at most once, with its earliest time. Not thread-safe."""
 
     def __init__(self) -> None:
-        self.heap: list[tuple[float, int, Stored]] = []
+        self._heap: list[tuple[float, int, Stored]] = []
         self._at: dict[int, float] = {}
 
     def put(self, stored: Stored, at: float) -> None:
         held = self._at.get(stored.seq)
         if held is None or at < held:
             self._at[stored.seq] = at
-            heapq.heappush(self.heap, (at, stored.seq, stored))
+            heapq.heappush(self._heap, (at, stored.seq, stored))
 
     def drop(self, seq: int) -> None:
         self._at.pop(seq, None)
-        if len(self.heap) > STALE_ENTRIES_KEPT and len(self.heap) > 2 * len(self._at) + STALE_ENTRIES_KEPT:
-            self.heap = [entry for entry in self.heap if self._at.get(entry[1]) == entry[0]]
-            heapq.heapify(self.heap)
+        if len(self._heap) > 2 * len(self._at) + STALE_ENTRIES_KEPT:
+            self._heap = [entry for entry in self._heap if self._at.get(entry[1]) == entry[0]]
+            heapq.heapify(self._heap)
 
     def due_at(self, seq: int) -> float | None:
         return self._at.get(seq)
 
     def first_at(self) -> float:
         """The due time of the first message; infinity if there is none."""
-        while self.heap and self._at.get(self.heap[0][1]) != self.heap[0][0]:
+        while self._heap and self._at.get(self._heap[0][1]) != self._heap[0][0]:
             # The entry is stale: its message was dropped, or put again for an earlier time.
-            heapq.heappop(self.heap)
-        return self.heap[0][0] if self.heap else float("inf")
+            heapq.heappop(self._heap)
+        return self._heap[0][0] if self._heap else float("inf")
 
     def pop(self) -> Stored:
         """Removes and returns the first message. Call `first_at` before: it removes stale entries from the top."""
-        _, seq, stored = heapq.heappop(self.heap)
+        _, seq, stored = heapq.heappop(self._heap)
         del self._at[seq]
         return stored
 
@@ -136,7 +132,7 @@ class Inbox:
         return leader is not None and leader.loop is loop
 
     def close(self) -> None:
-        """From now on `take` returns None."""
+        """From now on `take` returns nothing."""
         with self._lock:
             self._closed = True
 
@@ -178,13 +174,10 @@ class Inbox:
     def drop_message(self, seq: int) -> None:
         """Removes a message whose outcome has been written."""
         with self._lock:
-            if self._anywhere.heap:
-                self._anywhere.drop(seq)
-            if self._for_leader.heap:
-                self._for_leader.drop(seq)
-            if self._following:
-                for id in [id for id, stored in self._following.items() if stored.seq == seq]:
-                    del self._following[id]
+            self._anywhere.drop(seq)
+            self._for_leader.drop(seq)
+            for id in [id for id, stored in self._following.items() if stored.seq == seq]:
+                del self._following[id]
 
     def put_wake(self, execution_id: str, seq: int, resend: Resend | None = None) -> None:
         """Asks for an advance. While an advance of this execution runs, another one follows it."""
@@ -236,16 +229,14 @@ class Inbox:
 
     # -- taking ----------------------------------------------------------------------------------------------
 
-    def take(self, bell: Bell, now: float) -> Advance | Stored | None:
-        """The next advance or message for this worker; None if nothing is due, or another thread should take it."""
-        taken = self.take_some(bell, now, 1)
-        return taken[0] if taken else None
+    def take(self, bell: Bell, now: float, most: int) -> list[Advance | Stored]:
+        """What this worker can begin at once: the leader at most `most` advances and messages, another thread one.
 
-    def take_some(self, bell: Bell, now: float, most: int) -> list[Advance | Stored]:
-        """What this worker can begin at once: the leader at most `most` advances and messages, another thread one."""
+        Empty if nothing is due, or another thread should take it.
+        """
         taken: list[Advance | Stored] = []
         with self._lock:
-            bell.turned_at, bell.full, bell.waiting = monotonic(), False, False
+            bell.turned_at, bell.full, bell.waiting = plain_monotonic(), False, False
             leads = bell is self._leader
             if self._closed or not (leads or self._leader is None or self._leader.stands_still()):
                 return taken
@@ -255,8 +246,8 @@ class Inbox:
                 advance = self._advancing[execution_id] = Advance(execution_id, *self._wakes.pop(execution_id))
                 taken.append(advance)
             while len(taken) < room:
-                messages, at = self._anywhere, self._anywhere.first_at() if self._anywhere.heap else math.inf
-                if leads and self._for_leader.heap and (first := self._for_leader.first_at()) < at:
+                messages, at = self._anywhere, self._anywhere.first_at()
+                if leads and (first := self._for_leader.first_at()) < at:
                     messages, at = self._for_leader, first
                 if at > now:
                     break
@@ -287,7 +278,7 @@ class Inbox:
     def busy(self, bell: Bell) -> None:
         """Notes that this worker has as much in hand as it may have, so that other threads take work as well."""
         with self._lock:
-            bell.turned_at, bell.full, bell.waiting = monotonic(), True, False
+            bell.turned_at, bell.full, bell.waiting = plain_monotonic(), True, False
 
     # -- looking ---------------------------------------------------------------------------------------------
 

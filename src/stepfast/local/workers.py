@@ -66,7 +66,7 @@ class WorkerThread(LoopThread):
             if room <= 0:
                 self._inbox.busy(bell)
                 wait = 1.0
-            elif taken := self._inbox.take_some(bell, self._clock.now(), room):
+            elif taken := self._inbox.take(bell, self._clock.now(), room):
                 for work in taken:
                     number = next(self._numbers)
                     in_hand[number] = asyncio.Task(self._handle(work, number), loop=self.loop), work

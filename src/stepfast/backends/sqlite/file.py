@@ -11,7 +11,6 @@ import asyncio
 import logging
 import sqlite3
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +28,7 @@ from stepfast.backends.sqlite.transaction import Transaction
 from stepfast.errors import Misconfigured, StartupError
 from stepfast.repeated_failures import RepeatedFailures
 from stepfast.replay.asyncio_internals import is_idle
+from stepfast.replay.determinism import plain_monotonic
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -42,9 +42,6 @@ LOG_BYTES = 4_200_000
 """How long SQLite's log gets before it is checkpointed: 1,000 pages of 4 KB with their headers."""
 TURN = 0.005
 """Seconds for which a loop may commit write after write without a turn of its own."""
-
-# stepfast has put a function around time.monotonic that asks whether workflow code calls it. None does here.
-monotonic: Callable[[], float] = getattr(time.monotonic, "__wrapped__", time.monotonic)
 
 
 class SqliteFile:
@@ -213,7 +210,7 @@ class SqliteFile:
         loop = turn.loop
         if loop is None:
             loop = asyncio.get_running_loop()
-            if is_idle(loop) and (monotonic() < turn.until or not loop.is_running()):
+            if is_idle(loop) and (plain_monotonic() < turn.until or not loop.is_running()):
                 self._commit_turn(None, [write])
                 return None
             turn.loop = loop
@@ -236,7 +233,7 @@ class SqliteFile:
         rows: list[tuple[Any, ...]] = []
         while self._posted:
             posted = self._posted.popleft()
-            if isinstance(posted, PendingWrite):
+            if not isinstance(posted, tuple):
                 kind = ""
                 taken.append(posted)
                 continue
@@ -266,7 +263,7 @@ class SqliteFile:
         loop, writes = turn.loop, turn.writes
         turn.loop, turn.writes = None, []
         self._commit_turn(loop, writes)
-        turn.until = monotonic() + TURN
+        turn.until = plain_monotonic() + TURN
 
     def _commit_turn(self, loop: asyncio.AbstractEventLoop | None, writes: list[PendingWrite[Any]]) -> None:
         """Commits the writes of a turn of this loop. None: of a writer that waits for no future."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -13,7 +14,7 @@ from stepfast.backends.sqlite.transaction import Transaction
 T = TypeVar("T")
 
 
-class PendingWrite(Generic[T]):
+class PendingWrite(ABC, Generic[T]):
     """A write, and what comes of it.
 
     future: None for a write that nobody waits for, and for one whose writer commits it itself. posted: nobody waits for
@@ -28,9 +29,9 @@ class PendingWrite(Generic[T]):
         self.posted = posted
         self.error: BaseException | None = None
 
+    @abstractmethod
     def run(self, tx: Transaction) -> T:
         """Decides and writes, within the transaction of the commit. May be called again, after a rollback."""
-        raise NotImplementedError
 
     def outcome(self) -> T:
         """The result of a write that was committed; raises the error of one that was not."""

@@ -383,7 +383,7 @@ class _RecordCommit(PendingWrite[Committed]):
     __slots__ = ("backend", "commit", "execution_id")
 
     def __init__(self, backend: SqliteBackend, execution_id: str, commit: Commit) -> None:
-        self.future, self.posted, self.error = None, False, None
+        super().__init__()
         self.backend, self.execution_id, self.commit = backend, execution_id, commit
 
     def run(self, tx: Transaction) -> Committed:
